@@ -1,0 +1,400 @@
+//! Configuration: defaults, then the file, then the environment, parsed into types that cannot be wrong.
+//!
+//! `config.default.toml` is the documentation of every key and is compiled in; a test keeps it and these types the
+//! same.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::outbound::Networks;
+use crate::protocol::plugin::{Permissions, PluginName};
+use crate::runtime::CallLimits;
+
+/// The commented defaults.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+/// How variables of the environment begin.
+const ENVIRONMENT: &str = "CIBA_HOST_";
+
+/// Everything an operator can set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `iss`; empty means the public listener.
+    pub issuer: String,
+    /// The provider's name for people.
+    pub name: String,
+    /// Addresses.
+    pub listen: Listen,
+    /// The protocol's numbers.
+    pub ciba: Ciba,
+    /// How devices are tried.
+    pub notify: NotifyConfig,
+    /// The plugin folder, and what plugins may do.
+    pub plugins: Plugins,
+    /// The door for outgoing HTTP.
+    pub outbound: Outbound,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[listen]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// For clients.
+    pub public: SocketAddr,
+    /// For the device page, where it is not on `public`.
+    #[serde(with = "maybe_address")]
+    pub device: Option<SocketAddr>,
+    /// For the console and the admin API.
+    pub admin: SocketAddr,
+    /// For plugins' inbound HTTP.
+    #[serde(with = "maybe_address")]
+    pub plugins: Option<SocketAddr>,
+    /// Further names the listeners answer to.
+    pub hosts: Vec<String>,
+}
+
+/// `[ciba]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ciba {
+    /// Seconds.
+    pub expires_in: u32,
+    /// Seconds.
+    pub expires_in_max: u32,
+    /// Seconds.
+    pub interval: u32,
+    /// Seconds.
+    pub long_poll: u32,
+    /// Characters.
+    pub binding_message_characters: usize,
+    /// Seconds.
+    pub access_token_expires_in: u32,
+    /// Seconds.
+    pub id_token_expires_in: u32,
+    /// Hours.
+    pub keep_hours: u32,
+}
+
+/// `[notify]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyConfig {
+    /// Which devices are told.
+    pub strategy: Strategy,
+    /// Channels in the order they are tried.
+    pub channels: Vec<String>,
+}
+
+/// Which of a user's devices are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// All of them.
+    All,
+    /// One after the other, until one is reached.
+    FirstAccepted,
+}
+
+/// `[plugins]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugins {
+    /// Relative to the data directory.
+    pub folder: PathBuf,
+    /// For every plugin.
+    pub limits: CallLimits,
+    /// For single plugins.
+    pub limits_of: HashMap<PluginName, CallLimits>,
+    /// What single plugins may do.
+    pub allow: HashMap<PluginName, Permissions>,
+}
+
+/// `[outbound]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// Networks that are not public and may be reached.
+    pub private_networks: Networks,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A tracing filter.
+    pub filter: String,
+    /// For whom.
+    pub format: LogFormat,
+}
+
+/// For whom the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// What is wrong with the configuration, and where.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {what}")]
+pub struct ConfigError {
+    /// File and line, or the variable.
+    pub at: String,
+    /// What is wrong, and what was meant.
+    pub what: String,
+}
+
+impl Config {
+    /// Reads `path`, if it exists, over the defaults, and the environment over both.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(ConfigError { at: shown, what: format!("cannot be read: {error}") }),
+        };
+        let mut merged = defaults();
+        let file: toml::Table = toml::from_str(&text).map_err(|error| located(&shown, &text, &error))?;
+        merge(&mut merged, file);
+        let from_file = Self::from_table(merged.clone()).map_err(|error| find(&shown, &text, &error))?;
+        let mut overridden = false;
+        for (name, value) in environment {
+            let Some(path) = name.strip_prefix(ENVIRONMENT) else { continue };
+            let keys: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+            set(&mut merged, &keys, &value);
+            Self::from_table(merged.clone()).map_err(|error| ConfigError { at: name, what: explain(&error) })?;
+            overridden = true;
+        }
+        let config = if overridden { Self::from_table(merged).map_err(|error| find(&shown, &text, &error))? } else { from_file };
+        config.check().map_err(|(key, what)| ConfigError { at: format!("{shown}: {key}"), what })?;
+        Ok(config)
+    }
+
+    fn from_table(table: toml::Table) -> Result<Self, toml::de::Error> {
+        table.try_into()
+    }
+
+    /// Rules that join several keys, or a key and the world.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.issuer.is_empty() {
+            if !self.listen.public.ip().is_loopback() {
+                return Err((
+                    "issuer",
+                    format!(
+                        "must be set, because the public listener {} is not on loopback; write for example issuer = \"https://login.example.com\"",
+                        self.listen.public
+                    ),
+                ));
+            }
+        } else {
+            check_issuer(&self.issuer).map_err(|what| ("issuer", what))?;
+        }
+        if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
+            return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
+        }
+        if self.plugins.limits.concurrency == 0 || self.plugins.limits.wall_ms == 0 {
+            return Err(("plugins.limits", "concurrency and wall_ms must be at least 1".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The issuer, where `public` is what the public listener was bound to.
+    pub fn issuer(&self, public: SocketAddr) -> String {
+        if self.issuer.is_empty() { format!("http://{public}") } else { self.issuer.clone() }
+    }
+}
+
+/// An issuer is an https URL without query and fragment (OpenID Connect Discovery 3); http is for loopback.
+fn check_issuer(issuer: &str) -> Result<(), String> {
+    let url = url::Url::parse(issuer).map_err(|error| format!("`{issuer}` is not a URL: {error}"))?;
+    let loopback = url.host_str().is_some_and(|host| {
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    });
+    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        return Err(format!("`{issuer}` must begin with https://"));
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.path() != "/" || issuer.ends_with('/') {
+        return Err(format!("`{issuer}` must be scheme and host only, for example https://login.example.com"));
+    }
+    Ok(())
+}
+
+fn defaults() -> toml::Table {
+    DEFAULTS.parse().expect("the default configuration is TOML, which a test checks")
+}
+
+/// Lays `over` on `table`, key by key.
+fn merge(table: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(table)), toml::Value::Table(over)) => merge(table, over),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
+}
+
+/// Puts a variable where its name says. It is TOML where it reads as TOML of the kind that stands there, and text
+/// otherwise.
+fn set(table: &mut toml::Table, keys: &[String], text: &str) {
+    let Some((key, rest)) = keys.split_first() else { return };
+    if !rest.is_empty() {
+        let inner = table.entry(key.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let toml::Value::Table(inner) = inner {
+            set(inner, rest, text);
+        }
+        return;
+    }
+    let is_text = matches!(table.get(key), None | Some(toml::Value::String(_)));
+    let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
+    let value = parsed.filter(|_| !is_text).unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    table.insert(key.clone(), value);
+}
+
+/// A syntax error with its line.
+fn located(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    ConfigError { at: format!("{path}:{line}"), what: explain(error) }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// An error in the merged table, which has no lines: the same error is looked for in the file by the key's name.
+fn find(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let what = explain(error);
+    // serde says: ... in `listen.public`
+    let whole = error.to_string();
+    let in_path = whole.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(path, _)| path.to_owned());
+    let key = quoted(error.message())
+        .filter(|_| error.message().starts_with("unknown"))
+        .or_else(|| in_path.as_deref().and_then(|path| path.rsplit('.').next().map(str::to_owned)));
+    let line = key.as_deref().and_then(|key| text.lines().position(|line| names(line, key)));
+    ConfigError { at: line.map_or_else(|| path.to_owned(), |line| format!("{path}:{}", line + 1)), what }
+}
+
+/// Whether this line gives `key` a value, or opens a table that ends in it.
+fn names(line: &str, key: &str) -> bool {
+    let line = line.trim();
+    let table =
+        line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(path, _)| path.rsplit('.').next().unwrap_or(path).trim());
+    let assigned = line.split_once('=').map(|(name, _)| name.rsplit('.').next().unwrap_or(name).trim());
+    table == Some(key) || assigned == Some(key)
+}
+
+/// What serde says, with what was probably meant instead of the list of all that could have been.
+fn explain(error: &toml::de::Error) -> String {
+    let message = error.message();
+    if let Some(unknown) = quoted(message).filter(|_| message.starts_with("unknown field")) {
+        let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+        let closest = known.iter().map(|known| (distance(&unknown, known), known)).min();
+        return match closest {
+            Some((distance, meant)) if distance <= 1 + unknown.len() / 3 => format!("unknown key `{unknown}`; did you mean `{meant}`?"),
+            _ => format!("unknown key `{unknown}`; there are {}", known.join(", ")),
+        };
+    }
+    let whole = error.to_string();
+    let key =
+        whole.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(path, _)| format!("`{path}`: ")).unwrap_or_default();
+    format!("{key}{message}")
+}
+
+/// The first word in backquotes.
+fn quoted(message: &str) -> Option<String> {
+    message.split('`').nth(1).map(str::to_owned)
+}
+
+/// How many letters differ (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+mod maybe_address {
+    use std::net::SocketAddr;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| D::Error::custom(format!("`{text}` is not an address: write for example 127.0.0.1:8080")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ciba.toml");
+        std::fs::write(&path, text).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(&path, environment)
+            .map_err(|error| ConfigError { at: error.at.replace(&path.display().to_string(), "ciba.toml"), ..error })
+    }
+
+    #[test]
+    fn the_default_file_holds_every_key_and_no_other() {
+        let config = load("", &[]).unwrap();
+        let written = toml::Table::try_from(&config).unwrap();
+        assert_eq!(written, defaults());
+    }
+
+    #[test]
+    fn the_file_wins_over_the_defaults_and_the_environment_over_both() {
+        let file = "name = 'Bank'\n[ciba]\ninterval = 2\nexpires_in = 60\n[plugins.allow.inbox]\ninbox = true";
+        let config = load(file, &[("CIBA_HOST_CIBA__INTERVAL", "3"), ("CIBA_HOST_NAME", "7"), ("OTHER", "x")]).unwrap();
+        assert_eq!((config.name.as_str(), config.ciba.interval, config.ciba.expires_in), ("7", 3, 60));
+        assert!(config.plugins.allow[&PluginName::parse("inbox").unwrap()].inbox);
+    }
+
+    #[test]
+    fn an_error_says_which_line_which_key_and_what_was_meant() {
+        for (text, at, what) in [
+            ("name = 'x'\nisuer = 'y'", "ciba.toml:2", "unknown key `isuer`; did you mean `issuer`?"),
+            ("[ciba]\nexpires = 5", "ciba.toml:2", "unknown key `expires`"),
+            ("[cyba]\ninterval = 5", "ciba.toml:1", "did you mean `ciba`?"),
+            ("name = ", "ciba.toml:1", ""),
+            ("name = 'x'\n[ciba]\ninterval = 'soon'", "ciba.toml:3", "interval"),
+            ("[listen]\ndevice = 'here'", "ciba.toml:2", "127.0.0.1:8080"),
+            ("[listen]\npublic = '0.0.0.0:80'", "ciba.toml: issuer", "must be set"),
+            ("issuer = 'http://login.example.com'", "ciba.toml: issuer", "https://"),
+            ("issuer = 'https://login.example.com/'", "ciba.toml: issuer", "scheme and host only"),
+            ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
+        ] {
+            let error = load(text, &[]).unwrap_err();
+            assert_eq!(error.at, at, "{text}: {error}");
+            assert!(error.what.contains(what), "{text}: {error}");
+        }
+        let error = load("", &[("CIBA_HOST_CIBA__INTERVAL", "soon")]).unwrap_err();
+        assert_eq!(error.at, "CIBA_HOST_CIBA__INTERVAL");
+    }
+}

@@ -1,0 +1,9 @@
+//! An OpenID Provider for CIBA whose interception scripts are WebAssembly components.
+
+pub mod clock;
+pub mod config;
+pub mod jose;
+pub mod outbound;
+pub mod protocol;
+pub mod runtime;
+pub mod store;

@@ -1,0 +1,104 @@
+//! Identifiers, and secrets that are shown once and stored as a digest.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+macro_rules! identifiers {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str { &self.0 }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(&self.0) }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self { Self(text.to_owned()) }
+        }
+    )*};
+}
+
+identifiers! {
+    /// `client_id` (RFC 6749 2.2).
+    ClientId;
+    /// A user, and the `sub` of their tokens.
+    UserId;
+    /// A device, or an address by which a user is reached.
+    DeviceId;
+    /// One authentication request as plugins and devices know it: it redeems nothing.
+    TransactionId;
+}
+
+impl TransactionId {
+    /// A new one from 128 random bits.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl DeviceId {
+    /// A new one from 96 random bits.
+    pub fn from_random(bytes: [u8; 12]) -> Self {
+        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// SHA-256 of a [`Bearer`]: what the store keeps of it. 256 random bits need no slow hash and no salt.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest([redacted])")
+    }
+}
+
+impl Digest {
+    /// The digest of anything that was presented.
+    pub fn of(presented: &[u8]) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, presented);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.as_ref());
+        Self(bytes)
+    }
+
+    /// Whether both are the same, in constant time.
+    pub fn matches(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(&self.0[..], &other.0[..]).into()
+    }
+}
+
+/// A secret that whoever holds it may use: `auth_req_id`, access tokens, device sessions, one-time links.
+/// 256 random bits in `[A-Za-z0-9_-]` (CIBA Core 7.3 asks for at least 128).
+pub struct Bearer(Zeroizing<String>);
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer([redacted])")
+    }
+}
+
+impl Bearer {
+    /// A new one.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// What is handed out, once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+}

@@ -1,0 +1,22 @@
+//! OAuth, OpenID Connect and CIBA as types and rules. No I/O; `now` is an argument.
+//!
+//! Read [`backchannel`] for what a client may ask, [`transaction`] for the states a request goes through,
+//! [`pace`] for how fast it may be polled, [`tokens`] for what it gets, and [`error`] for everything it can
+//! be told instead.
+
+pub mod backchannel;
+pub mod binding_message;
+pub mod client;
+pub mod discovery;
+pub mod error;
+pub mod form;
+pub mod identifier;
+pub mod pace;
+pub mod plugin;
+pub mod scope;
+pub mod tokens;
+pub mod transaction;
+pub mod user;
+
+/// The CIBA grant type (CIBA Core 4).
+pub const GRANT_TYPE_CIBA: &str = "urn:openid:params:grant-type:ciba";

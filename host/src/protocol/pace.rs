@@ -1,0 +1,66 @@
+//! How fast a client may poll (CIBA Core 7.3 and 11).
+//!
+//! Kept in memory: losing it, on a restart, means leniency and nothing worse.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Seconds added to the interval for each poll that came too early (CIBA Core 11).
+pub const SLOW_DOWN_SECONDS: i64 = 5;
+/// Networks are not metronomes: this much too early is forgiven.
+const FORGIVEN: SignedDuration = SignedDuration::from_millis(500);
+
+/// The pace of one request's polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    interval: SignedDuration,
+    last_poll: Option<Timestamp>,
+}
+
+/// Whether a poll came at a fair time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It did.
+    Fair,
+    /// Too early: `slow_down`.
+    TooEarly,
+}
+
+impl Pace {
+    /// A request that was never polled.
+    pub fn new(interval_seconds: u32) -> Self {
+        Self { interval: SignedDuration::from_secs(i64::from(interval_seconds)), last_poll: None }
+    }
+
+    /// Records a poll that found nothing decided. The first one is never too early.
+    pub fn poll(&mut self, now: Timestamp) -> Verdict {
+        let early = self.last_poll.is_some_and(|last| now.duration_since(last) + FORGIVEN < self.interval);
+        self.last_poll = Some(now);
+        if early {
+            self.interval += SignedDuration::from_secs(SLOW_DOWN_SECONDS);
+            return Verdict::TooEarly;
+        }
+        Verdict::Fair
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_poll_is_fair_and_each_early_one_costs_five_seconds() {
+        let mut pace = Pace::new(5);
+        for (milliseconds, verdict) in [
+            (0, Verdict::Fair),
+            (4_400, Verdict::TooEarly),
+            (14_000, Verdict::Fair),
+            (23_600, Verdict::Fair),
+            (24_000, Verdict::TooEarly),
+            (38_000, Verdict::TooEarly),
+            (58_000, Verdict::Fair),
+        ] {
+            let now = Timestamp::from_millisecond(milliseconds).unwrap();
+            assert_eq!(pace.poll(now), verdict, "at {milliseconds} ms");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Precompiled components.
+//!
+//! Loading one is as trusted as running native code, so a cached file is named by what it was made from and for,
+//! lies in a private directory, is never overwritten, and is authenticated with a key of this installation before
+//! a byte of it is used. Nothing precompiled is ever taken from the plugin folder.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::hmac;
+use wasmtime::component::Component;
+
+use crate::protocol::plugin::ArtefactDigest;
+
+const MAC_LENGTH: usize = 32;
+
+pub(super) struct Cache {
+    directory: PathBuf,
+    key: hmac::Key,
+}
+
+impl Cache {
+    /// Opens the directory, making it with no access for others.
+    pub(super) fn open(directory: &Path, key: &[u8; 32]) -> std::io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        Ok(Self { directory: directory.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, key) })
+    }
+
+    fn path(&self, engine: &wasmtime::Engine, digest: &ArtefactDigest) -> PathBuf {
+        use std::hash::{Hash as _, Hasher as _};
+        // Same build of this program, same answer: that is all that is asked of the hash here.
+        let mut hasher = std::hash::DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.directory.join(format!("{}-{:016x}.cwasm", digest.0, hasher.finish()))
+    }
+
+    /// The component, if it was compiled by this engine on this installation before.
+    pub(super) fn load(&self, engine: &wasmtime::Engine, digest: &ArtefactDigest) -> Option<Component> {
+        let path = self.path(engine, digest);
+        let file = fs::read(&path).ok()?;
+        let (mac, code) = file.split_at_checked(MAC_LENGTH)?;
+        if hmac::verify(&self.key, &Self::authenticated(&path, code), mac).is_err() {
+            tracing::warn!(path = %path.display(), "a cached component is not ours or is damaged; it is compiled again");
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        #[expect(unsafe_code, reason = "these bytes were written by `store` below, which the check above has shown")]
+        // SAFETY: the code was made by `Engine::precompile_component` or `Component::serialize` of this program, and
+        // has not changed since: its MAC covers it and the name that says what it was made from and for.
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "a cached component cannot be used")).ok()
+    }
+
+    /// Keeps a compiled component. A failure costs time at the next start, nothing else.
+    pub(super) fn store(&self, component: &Component, digest: &ArtefactDigest) {
+        let path = self.path(component.engine(), digest);
+        if path.exists() {
+            return;
+        }
+        if let Err(error) = self.write(&path, component) {
+            tracing::warn!(path = %path.display(), %error, "a compiled component could not be cached");
+        }
+    }
+
+    fn write(&self, path: &Path, component: &Component) -> anyhow::Result<()> {
+        let code = component.serialize()?;
+        let mac = hmac::sign(&self.key, &Self::authenticated(path, &code));
+        let temporary = path.with_extension(format!("{}.new", std::process::id()));
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(mac.as_ref())?;
+        file.write_all(&code)?;
+        drop(file);
+        fs::rename(&temporary, path)?;
+        Ok(())
+    }
+
+    /// What the MAC covers: the name, so that one plugin's code cannot stand under another's, and the code.
+    fn authenticated(path: &Path, code: &[u8]) -> Vec<u8> {
+        let name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(name.len() + 1 + code.len());
+        bytes.extend_from_slice(&name);
+        bytes.push(0);
+        bytes.extend_from_slice(code);
+        bytes
+    }
+}

@@ -1,0 +1,140 @@
+//! What there is and what serves, as one value that is replaced whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Runtime;
+use super::refusal::Refusal;
+use super::shared::Shared;
+use super::version::Version;
+use crate::protocol::plugin::{ArtefactDigest, PluginName};
+
+/// Lines kept of a plugin's history.
+const EVENTS_KEPT: usize = 50;
+
+/// All plugins, by name.
+#[derive(Clone, Default)]
+pub struct Catalog {
+    plugins: BTreeMap<PluginName, Plugin>,
+}
+
+/// One plugin.
+#[derive(Clone)]
+pub struct Plugin {
+    /// What serves, if anything: the last good version, whatever the file in the folder is now.
+    pub serving: Option<Arc<Version>>,
+    /// What became of the file in the folder.
+    pub status: Status,
+    /// Permissions, log and counters.
+    pub shared: Arc<Shared>,
+    /// What happened to it, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// What became of the file in the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It serves.
+    Serving,
+    /// It is not whole yet.
+    Waiting,
+    /// It was not taken.
+    Refused(Box<Refusal>),
+    /// The operator turned it off.
+    Off,
+    /// There is none.
+    Removed,
+}
+
+/// Something that happened to a plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// In words.
+    pub text: String,
+    /// The version it is about, where it is about one.
+    pub digest: Option<ArtefactDigest>,
+}
+
+impl Catalog {
+    /// All plugins, by name.
+    pub fn plugins(&self) -> impl Iterator<Item = (&PluginName, &Plugin)> {
+        self.plugins.iter()
+    }
+
+    /// One plugin.
+    pub fn plugin(&self, name: &PluginName) -> Option<&Plugin> {
+        self.plugins.get(name)
+    }
+
+    /// What serves, in the operator's order.
+    pub fn serving(&self) -> Vec<&Arc<Version>> {
+        let mut serving: Vec<_> = self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).collect();
+        serving.sort_by_key(|version| (version.file.order, version.name.clone()));
+        serving
+    }
+
+    /// Who notifies on this channel. There is at most one.
+    pub fn notifier(&self, channel: &str) -> Option<&Arc<Version>> {
+        let serves = |version: &&Arc<Version>| {
+            version.callable.notify.is_some() && version.description.channels.iter().any(|served| served == channel)
+        };
+        self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).find(serves)
+    }
+
+    /// Whether anybody notifies on any channel.
+    pub fn has_notifier(&self) -> bool {
+        self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).any(|version| version.callable.notify.is_some())
+    }
+
+    /// Refuses a version that wants a channel another plugin serves.
+    pub(super) fn channel_conflict(&self, version: &Version) -> Option<Refusal> {
+        version.callable.notify.as_ref()?;
+        let (channel, other) = version
+            .description
+            .channels
+            .iter()
+            .filter_map(|channel| self.notifier(channel).map(|other| (channel, other)))
+            .find(|(_, other)| other.name != version.name)?;
+        Some(Refusal::new(
+            "channel-taken",
+            format!("it serves the channel `{channel}`, which {} serves already", other.name),
+            format!("remove {}.wasm, or let one of them serve another channel", other.name),
+        ))
+    }
+}
+
+impl Runtime {
+    /// Changes one plugin and publishes the whole: readers see the old catalog or the new one.
+    pub(super) fn publish(&self, name: &PluginName, change: impl FnOnce(&mut Plugin)) {
+        let shared = self.shared_of(name);
+        self.catalog.send_modify(|catalog| {
+            let mut next = Catalog::clone(catalog);
+            let plugin = next.plugins.entry(name.clone()).or_insert_with(|| Plugin {
+                serving: None,
+                status: Status::Removed,
+                shared,
+                events: Vec::new(),
+            });
+            change(plugin);
+            let surplus = plugin.events.len().saturating_sub(EVENTS_KEPT);
+            plugin.events.drain(..surplus);
+            *catalog = Arc::new(next);
+        });
+    }
+
+    /// Writes a line into a plugin's history, if there is such a plugin.
+    pub(super) fn note(&self, name: &PluginName, text: &str) {
+        if self.catalog().plugin(name).is_some() {
+            self.publish(name, |plugin| plugin.events.push(self.event(text, None)));
+        }
+    }
+
+    pub(super) fn event(&self, text: impl Into<String>, digest: Option<ArtefactDigest>) -> Event {
+        Event { at: self.clock.now(), text: text.into(), digest }
+    }
+}

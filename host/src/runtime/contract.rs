@@ -1,0 +1,15 @@
+//! The contract as Rust types, generated from `wit/`. Nothing outside this room sees them.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "every-hook",
+    exports: { default: async },
+    with: {
+        "wasi:io": wasmtime_wasi::p2::bindings::io,
+        "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+        "wasi:random": wasmtime_wasi::p2::bindings::random,
+        "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+        "ciba:interception/transactions.transaction": super::guest::TransactionHandle,
+        "ciba:interception/transactions.device": super::guest::DeviceHandle,
+    },
+});

@@ -1,0 +1,92 @@
+//! Outgoing HTTP of guests: permission checked per request, sent through the one door, every answer bounded.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Limited};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::limits::CallLimits;
+use super::shared::{LogLevel, Shared};
+use crate::outbound::{Client, SendError};
+
+/// What a call needs to send.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    pub(super) shared: Arc<Shared>,
+    pub(super) client: Client<WasiBody>,
+    pub(super) response_max: usize,
+    pub(super) wall: Duration,
+}
+
+impl Outgoing {
+    pub(super) fn new(shared: Arc<Shared>, client: Client<WasiBody>, limits: &CallLimits) -> Self {
+        Self { shared, client, response_max: (limits.http_response_kib as usize) << 10, wall: limits.wall() }
+    }
+
+    fn refuse(&self, origin: &str) -> Error {
+        self.shared.count_refusal();
+        self.shared.log(
+            LogLevel::Warn,
+            &format!("refused [not-permitted]: HTTP to {origin}. do: ciba-host plugin allow {} --http {origin}", self.shared.name),
+        );
+        Error::HttpRequestDenied
+    }
+}
+
+type Sent = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send>;
+type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
+        let origin = origin_of(request.uri());
+        if !self.shared.permissions().http.contains(&origin) {
+            let refused = self.refuse(&origin);
+            return Box::new(std::future::ready(Err(refused)));
+        }
+        let this = self.clone();
+        let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(this.wall).min(this.wall);
+        Box::new(async move {
+            let sent = tokio::time::timeout(patience, this.client.send(request)).await.map_err(|_| Error::HttpResponseTimeout)?;
+            let response = sent.map_err(|error| {
+                this.shared.log(LogLevel::Warn, &format!("HTTP to {origin}: {error}"));
+                match error {
+                    SendError::AddressRefused(_) => Error::DestinationIpProhibited,
+                    SendError::Connect(_) => Error::ConnectionRefused,
+                    SendError::NoAnswer(_) => Error::ConnectionTerminated,
+                }
+            })?;
+            let (parts, body) = response.into_parts();
+            let limit = this.response_max as u64;
+            let body = Limited::new(body, this.response_max).map_err(move |_| Error::HttpResponseBodySize(Some(limit))).boxed_unsync();
+            let done: Done = Box::new(std::future::ready(Ok(())));
+            Ok((http::Response::from_parts(parts, body), done))
+        })
+    }
+}
+
+/// Scheme, host and port, with the port left out where it is the scheme's own: as permissions are written.
+fn origin_of(uri: &http::Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("https").to_ascii_lowercase();
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    match uri.port_u16() {
+        Some(port) if !matches!((scheme.as_str(), port), ("https", 443) | ("http", 80)) => format!("{scheme}://{host}:{port}"),
+        _ => format!("{scheme}://{host}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_origin_is_written_as_permissions_are() {
+        for (uri, origin) in [
+            ("https://Push.Example.com/a?b", "https://push.example.com"),
+            ("https://push.example.com:443/", "https://push.example.com"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("http://user@push.example.com/", "http://push.example.com"),
+        ] {
+            assert_eq!(super::origin_of(&uri.parse().unwrap()), origin, "{uri}");
+        }
+    }
+}

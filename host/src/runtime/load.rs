@@ -1,0 +1,256 @@
+//! From a file's bytes to a version that may serve: look, compile, compare, try. Any step can refuse.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance};
+
+use super::contract::exports::ciba::interception as exported;
+use super::guest::Guest;
+use super::refusal::Refusal;
+use super::shape::{self, Sniffed};
+use super::shared::Shared;
+use super::version::{CallFailure, Callable, Description, Version};
+use super::{Runtime, settings};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
+
+/// A hostile file can be made to compile for very long.
+const COMPILE: Duration = Duration::from_secs(60);
+/// Files up to this size have a lane of their own, so that a big one does not hold up their swap.
+const SMALL: usize = 2 << 20;
+/// The longest name, version, summary or channel a plugin may give, in bytes.
+const TEXT_MAX: usize = 200;
+/// The longest schema, in bytes.
+const SCHEMA_MAX: usize = 64 << 10;
+
+/// What is to be loaded.
+pub struct Candidate {
+    /// The plugin.
+    pub name: PluginName,
+    /// The component.
+    pub bytes: Arc<[u8]>,
+    /// The text of `name.toml`; empty when there is none.
+    pub file_text: String,
+}
+
+/// What a file turned out to be.
+pub enum Loaded {
+    /// It may serve.
+    Version(Arc<Version>),
+    /// It ends in the middle, and may still be arriving.
+    Unfinished,
+    /// It is to stay out of service: `enabled = false`.
+    Disabled,
+}
+
+impl Runtime {
+    /// Takes a candidate through every step that does not change anything.
+    ///
+    /// # Errors
+    /// The step that refused, in plain words.
+    pub async fn load(&self, candidate: &Candidate, shared: Arc<Shared>) -> Result<Loaded, Refusal> {
+        let file = parse_file(&candidate.name, &candidate.file_text)?;
+        if !file.enabled {
+            return Ok(Loaded::Disabled);
+        }
+        if shape::sniff(&candidate.bytes)? == Sniffed::Unfinished {
+            return Ok(Loaded::Unfinished);
+        }
+        let digest = ArtefactDigest::of(&candidate.bytes);
+        let component = self.component(&candidate.bytes, &digest).await?;
+        let exported = shape::compare(&component)?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
+            Refusal::new("wrong-import", format!("an import does not have the shape this host gives it: {}", error.root_cause()), REBUILD)
+        })?;
+        let wrong = |error: wasmtime::Error| Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD);
+        let has = |hook: &str| exported.hooks.iter().any(|name| name == hook);
+        let limits = self.limits_of(&candidate.name);
+        let mut callable = Callable {
+            notify: has("notify").then(|| exported::notify::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
+            withdraw: has("withdraw").then(|| exported::withdraw::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
+            pre,
+            settings: Arc::new(settings::resolve(&file.settings, &self.folder)?),
+            limits: limits.for_trial(),
+            client: self.door.client(),
+        };
+        let (callable_back, description) = {
+            let shared = Arc::clone(&shared);
+            let trial = self.guests().spawn(async move { trial(&callable, &shared).await.map(|description| (callable, description)) });
+            trial.await.map_err(|error| Refusal::new("trial", error.to_string(), "this is a fault of the host: report it"))??
+        };
+        callable = callable_back;
+        settings::check(&description.schema, &callable.settings)?;
+        callable.limits = limits;
+        Ok(Loaded::Version(Arc::new(Version {
+            name: candidate.name.clone(),
+            digest,
+            description,
+            file,
+            file_text: candidate.file_text.clone(),
+            hooks: exported.hooks,
+            since: self.clock.now(),
+            shared,
+            callable,
+            calls_at_once: Arc::new(Semaphore::new(limits.concurrency.max(1) as usize)),
+            in_flight: AtomicUsize::new(0),
+        })))
+    }
+
+    /// From the cache, or compiled now, on a thread that may take its time.
+    async fn component(&self, bytes: &Arc<[u8]>, digest: &ArtefactDigest) -> Result<Component, Refusal> {
+        let lane = if bytes.len() <= SMALL { &self.small_lane } else { &self.large_lane };
+        let cache = Arc::clone(&self.cache);
+        let (engine, bytes, digest) = (self.engine.wasm.clone(), Arc::clone(bytes), digest.clone());
+        let lane = Arc::clone(lane);
+        let compile = async move {
+            let cached = {
+                let (cache, engine, digest) = (Arc::clone(&cache), engine.clone(), digest.clone());
+                tokio::task::spawn_blocking(move || cache.load(&engine, &digest)).await.ok().flatten()
+            };
+            if let Some(component) = cached {
+                return Ok(component);
+            }
+            // One at a time. A compile that is given up keeps its place until it ends.
+            let place = lane.acquire_owned().await;
+            let compiled = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                let component = Component::new(&engine, &bytes).map_err(|error| format!("{:#}", error.root_cause()))?;
+                cache.store(&component, &digest);
+                Ok(component)
+            });
+            compiled.await.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        match tokio::time::timeout(COMPILE, compile).await {
+            Ok(Ok(component)) => Ok(component),
+            Ok(Err(why)) => Err(Refusal::new("does-not-compile", why, "build it again; the file may be damaged or from a newer toolchain")),
+            Err(_) => Err(Refusal::new("compile-time", format!("compiling it took more than {} s", COMPILE.as_secs()), "make it smaller")),
+        }
+    }
+}
+
+const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin check FILE`";
+
+/// Reads `name.toml`, saying which line is wrong.
+pub(super) fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        Refusal::new(
+            "settings-file",
+            format!("{name}.toml:{line}: {}", error.message()),
+            "it has `enabled`, `order`, `[settings]` and `[asks]`",
+        )
+    })
+}
+
+/// Instantiates the component, loads every hook it exports, and lets it describe itself. Never calls a hook.
+async fn trial(callable: &Callable, shared: &Arc<Shared>) -> Result<Description, Refusal> {
+    let author = "this is for the plugin's author: `ciba-host plugin check FILE` shows the same";
+    let mut store = callable.store(shared);
+    let wall = callable.limits.wall();
+    let tried = tokio::time::timeout(wall, try_all(callable, &mut store)).await;
+    let result = match tried {
+        Err(_) => Err(Refusal::new("trial", CallFailure::WallTime(wall).to_string(), author)),
+        Ok(Err(TrialError::Refused(refusal))) => Err(refusal),
+        Ok(Err(TrialError::Wasm(step, error))) => {
+            let failure = callable.explain(&store, &error);
+            Err(Refusal::new("trial", format!("{step}: {failure}"), author))
+        }
+        Ok(Ok(description)) => Ok(description),
+    };
+    store.data().flush_output();
+    result
+}
+
+enum TrialError {
+    Wasm(&'static str, wasmtime::Error),
+    Refused(Refusal),
+}
+
+async fn try_all(callable: &Callable, store: &mut Store<Guest>) -> Result<Description, TrialError> {
+    let step = |step: &'static str| move |error| TrialError::Wasm(step, error);
+    let instance = callable.pre.instantiate_async(&mut *store).await.map_err(step("instantiate"))?;
+    let shaped = |error: wasmtime::Error| TrialError::Refused(Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD));
+    load_hooks(callable, store, &instance).map_err(shaped)?;
+    let plugin = exported::plugin::GuestIndices::new(&callable.pre).map_err(shaped)?.load(&mut *store, &instance).map_err(shaped)?;
+    let said = plugin.call_describe(&mut *store).await.map_err(step("describe"))?;
+    let description = describe(said, callable.notify.is_some()).map_err(TrialError::Refused)?;
+    let settings = callable.settings.to_string();
+    let verdict = plugin.call_validate_settings(&mut *store, &settings).await.map_err(step("validate-settings"))?;
+    match verdict {
+        Ok(()) => Ok(description),
+        Err(problems) => {
+            let problems: Vec<String> = problems
+                .iter()
+                .take(5)
+                .map(|problem| format!("{}: {}", if problem.setting.is_empty() { "settings" } else { &problem.setting }, problem.message))
+                .collect();
+            let what = problems.join("; ").chars().take(1_000).collect::<String>();
+            Err(TrialError::Refused(Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")))
+        }
+    }
+}
+
+fn load_hooks(callable: &Callable, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+    if let Some(indices) = &callable.notify {
+        indices.load(&mut *store, instance)?;
+    }
+    if let Some(indices) = &callable.withdraw {
+        indices.load(&mut *store, instance)?;
+    }
+    Ok(())
+}
+
+/// What the plugin says of itself, with every text bounded.
+fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Description, Refusal> {
+    let refuse = |what: String| Refusal::new("describe", what, "this is for the plugin's author");
+    for (field, text) in [("name", &said.name), ("version", &said.version), ("summary", &said.summary)]
+        .into_iter()
+        .chain(said.channels.iter().map(|channel| ("channels", channel)))
+    {
+        if text.len() > TEXT_MAX || text.chars().any(crate::protocol::binding_message::is_unshowable) {
+            return Err(refuse(format!("`{field}` in its description is longer than {TEXT_MAX} bytes or cannot be shown")));
+        }
+    }
+    if said.version.is_empty() {
+        return Err(refuse("its description has no version".to_owned()));
+    }
+    if notifies && said.channels.is_empty() {
+        return Err(refuse("it exports notify and names no channel it serves".to_owned()));
+    }
+    if said.settings_schema.len() > SCHEMA_MAX {
+        return Err(refuse(format!("its settings schema is longer than {SCHEMA_MAX} bytes")));
+    }
+    let schema =
+        serde_json::from_str(&said.settings_schema).map_err(|error| refuse(format!("its settings schema is not JSON: {error}")))?;
+    let mut needs = Permissions::default();
+    for need in said.needs.into_iter().take(100) {
+        match need {
+            exported::plugin::Need::Http(origin) => drop(needs.http.insert(origin)),
+            exported::plugin::Need::Inbox => needs.inbox = true,
+            exported::plugin::Need::Links => needs.links = true,
+            // It can run without what this host has never heard of, or it will be told so when it asks.
+            exported::plugin::Need::Other(_) => {}
+        }
+    }
+    Ok(Description { name: said.name, version: said.version, summary: said.summary, channels: said.channels, needs, schema })
+}
+
+/// Whether a file of this size is worth reading.
+pub(super) fn check_size(path: &Path, length: u64) -> Result<(), Refusal> {
+    if length <= shape::BYTES_MAX {
+        return Ok(());
+    }
+    let what = format!("{} has {} MiB; at most {} are read", path.display(), length >> 20, shape::BYTES_MAX >> 20);
+    Err(Refusal::new("too-large", what, "build it in release mode, without debug information"))
+}
+
+/// What a version's exports and imports come to, for `plugin inspect`.
+pub(super) fn interfaces(component: &Component) -> (Vec<String>, Vec<String>) {
+    let (engine, kind) = (component.engine(), component.component_type());
+    let names = |items: Vec<&str>| items.into_iter().map(str::to_owned).collect();
+    (names(kind.imports(engine).map(|(name, _)| name).collect()), names(kind.exports(engine).map(|(name, _)| name).collect()))
+}

@@ -1,0 +1,243 @@
+//! wasmtime lives here and nowhere else: load, swap, limits, permissions, one method per hook.
+//!
+//! A file in the plugin [`folder`] is taken through [`load`]: looked at ([`shape`]), compiled (or fetched from the
+//! [`cache`]), compared with the contract, and tried. What passes is published in the [`catalog`] by one pointer
+//! store, and called ([`version`]) in a fresh instance each time, on threads for guests, within its [`limits`].
+
+mod cache;
+mod catalog;
+mod contract;
+mod engine;
+mod folder;
+mod guest;
+mod http;
+mod limits;
+mod load;
+mod measure;
+mod refusal;
+mod settings;
+mod shape;
+mod shared;
+mod transaction;
+mod version;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use tokio::sync::{Semaphore, watch};
+use wasmtime::component::Linker;
+
+pub use catalog::{Catalog, Event, Plugin, Status};
+pub use guest::InboxMessage;
+pub use limits::CallLimits;
+pub use load::{Candidate, Loaded};
+pub use measure::Measured;
+pub use refusal::Refusal;
+pub use shared::{Counters, LogLevel, LogLine, Shared};
+pub use transaction::{DeviceView, TransactionView};
+pub use version::{CallFailure, Description, Outcome, Report, Version, WithdrawReason};
+
+use crate::clock::Clock;
+use crate::outbound::Door;
+use crate::protocol::plugin::{Permissions, PluginName};
+use crate::store::Store;
+use cache::Cache;
+use engine::Engine;
+use guest::Guest;
+use version::{Answered, Hook};
+
+/// What the operator set for plugins.
+#[derive(Clone, Debug, Default)]
+pub struct RuntimeConfig {
+    /// The folder that files are dropped into.
+    pub folder: PathBuf,
+    /// Where compiled components are kept.
+    pub cache: PathBuf,
+    /// Limits where nothing else is said.
+    pub limits: CallLimits,
+    /// Limits of single plugins.
+    pub limits_of: HashMap<PluginName, CallLimits>,
+    /// What the configuration file allows.
+    pub allowed: HashMap<PluginName, Permissions>,
+}
+
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A client waits for the answer.
+    ClientWaits,
+    /// Nobody does.
+    Background,
+}
+
+/// Plugins: what there is, what serves, and how it is called.
+pub struct Runtime {
+    engine: Engine,
+    linker: Linker<Guest>,
+    cache: Arc<Cache>,
+    door: Door,
+    clock: Clock,
+    store: Arc<dyn Store>,
+    folder: PathBuf,
+    config: RuntimeConfig,
+    /// What was allowed by command.
+    allowed: Mutex<HashMap<PluginName, Permissions>>,
+    shared: Mutex<HashMap<PluginName, Arc<Shared>>>,
+    /// Places for calls. Some are kept for those that a client waits for.
+    places: Arc<Semaphore>,
+    background_places: Arc<Semaphore>,
+    small_lane: Arc<Semaphore>,
+    large_lane: Arc<Semaphore>,
+    catalog: watch::Sender<Arc<Catalog>>,
+}
+
+impl Runtime {
+    /// Starts the engine. Nothing is loaded yet: that is [`Runtime::watch_folder`].
+    ///
+    /// # Errors
+    /// When threads, address space or the cache directory cannot be had.
+    pub async fn start(
+        config: RuntimeConfig,
+        store: Arc<dyn Store>,
+        door: Door,
+        clock: Clock,
+        key: &[u8; 32],
+    ) -> anyhow::Result<Arc<Self>> {
+        let engine = Engine::new()?;
+        let mut linker = Linker::new(&engine.wasm);
+        // Everything is linked for everybody; what was not allowed refuses when it is called.
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        guest::add_to_linker(&mut linker)?;
+        let cache = Cache::open(&config.cache, key).with_context(|| format!("the cache {} cannot be used", config.cache.display()))?;
+        let allowed = store.permissions().await?.into_iter().collect();
+        let slots = engine.slots as usize;
+        Ok(Arc::new(Self {
+            engine,
+            linker,
+            cache: Arc::new(cache),
+            door,
+            clock,
+            store,
+            folder: config.folder.clone(),
+            config,
+            allowed: Mutex::new(allowed),
+            shared: Mutex::default(),
+            places: Arc::new(Semaphore::new(slots)),
+            background_places: Arc::new(Semaphore::new((slots * 3 / 4).max(1))),
+            small_lane: Arc::new(Semaphore::new(1)),
+            large_lane: Arc::new(Semaphore::new(1)),
+            catalog: watch::Sender::new(Arc::default()),
+        }))
+    }
+
+    /// What serves now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.borrow())
+    }
+
+    /// Told of every change of what serves.
+    pub fn changes(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.catalog.subscribe()
+    }
+
+    /// The folder that files are dropped into.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Calls `notify`.
+    pub async fn notify(&self, version: &Arc<Version>, transaction: TransactionView, urgency: Urgency) -> Report<Outcome> {
+        self.call(version, transaction, Hook::Notify, urgency).await.map(|answered| match answered {
+            Answered::Notify(outcome) => Some(outcome),
+            Answered::Withdraw => None,
+        })
+    }
+
+    /// Calls `withdraw`.
+    pub async fn withdraw(
+        &self,
+        version: &Arc<Version>,
+        transaction: TransactionView,
+        reference: String,
+        why: WithdrawReason,
+    ) -> Report<()> {
+        self.call(version, transaction, Hook::Withdraw { reference, why }, Urgency::Background).await.map(|answered| match answered {
+            Answered::Withdraw => Some(()),
+            Answered::Notify(_) => None,
+        })
+    }
+
+    /// Finds a place, then runs the call on a thread for guests. Dropping this future does not stop the call,
+    /// which its own limits do.
+    async fn call(&self, version: &Arc<Version>, transaction: TransactionView, hook: Hook, urgency: Urgency) -> Report<Answered> {
+        let wall = version.callable.limits.wall();
+        let places = async {
+            let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
+            let background = match urgency {
+                Urgency::Background => Some(Arc::clone(&self.background_places).acquire_owned().await.ok()?),
+                Urgency::ClientWaits => None,
+            };
+            Some((own, background, Arc::clone(&self.places).acquire_owned().await.ok()?))
+        };
+        let nothing = |failure| Report { result: Err(failure), inbox: None, took: std::time::Duration::ZERO };
+        let Ok(Some(places)) = tokio::time::timeout(wall, places).await else {
+            version.shared.log(LogLevel::Error, &format!("call failed {}", CallFailure::Busy(wall)));
+            return nothing(CallFailure::Busy(wall));
+        };
+        let version = Arc::clone(version);
+        let call = self.guests().spawn(async move {
+            let _places = places;
+            version.in_flight.fetch_add(1, Ordering::Relaxed);
+            let report = version.callable.call(&version.shared, transaction, hook).await;
+            version.in_flight.fetch_sub(1, Ordering::Relaxed);
+            report
+        });
+        call.await.unwrap_or_else(|error| nothing(CallFailure::Trap(error.to_string())))
+    }
+
+    fn guests(&self) -> &tokio::runtime::Handle {
+        self.engine.guests()
+    }
+
+    fn limits_of(&self, name: &PluginName) -> CallLimits {
+        self.config.limits_of.get(name).copied().unwrap_or(self.config.limits)
+    }
+
+    /// What is allowed now, by file or by command.
+    pub fn allowed(&self, name: &PluginName) -> Permissions {
+        let by_command = self.allowed.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default();
+        by_command.union(&self.config.allowed.get(name).cloned().unwrap_or_default())
+    }
+
+    /// What was allowed by command, without what the configuration file allows.
+    pub fn allowed_by_command(&self, name: &PluginName) -> Permissions {
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    }
+
+    /// Takes note of what the store now allows; calls in flight are bound by it at their next host call.
+    pub fn set_allowed(&self, name: &PluginName, permissions: Permissions) {
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), permissions);
+        let allowed = self.allowed(name);
+        self.shared_of(name).set_permissions(allowed);
+        self.note(name, "permissions changed");
+    }
+
+    /// What all versions of this plugin share, made when it is first seen.
+    pub fn shared_of(&self, name: &PluginName) -> Arc<Shared> {
+        let allowed = self.allowed(name);
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(shared.entry(name.clone()).or_insert_with(|| Arc::new(Shared::new(name.clone(), self.clock.clone(), allowed))))
+    }
+}
+
+impl<T> Report<T> {
+    /// The same report of another answer; `None` cannot happen and counts as a trap.
+    fn map<U>(self, answer: impl FnOnce(T) -> Option<U>) -> Report<U> {
+        let result = self.result.and_then(|answered| answer(answered).ok_or_else(|| CallFailure::Trap("answered another hook".to_owned())));
+        Report { result, inbox: self.inbox, took: self.took }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a file is, before and after it is compiled: cheap looks that can say in plain words what does not fit.
+
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use super::refusal::Refusal;
+
+/// Files larger than this are refused unread.
+pub(super) const BYTES_MAX: u64 = 64 << 20;
+/// The contract this host speaks.
+const CONTRACT: &str = "ciba:interception/";
+const CONTRACT_VERSION: &str = "0.1";
+/// Hooks by which a plugin can be reached.
+const HOOKS: &[&str] = &["notify", "withdraw"];
+const IMPORTS: &[&str] = &["transactions", "refusals", "log", "settings", "inbox"];
+const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+const MORE_EXPORTS: usize = 100;
+
+/// How a file looks from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sniffed {
+    /// A whole component.
+    Component,
+    /// It ends in the middle: it may still be arriving.
+    Unfinished,
+}
+
+/// Looks at the header and walks the sections.
+pub(super) fn sniff(bytes: &[u8]) -> Result<Sniffed, Refusal> {
+    const MAGIC: &[u8] = b"\0asm";
+    const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
+    const MODULE: &[u8] = &[1, 0, 0, 0];
+    let start = &bytes[..bytes.len().min(4)];
+    if !MAGIC.starts_with(start) {
+        return Err(Refusal::new("not-wasm", "this is not a WebAssembly file", "put the .wasm file that `ciba-host plugin build` wrote"));
+    }
+    let Some(version) = bytes.get(4..8) else { return Ok(Sniffed::Unfinished) };
+    match version {
+        COMPONENT => {}
+        MODULE => {
+            return Err(Refusal::new(
+                "not-a-component",
+                "this is a core module",
+                "run `ciba-host plugin build`, which makes a component of it",
+            ));
+        }
+        _ => return Err(Refusal::new("not-a-component", "this WebAssembly version is not known", "run `ciba-host plugin build`")),
+    }
+    Ok(if sections_are_whole(&bytes[8..]) { Sniffed::Component } else { Sniffed::Unfinished })
+}
+
+/// Whether the last section ends where the file ends.
+fn sections_are_whole(mut rest: &[u8]) -> bool {
+    while let Some((_, after)) = rest.split_first() {
+        let mut length = 0_u64;
+        let mut shift = 0;
+        let mut bytes = after.iter();
+        loop {
+            match bytes.next() {
+                Some(byte) if shift < 35 => {
+                    length |= u64::from(byte & 0x7f) << shift;
+                    shift += 7;
+                    if byte & 0x80 == 0 {
+                        break;
+                    }
+                }
+                // Too long for a length: the compiler will say what is wrong with it.
+                Some(_) => return true,
+                None => return false,
+            }
+        }
+        match bytes.as_slice().split_at_checked(usize::try_from(length).unwrap_or(usize::MAX)) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Compares what the component imports and exports with what this host knows. Names everything that does not fit,
+/// where instantiating would name the first.
+pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
+    let engine = component.engine();
+    let kind = component.component_type();
+    let unknown: Vec<&str> = kind.imports(engine).map(|(name, _)| name).filter(|name| !is_known_import(name)).collect();
+    if !unknown.is_empty() {
+        let what = format!("imports {}, which this host does not have", listed(&unknown));
+        return Err(match unknown.iter().find(|name| name.starts_with(CONTRACT)) {
+            Some(_) => Refusal::new("contract-version", format!("{what}; it speaks {CONTRACT}…@{CONTRACT_VERSION}.x"), REBUILD),
+            None => Refusal::new("unknown-import", what, "leave out what needs it; the WIT in wit/ says what there is"),
+        });
+    }
+    let mut exported = Exported::default();
+    for (number, (name, item)) in kind.exports(engine).enumerate() {
+        if number >= MORE_EXPORTS {
+            return Err(Refusal::new(
+                "too-many-exports",
+                format!("exports more than {MORE_EXPORTS} things"),
+                "export `plugin` and its hooks",
+            ));
+        }
+        let Some(interface) = name.strip_prefix(CONTRACT) else { continue };
+        let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
+        if !is_version(version) {
+            let what = format!("exports {name}; this host speaks {CONTRACT_VERSION}.x");
+            return Err(Refusal::new("contract-version", what, REBUILD));
+        }
+        match interface {
+            "plugin" => exported.plugin = true,
+            hook if HOOKS.contains(&hook) && matches!(item.ty, ComponentItem::ComponentInstance(_)) => exported.hooks.push(hook.to_owned()),
+            _ => {
+                let what = format!("exports {name}, which is not a hook of this host; it has {}", HOOKS.join(", "));
+                return Err(Refusal::new("unknown-hook", what, REBUILD));
+            }
+        }
+    }
+    if !exported.plugin {
+        let what = format!("it does not export {CONTRACT}plugin@{CONTRACT_VERSION}.0, by which a plugin says who it is");
+        return Err(Refusal::new("not-a-plugin", what, "use the ciba-guest crate, or a world that exports `plugin`"));
+    }
+    if exported.hooks.is_empty() {
+        let what = format!("it exports no hook, so that nothing would ever call it; there are {}", HOOKS.join(", "));
+        return Err(Refusal::new("no-hook", what, "export a hook, for example `notify`"));
+    }
+    Ok(exported)
+}
+
+const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin check FILE`";
+
+/// What of the contract a component exports.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exported {
+    plugin: bool,
+    pub(super) hooks: Vec<String>,
+}
+
+fn is_version(version: &str) -> bool {
+    version.strip_prefix(CONTRACT_VERSION).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn is_known_import(name: &str) -> bool {
+    let (path, version) = name.split_once('@').unwrap_or((name, ""));
+    if let Some(interface) = path.strip_prefix(CONTRACT) {
+        return IMPORTS.contains(&interface) && is_version(version);
+    }
+    let package = path.strip_prefix("wasi:").and_then(|path| path.split_once('/')).map(|(package, _)| package);
+    package.is_some_and(|package| WASI.contains(&package)) && version.starts_with("0.2.")
+}
+
+/// At most a few names, with their number.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(|name| name.chars().take(100).collect::<String>()).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_by_its_first_bytes_and_whether_it_ends() {
+        let component = b"\0asm\x0d\0\x01\0\x00\x03\x01aX\x00\x00";
+        assert_eq!(sniff(component), Ok(Sniffed::Component));
+        for end in 0..component.len() {
+            let whole = end == 8 || end == 13 || end == 15;
+            let expected = if whole { Sniffed::Component } else { Sniffed::Unfinished };
+            assert_eq!(sniff(&component[..end]), Ok(expected), "cut at {end}");
+        }
+        assert_eq!(sniff(b"\0asm\x01\0\0\0").unwrap_err().word, "not-a-component");
+        assert_eq!(sniff(b"#!/bin/sh").unwrap_err().word, "not-wasm");
+    }
+}

@@ -1,0 +1,152 @@
+//! What every version of one plugin shares: its permissions, its log, its counters.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::limits::LOG_LINE_BYTES;
+use crate::clock::Clock;
+use crate::protocol::plugin::{Permissions, PluginName};
+
+/// Log lines kept per plugin.
+const LINES_KEPT: usize = 500;
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// For the plugin's author.
+    Debug,
+    /// What happened.
+    Info,
+    /// Something the operator should know.
+    Warn,
+    /// Something the operator must mend.
+    Error,
+}
+
+/// One line of a plugin's log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// On one line, control characters escaped.
+    pub text: String,
+}
+
+/// How a plugin has been doing since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Calls of its hooks.
+    pub calls: u64,
+    /// Those that trapped, ran out of a limit, or answered an error.
+    pub failures: u64,
+    /// Things it asked for without permission.
+    pub refused: u64,
+    /// Microseconds spent in calls.
+    pub micros: u64,
+}
+
+/// See the module.
+pub struct Shared {
+    pub(super) name: PluginName,
+    clock: Clock,
+    permissions: RwLock<Arc<Permissions>>,
+    lines: Mutex<VecDeque<LogLine>>,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    refused: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(name: PluginName, clock: Clock, permissions: Permissions) -> Self {
+        Self {
+            name,
+            clock,
+            permissions: RwLock::new(Arc::new(permissions)),
+            lines: Mutex::default(),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+        }
+    }
+
+    /// What it may do at this moment. Read at each host call: a permission taken back counts at once.
+    pub fn permissions(&self) -> Arc<Permissions> {
+        Arc::clone(&self.permissions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_permissions(&self, permissions: Permissions) {
+        *self.permissions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(permissions);
+    }
+
+    /// Keeps a line, and gives it to the host's log.
+    pub(super) fn log(&self, level: LogLevel, text: &str) {
+        let text = one_line(text);
+        match level {
+            LogLevel::Debug => tracing::debug!(plugin = %self.name, "{text}"),
+            LogLevel::Info => tracing::info!(plugin = %self.name, "{text}"),
+            LogLevel::Warn => tracing::warn!(plugin = %self.name, "{text}"),
+            LogLevel::Error => tracing::error!(plugin = %self.name, "{text}"),
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LINES_KEPT {
+            lines.pop_front();
+        }
+        lines.push_back(LogLine { at: self.clock.now(), level, text });
+    }
+
+    /// The latest lines, oldest first.
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    pub(super) fn count_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_call(&self, micros: u64, failed: bool) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.failures.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    /// How it has been doing.
+    pub fn counters(&self) -> Counters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters { calls: read(&self.calls), failures: read(&self.failures), refused: read(&self.refused), micros: read(&self.micros) }
+    }
+}
+
+/// Whatever a guest wrote, as one line that cannot pass for another: cut, control characters escaped.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.trim_end().chars() {
+        if line.len() >= LOG_LINE_BYTES {
+            line.push('…');
+            break;
+        }
+        if crate::protocol::binding_message::is_unshowable(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_cannot_pass_for_two_or_for_another() {
+        assert_eq!(super::one_line("a\nINFO b\u{202e}\u{1b}[31m\n"), "a\\nINFO b\\u{202e}\\u{1b}[31m");
+        assert!(super::one_line(&"x".repeat(5000)).len() < 1100);
+    }
+}

@@ -1,0 +1,84 @@
+//! What a plugin may know about the request it is called for.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::protocol::identifier::TransactionId;
+
+/// One authentication request and one device, as a plugin sees them. Everything but the identifier may be
+/// absent, because an outside provider may not say it.
+#[derive(Clone)]
+pub struct TransactionView {
+    /// The opaque identifier.
+    pub id: TransactionId,
+    /// `client_id`.
+    pub client_id: Option<String>,
+    /// The client's registered name.
+    pub client_name: Option<String>,
+    /// The user's `sub`.
+    pub user_id: Option<String>,
+    /// The user's name.
+    pub user_name: Option<String>,
+    /// Scope values.
+    pub scopes: Vec<String>,
+    /// What both devices show.
+    pub binding_message: Option<String>,
+    /// When deciding ends, in seconds since 1970.
+    pub expires_at: Option<u64>,
+    /// The user's language.
+    pub locale: Option<String>,
+    /// The device this call is for.
+    pub device: Option<DeviceView>,
+    /// A link that opens this request, where one can be made. Handed out only to plugins that may have it.
+    pub one_time_link: Option<Zeroizing<String>>,
+    /// Whether the request has a device page here.
+    pub can_be_shown: bool,
+}
+
+impl Default for TransactionView {
+    fn default() -> Self {
+        Self {
+            id: TransactionId(String::new()),
+            client_id: None,
+            client_name: None,
+            user_id: None,
+            user_name: None,
+            scopes: Vec::new(),
+            binding_message: None,
+            expires_at: None,
+            locale: None,
+            device: None,
+            one_time_link: None,
+            can_be_shown: false,
+        }
+    }
+}
+
+impl std::fmt::Debug for TransactionView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The rest is about a person.
+        f.debug_struct("TransactionView").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The device a call is for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceView {
+    /// Its identifier.
+    pub id: String,
+    /// What the person calls it.
+    #[serde(default)]
+    pub name: String,
+    /// The channel it is reached by.
+    pub channel: String,
+    /// The address on that channel.
+    #[serde(default)]
+    pub address: Option<String>,
+}
+
+impl std::fmt::Debug for DeviceView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceView").field("id", &self.id).field("channel", &self.channel).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,278 @@
+//! One version of a plugin, ready to be called, and the call itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use wasmtime::component::{Instance, InstancePre, Resource};
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi_http::WasiBody;
+
+use super::contract::exports::ciba::interception as exported;
+use super::engine::TICK;
+use super::guest::{Guest, InboxMessage, TransactionHandle};
+use super::http::Outgoing;
+use super::limits::{CallLimits, HOST_CALL_BYTES};
+use super::shared::{LogLevel, Shared};
+use super::transaction::TransactionView;
+use crate::outbound::Client;
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
+
+pub use exported::notify::Outcome;
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Description {
+    /// What its author calls it.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One sentence.
+    pub summary: String,
+    /// The channels it serves.
+    pub channels: Vec<String>,
+    /// What it asks for.
+    pub needs: Permissions,
+    /// JSON Schema of its settings.
+    pub schema: serde_json::Value,
+}
+
+/// See the module. Immutable; calls in flight keep it alive after it was replaced.
+pub struct Version {
+    /// The plugin.
+    pub name: PluginName,
+    /// The component.
+    pub digest: ArtefactDigest,
+    /// What it says of itself.
+    pub description: Description,
+    /// What the operator wrote beside it.
+    pub file: PluginFile,
+    /// The same as text: what tells one version from the next when only the settings changed.
+    pub file_text: String,
+    /// Which hooks it serves.
+    pub hooks: Vec<String>,
+    /// Since when it has been ready.
+    pub since: Timestamp,
+    /// What all versions of the plugin share.
+    pub shared: Arc<Shared>,
+    pub(super) callable: Callable,
+    pub(super) calls_at_once: Arc<Semaphore>,
+    pub(super) in_flight: AtomicUsize,
+}
+
+/// Everything that a call needs of a version, and that the trial has before there is a version.
+pub(super) struct Callable {
+    pub(super) pre: InstancePre<Guest>,
+    pub(super) notify: Option<exported::notify::GuestIndices>,
+    pub(super) withdraw: Option<exported::withdraw::GuestIndices>,
+    pub(super) settings: Arc<serde_json::Value>,
+    pub(super) limits: CallLimits,
+    pub(super) client: Client<WasiBody>,
+}
+
+impl Version {
+    /// Calls that have not ended.
+    pub fn calls_in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What it asks for and may not have.
+    pub fn missing_permissions(&self) -> Permissions {
+        self.shared.permissions().missing(&self.description.needs)
+    }
+
+    /// Whether it can take notifications back.
+    pub fn can_withdraw(&self) -> bool {
+        self.callable.withdraw.is_some()
+    }
+}
+
+/// A hook, with what only it is told.
+#[derive(Clone, Debug)]
+pub(super) enum Hook {
+    Notify,
+    Withdraw { reference: String, why: WithdrawReason },
+}
+
+/// Why a notification is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithdrawReason {
+    /// The person approved.
+    Approved,
+    /// The person denied.
+    Denied,
+    /// Nobody answered in time.
+    Expired,
+}
+
+/// What a hook answered.
+pub(super) enum Answered {
+    Notify(Outcome),
+    Withdraw,
+}
+
+/// Why a hook gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallFailure {
+    /// The plugin crashed.
+    #[error("[trap] {0}")]
+    Trap(String),
+    /// It computed too long.
+    #[error("[cpu-limit] computed for more than {} ms", .0.as_millis())]
+    CpuTime(Duration),
+    /// It took too long, waiting included.
+    #[error("[time-limit] took more than {} ms", .0.as_millis())]
+    WallTime(Duration),
+    /// It wanted more memory than it may have.
+    #[error("[memory-limit] wanted more than {0} MiB of memory")]
+    Memory(u32),
+    /// It called itself too deeply.
+    #[error("[stack-limit] called itself too deeply")]
+    Stack,
+    /// Its settings are wrong, it says. Trying again does not help.
+    #[error("[settings] {0}")]
+    Settings(String),
+    /// Something it needs is away, it says.
+    #[error("[temporary] {0}")]
+    Temporary(String),
+    /// It failed for a reason of its own.
+    #[error("[script-error] {0}")]
+    Script(String),
+    /// Too many calls were waiting for a place.
+    #[error("[busy] no place to run within {} ms", .0.as_millis())]
+    Busy(Duration),
+    /// The plugin does not serve this hook.
+    #[error("[no-hook] does not export {0}")]
+    NoHook(&'static str),
+}
+
+/// What became of a call.
+#[derive(Clone, Debug)]
+pub struct Report<T> {
+    /// The answer, or why there is none.
+    pub result: Result<T, CallFailure>,
+    /// What it put on the device page; only with an answer.
+    pub inbox: Option<InboxMessage>,
+    /// How long the guest took, instantiation included.
+    pub took: Duration,
+}
+
+impl Callable {
+    /// A store with every limit set, before anything of the guest runs in it.
+    pub(super) fn store(&self, shared: &Arc<Shared>) -> Store<Guest> {
+        let outgoing = Outgoing::new(Arc::clone(shared), self.client.clone(), &self.limits);
+        let guest = Guest::new(Arc::clone(shared), Arc::clone(&self.settings), outgoing, &self.limits);
+        let mut store = Store::new(self.pre.engine(), guest);
+        store.limiter(|guest| &mut guest.budget);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        let ticks_max = self.ticks_max();
+        // A fresh store's deadline has passed already, and instantiation runs guest code.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |mut context| {
+            let guest = context.data_mut();
+            guest.ticks += 1;
+            if guest.ticks > ticks_max {
+                return Err(Trap::Interrupt.into());
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
+    }
+
+    fn ticks_max(&self) -> u32 {
+        self.limits.cpu_ms.div_ceil(u32::try_from(TICK.as_millis()).unwrap_or(10)).max(1)
+    }
+
+    /// One call in a fresh instance. Runs on a thread for guests.
+    pub(super) async fn call(&self, shared: &Arc<Shared>, transaction: TransactionView, hook: Hook) -> Report<Answered> {
+        let start = Instant::now();
+        let mut store = self.store(shared);
+        let call = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            self.invoke(&mut store, &instance, transaction, hook).await
+        };
+        let ended = tokio::time::timeout(self.limits.wall(), call).await;
+        let took = start.elapsed();
+        let result = match ended {
+            Err(_) => Err(CallFailure::WallTime(self.limits.wall())),
+            Ok(Ok(answered)) => answered,
+            Ok(Err(error)) => Err(self.explain(&store, &error)),
+        };
+        let guest = store.into_data();
+        guest.flush_output();
+        if let Err(failure) = &result {
+            shared.log(LogLevel::Error, &format!("call failed {failure}"));
+        }
+        shared.count_call(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), result.is_err());
+        Report { inbox: if result.is_ok() { guest.inbox } else { None }, result, took }
+    }
+
+    /// Calls a hook of an instance that exists.
+    pub(super) async fn invoke(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        transaction: TransactionView,
+        hook: Hook,
+    ) -> wasmtime::Result<Result<Answered, CallFailure>> {
+        let handle = store.data_mut().table.push(TransactionHandle(Arc::new(transaction)))?;
+        let (handle, lent) = (Resource::<TransactionHandle>::new_own(handle.rep()), Resource::new_borrow(handle.rep()));
+        let answered = match hook {
+            Hook::Notify => {
+                let Some(indices) = &self.notify else { return Ok(Err(CallFailure::NoHook("notify"))) };
+                let guest = indices.load(&mut *store, instance)?;
+                guest.call_notify(&mut *store, lent).await?.map(Answered::Notify)
+            }
+            Hook::Withdraw { reference, why } => {
+                let Some(indices) = &self.withdraw else { return Ok(Err(CallFailure::NoHook("withdraw"))) };
+                let guest = indices.load(&mut *store, instance)?;
+                let why = match why {
+                    WithdrawReason::Approved => exported::withdraw::Reason::Approved,
+                    WithdrawReason::Denied => exported::withdraw::Reason::Denied,
+                    WithdrawReason::Expired => exported::withdraw::Reason::Expired,
+                };
+                guest.call_withdraw(&mut *store, lent, &reference, &why).await?.map(|()| Answered::Withdraw)
+            }
+        };
+        store.data_mut().table.delete(handle)?;
+        Ok(answered.map_err(|error| {
+            use super::contract::ciba::interception::refusals::ScriptError;
+            match error {
+                ScriptError::Settings(why) => CallFailure::Settings(why),
+                ScriptError::Temporary(why) => CallFailure::Temporary(why),
+                ScriptError::Other(why) => CallFailure::Script(why),
+            }
+        }))
+    }
+
+    /// Which limit it was, or what the trap says.
+    pub(super) fn explain(&self, store: &Store<Guest>, error: &wasmtime::Error) -> CallFailure {
+        let guest = store.data();
+        if guest.ticks > self.ticks_max() {
+            return CallFailure::CpuTime(Duration::from_millis(u64::from(self.limits.cpu_ms)));
+        }
+        if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+            return CallFailure::Stack;
+        }
+        if guest.budget.exhausted {
+            return CallFailure::Memory(self.limits.memory_mib);
+        }
+        CallFailure::Trap(error.root_cause().to_string())
+    }
+}
+
+impl Guest {
+    /// Gives what the guest printed to its log, and says how many lines were dropped.
+    pub(super) fn flush_output(&self) {
+        let printed = self.output.contents();
+        for line in String::from_utf8_lossy(&printed).lines().filter(|line| !line.trim().is_empty()).take(20) {
+            self.shared.log(LogLevel::Info, line);
+        }
+        if self.log_lines_dropped > 0 {
+            self.shared.log(LogLevel::Warn, &format!("[log-limit] {} more lines were not kept", self.log_lines_dropped));
+        }
+    }
+}

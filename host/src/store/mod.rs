@@ -1,0 +1,309 @@
+//! The truth. Few coarse verbs, each ONE transaction.
+//!
+//! [`Store`] is written for two backends: [`sqlite`], and PostgreSQL when one machine is not enough. A verb
+//! that changes a state compares the old one in the same statement; what it answers is what was committed, and
+//! it answers only after the commit is durable.
+
+pub mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::client::Client;
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
+use crate::protocol::tokens::NewGrant;
+use crate::protocol::transaction::{Decision, Request};
+use crate::protocol::user::{Device, User};
+
+/// What a verb answers, some time after its commit.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store could not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The queue of waiting writes is full. Nothing was written; trying again later helps.
+    #[error("the store is overloaded: more than {waiting} writes are waiting")]
+    Overloaded {
+        /// The length of the queue.
+        waiting: usize,
+    },
+    /// A row says something that cannot be. The operator has to look.
+    #[error("table {table}, row {row}: {what}")]
+    Impossible {
+        /// Which table.
+        table: &'static str,
+        /// Which row.
+        row: String,
+        /// What cannot be.
+        what: String,
+    },
+    /// Something with this name or address exists.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// The database failed: disk full, file damaged, connection lost.
+    #[error("database: {0}")]
+    Backend(String),
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What must still happen outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Tell the user's devices.
+    Notify,
+    /// Take the notifications back.
+    Withdraw,
+}
+
+/// A job that is due, with the request it is about.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its row.
+    pub id: i64,
+    /// What is to be done.
+    pub kind: JobKind,
+    /// How often it was tried and failed.
+    pub attempts: u32,
+    /// The request.
+    pub request: Request,
+    /// How devices were reached so far.
+    pub notified: Vec<Notified>,
+}
+
+/// How one device was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notified {
+    /// The device.
+    pub device: DeviceId,
+    /// The plugin that did it.
+    pub plugin: PluginName,
+    /// That plugin's version.
+    pub version: String,
+    /// The channel's reference, for `withdraw`.
+    pub reference: String,
+    /// How long the hook took, in microseconds.
+    pub micros: u64,
+}
+
+/// A request to be stored.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// Everything known of it.
+    pub request: Request,
+    /// Digest of `auth_req_id`; `None` for an outside provider's request.
+    pub auth_req_id: Option<Digest>,
+    /// Whether a notify job is written with it.
+    pub notify: bool,
+}
+
+/// What a finished notify job leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct NotifyResult {
+    /// Every device reached, earlier tries included.
+    pub notified: Vec<Notified>,
+    /// The note to show, when a plugin put the request on the device page.
+    pub shown: Option<Shown>,
+    /// Addresses that no longer exist.
+    pub gone: Vec<DeviceId>,
+    /// Try again at this time; `None` ends the job.
+    pub again_at: Option<Timestamp>,
+    /// Take the notifications back when the request ends: a plugin that was called can.
+    pub withdraw: bool,
+}
+
+/// How a request appears on the device page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Since when.
+    pub at: Timestamp,
+    /// A plugin's note.
+    pub note: Option<String>,
+}
+
+/// A request as the device page shows it.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The request.
+    pub request: Request,
+    /// The client's registered name; `None` when it is no longer registered.
+    pub client_name: Option<String>,
+    /// A plugin's note.
+    pub note: Option<String>,
+    /// Whether the person sees it: a plugin announced it, or they checked.
+    pub shown: bool,
+    /// The name of the device on which it was decided.
+    pub decided_on: Option<String>,
+}
+
+/// A request as the operator sees it: no hint, no binding message.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The request.
+    pub request: Request,
+    /// The user's username, while the user exists.
+    pub username: Option<String>,
+    /// How devices were reached.
+    pub notified: Vec<Notified>,
+}
+
+/// How a decision ended.
+#[derive(Clone, Debug)]
+pub enum Decided {
+    /// It counts.
+    Now,
+    /// It does not: the request stands as it says, or there is none of this user.
+    Not(Option<Box<Card>>),
+}
+
+/// A plugin version that serves.
+#[derive(Clone, Debug)]
+pub struct ActivePlugin {
+    /// The plugin.
+    pub name: PluginName,
+    /// Its component.
+    pub artefact: ArtefactDigest,
+    /// The text of `name.toml` it was accepted with; empty when there is none.
+    pub file: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: `operator` for whoever holds the admin token.
+    pub who: String,
+    /// What they did.
+    pub what: String,
+    /// To what.
+    pub about: String,
+}
+
+/// Everything that is remembered. Each verb is one transaction.
+pub trait Store: Send + Sync {
+    /// Whether the database answers.
+    fn ping(&self) -> Answer<'_, ()>;
+
+    /// The client with this identifier.
+    fn client(&self, id: &ClientId) -> Answer<'_, Option<Client>>;
+    /// All clients, by identifier.
+    fn clients(&self) -> Answer<'_, Vec<Client>>;
+    /// Adds or replaces a client.
+    fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes a client; `false` when there was none.
+    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool>;
+
+    /// The user with this identifier.
+    fn user(&self, id: &UserId) -> Answer<'_, Option<User>>;
+    /// The user whose username, e-mail address or phone number is this normal form of a hint.
+    fn user_by_hint(&self, normal_hint: &str) -> Answer<'_, Option<User>>;
+    /// All users, by username.
+    fn users(&self) -> Answer<'_, Vec<User>>;
+    /// Adds a user.
+    fn add_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes a user with their devices; `false` when there was none.
+    fn remove_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool>;
+
+    /// A user's devices, oldest first.
+    fn devices(&self, user: &UserId) -> Answer<'_, Vec<Device>>;
+    /// Adds a device that is reached by an address.
+    fn add_device(&self, device: Device, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes a device of this user; `false` when there was none.
+    fn remove_device(&self, user: &UserId, device: &DeviceId) -> Answer<'_, bool>;
+    /// The device whose page holds this session.
+    fn device_by_session(&self, session: &Digest) -> Answer<'_, Option<(Device, User)>>;
+    /// Stores a one-time enrolment token.
+    fn put_enrolment(&self, token: Digest, user: &UserId, expires_at: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Whom an enrolment token is for, without using it.
+    fn enrolment(&self, token: &Digest, now: Timestamp) -> Answer<'_, Option<User>>;
+    /// Uses an enrolment token: the device is added with its session, or nothing happens and the answer is `None`.
+    fn enrol(&self, token: &Digest, device: NewDevice, now: Timestamp) -> Answer<'_, Option<User>>;
+
+    /// Stores a request, and the job that announces it.
+    fn start(&self, new: NewRequest) -> Answer<'_, ()>;
+    /// The request with this `auth_req_id`.
+    fn request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>>;
+    /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
+    fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided>;
+    /// `approved → redeemed` with its grant, if nobody was faster and it is not too late at `now`.
+    fn redeem(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool>;
+
+    /// What the user's device page shows: the requests that wait, and those that ended since `since`.
+    fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>>;
+    /// One request of this user.
+    fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>>;
+    /// The person checked: every waiting request of theirs is shown from now on.
+    fn show_all(&self, user: &UserId, now: Timestamp) -> Answer<'_, ()>;
+    /// The user's latest requests, newest first.
+    fn history(&self, user: &UserId, most: u32) -> Answer<'_, Vec<Card>>;
+    /// The latest requests of everybody, newest first.
+    fn requests(&self, most: u32) -> Answer<'_, Vec<Listed>>;
+    /// One request.
+    fn request(&self, transaction: &TransactionId) -> Answer<'_, Option<Listed>>;
+    /// Marks a one-time link as used until it would have expired; `false` when it was used before.
+    fn use_link(&self, link: &Digest, expires_at: Timestamp, now: Timestamp) -> Answer<'_, bool>;
+
+    /// Reserves jobs that are due. A reserved job is not given out again before `release`, or a restart.
+    fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
+    /// When the next job that is not reserved falls due.
+    fn next_job_at(&self) -> Answer<'_, Option<Timestamp>>;
+    /// Ends or postpones a notify job, with everything it brought about.
+    fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()>;
+    /// Ends a job (`None`) or postpones it.
+    fn finish_job(&self, job: &Job, again_at: Option<Timestamp>) -> Answer<'_, ()>;
+    /// Gives a reserved job back untouched, as a shutdown does.
+    fn release(&self, job: &Job);
+    /// Deletes what no one can ask for any more; answers how many requests.
+    fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64>;
+
+    /// The bytes of an artefact.
+    fn artefact(&self, digest: &ArtefactDigest) -> Answer<'_, Option<Vec<u8>>>;
+    /// The plugins that serve.
+    fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>>;
+    /// Makes a version the one that serves.
+    fn activate(&self, plugin: ActivePlugin, bytes: std::sync::Arc<[u8]>) -> Answer<'_, ()>;
+    /// Takes a plugin out of service.
+    fn deactivate(&self, name: &PluginName) -> Answer<'_, ()>;
+    /// What was allowed by command.
+    fn permissions(&self) -> Answer<'_, Vec<(PluginName, Permissions)>>;
+    /// Sets what is allowed by command.
+    fn allow(&self, name: &PluginName, permissions: Permissions, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Writes a line into the audit log.
+    fn audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
+    /// The latest lines of the audit log, newest first.
+    fn audit_log(&self, most: u32) -> Answer<'_, Vec<AuditEntry>>;
+}
+
+/// A device page that is being enrolled.
+#[derive(Clone, Debug)]
+pub struct NewDevice {
+    /// Its identifier.
+    pub id: DeviceId,
+    /// What the person calls it.
+    pub name: String,
+    /// Digest of its session cookie.
+    pub session: Digest,
+}
+
+/// Who decides what.
+#[derive(Clone, Debug)]
+pub struct DecisionBy {
+    /// Which request.
+    pub transaction: TransactionId,
+    /// Whose it must be.
+    pub user: UserId,
+    /// What they say.
+    pub decision: Decision,
+    /// On which device, as the person calls it.
+    pub device: String,
+    /// Written with the decision where an operator stands in for the person.
+    pub audit: Option<AuditEntry>,
+}

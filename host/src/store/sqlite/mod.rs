@@ -1,0 +1,289 @@
+//! The SQLite backend: one file, one writer thread, many readers.
+//!
+//! [`writer`] commits many waiting writes with one fsync; [`checkpoint`] moves them from the log into the file
+//! on a thread of its own. Job leases live in memory: there is one process, and after a restart every job is free.
+
+mod checkpoint;
+mod devices;
+mod jobs;
+mod plugins;
+mod registry;
+mod requests;
+mod rows;
+mod writer;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Job, Listed, NewDevice, NewRequest, NotifyResult, Store, StoreError,
+};
+use crate::protocol::client::Client;
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
+use crate::protocol::tokens::NewGrant;
+use crate::protocol::transaction::Request;
+use crate::protocol::user::{Device, User};
+
+/// How many prepared statements a connection keeps: all of ours.
+const STATEMENTS_KEPT: usize = 128;
+/// Readers kept open while nobody reads.
+const READERS_KEPT: usize = 8;
+
+/// A [`super::Store`] in one SQLite file.
+pub struct SqliteStore {
+    writer: writer::Writer,
+    readers: Readers,
+    /// Jobs given out and not finished.
+    leased: Arc<Mutex<HashSet<i64>>>,
+    _checkpoints: checkpoint::Checkpoints,
+}
+
+impl SqliteStore {
+    /// Opens the database, making it and bringing its tables up to date.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and what to do about it.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+            .and_then(|connection| {
+                // The first read of the file: here a damaged one shows.
+                connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+                Ok(connection)
+            })
+            .with_context(|| {
+                format!(
+                    "{} cannot be opened as a database.\n  do: restore it from a backup, or move it away to start empty",
+                    path.display()
+                )
+            })?;
+        migrate(&mut connection).with_context(|| format!("{}: the tables cannot be brought up to date", path.display()))?;
+        // Full durability: no answer leaves before its log record is on the disk. Checkpoints are not the writer's work.
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        let checkpoints = checkpoint::Checkpoints::start(path)?;
+        Ok(Self {
+            writer: writer::Writer::start(connection, checkpoints.wake())?,
+            readers: Readers { path: path.into(), idle: Arc::default() },
+            leased: Arc::default(),
+            _checkpoints: checkpoints,
+        })
+    }
+
+    /// Runs `work` inside a savepoint of the next group commit.
+    fn write<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static) -> Answer<'_, T> {
+        self.writer.submit(work)
+    }
+
+    /// Runs a short read at once, on this thread: a look-up by key takes some ten microseconds, less than a
+    /// change of threads.
+    fn read<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Answer<'_, T> {
+        let result = self.readers.with(work);
+        Box::pin(std::future::ready(result))
+    }
+
+    /// Runs a read that may be long on a thread that may block.
+    fn read_long<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static) -> Answer<'_, T> {
+        let readers = self.readers.clone();
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || readers.with(work)).await.map_err(|error| StoreError::Backend(error.to_string()))?
+        })
+    }
+
+    fn leased(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
+        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The verbs, each where its table is.
+impl Store for SqliteStore {
+    fn ping(&self) -> Answer<'_, ()> {
+        self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?))
+    }
+    fn client(&self, id: &ClientId) -> Answer<'_, Option<Client>> {
+        self.find_client(id)
+    }
+    fn clients(&self) -> Answer<'_, Vec<Client>> {
+        self.all_clients()
+    }
+    fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
+        self.replace_client(client, audit)
+    }
+    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool> {
+        self.delete_client(id, audit)
+    }
+    fn user(&self, id: &UserId) -> Answer<'_, Option<User>> {
+        self.find_user(id)
+    }
+    fn user_by_hint(&self, normal_hint: &str) -> Answer<'_, Option<User>> {
+        self.find_user_by_hint(normal_hint)
+    }
+    fn users(&self) -> Answer<'_, Vec<User>> {
+        self.all_users()
+    }
+    fn add_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
+        self.insert_user(user, audit)
+    }
+    fn remove_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
+        self.delete_user(id, audit)
+    }
+    fn devices(&self, user: &UserId) -> Answer<'_, Vec<Device>> {
+        self.devices_of(user)
+    }
+    fn add_device(&self, device: Device, audit: AuditEntry) -> Answer<'_, ()> {
+        self.insert_device(device, audit)
+    }
+    fn remove_device(&self, user: &UserId, device: &DeviceId) -> Answer<'_, bool> {
+        self.delete_device(user, device)
+    }
+    fn device_by_session(&self, session: &Digest) -> Answer<'_, Option<(Device, User)>> {
+        self.find_device_by_session(session)
+    }
+    fn put_enrolment(&self, token: Digest, user: &UserId, expires_at: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.insert_enrolment(token, user, expires_at, audit)
+    }
+    fn enrolment(&self, token: &Digest, now: Timestamp) -> Answer<'_, Option<User>> {
+        self.find_enrolment(token, now)
+    }
+    fn enrol(&self, token: &Digest, device: NewDevice, now: Timestamp) -> Answer<'_, Option<User>> {
+        self.use_enrolment(token, device, now)
+    }
+    fn start(&self, new: NewRequest) -> Answer<'_, ()> {
+        self.insert_request(new)
+    }
+    fn request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>> {
+        self.find_request_by_auth_req_id(auth_req_id)
+    }
+    fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
+        self.swap_decision(decision, now)
+    }
+    fn redeem(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
+        self.swap_redeemed(transaction, grant, now)
+    }
+    fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>> {
+        self.cards_of(user, now, since)
+    }
+    fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
+        self.find_card(user, transaction)
+    }
+    fn show_all(&self, user: &UserId, now: Timestamp) -> Answer<'_, ()> {
+        self.show_all_of(user, now)
+    }
+    fn history(&self, user: &UserId, most: u32) -> Answer<'_, Vec<Card>> {
+        self.history_of(user, most)
+    }
+    fn requests(&self, most: u32) -> Answer<'_, Vec<Listed>> {
+        self.list_requests(most)
+    }
+    fn request(&self, transaction: &TransactionId) -> Answer<'_, Option<Listed>> {
+        self.find_request(transaction)
+    }
+    fn use_link(&self, link: &Digest, expires_at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
+        self.mark_link(link, expires_at, now)
+    }
+    fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
+        self.lease_jobs(now, most)
+    }
+    fn next_job_at(&self) -> Answer<'_, Option<Timestamp>> {
+        self.next_due()
+    }
+    fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
+        self.complete_notify(job, result)
+    }
+    fn finish_job(&self, job: &Job, again_at: Option<Timestamp>) -> Answer<'_, ()> {
+        self.complete_job(job, again_at)
+    }
+    fn release(&self, job: &Job) {
+        self.leased().remove(&job.id);
+    }
+    fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
+        self.delete_ended(ended_before, now)
+    }
+    fn artefact(&self, digest: &ArtefactDigest) -> Answer<'_, Option<Vec<u8>>> {
+        self.find_artefact(digest)
+    }
+    fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>> {
+        self.list_active_plugins()
+    }
+    fn activate(&self, plugin: ActivePlugin, bytes: Arc<[u8]>) -> Answer<'_, ()> {
+        self.set_active(plugin, bytes)
+    }
+    fn deactivate(&self, name: &PluginName) -> Answer<'_, ()> {
+        self.clear_active(name)
+    }
+    fn permissions(&self) -> Answer<'_, Vec<(PluginName, Permissions)>> {
+        self.list_permissions()
+    }
+    fn allow(&self, name: &PluginName, permissions: Permissions, audit: AuditEntry) -> Answer<'_, ()> {
+        self.set_permissions(name, permissions, audit)
+    }
+    fn audit(&self, entry: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |connection| registry::append_audit(connection, &entry))
+    }
+    fn audit_log(&self, most: u32) -> Answer<'_, Vec<AuditEntry>> {
+        self.list_audit(most)
+    }
+}
+
+/// Connections that read. One is opened when all are busy and dropped when enough are idle.
+#[derive(Clone)]
+struct Readers {
+    path: Arc<Path>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let result = work(&connection);
+        let mut idle = idle();
+        if idle.len() < READERS_KEPT {
+            idle.push(connection);
+        }
+        result
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.execute_batch("PRAGMA foreign_keys = ON;")?;
+    Ok(connection)
+}
+
+/// The migrations, in order; `user_version` counts those that were applied.
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_first_light.sql")];
+
+fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
+    let applied: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let applied = applied as usize;
+    anyhow::ensure!(
+        applied <= MIGRATIONS.len(),
+        "it was written by a newer ciba-host (schema {applied}, this one knows {}).\n  do: run that version again",
+        MIGRATIONS.len()
+    );
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(applied) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", u32::try_from(number + 1)?)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Backend(error.to_string())
+    }
+}

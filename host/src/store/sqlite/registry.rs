@@ -1,0 +1,146 @@
+//! Clients and users.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{SqliteStore, rows};
+use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::identifier::{ClientId, UserId};
+use crate::protocol::user::{User, normal_hint};
+use crate::store::{Answer, AuditEntry, StoreError};
+
+impl SqliteStore {
+    pub(super) fn find_client(&self, id: &ClientId) -> Answer<'_, Option<Client>> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!("SELECT {} FROM client WHERE id = ?1", rows::CLIENT))?
+                .query_row([id.as_str()], rows::client)
+                .optional()
+                .map_err(rows::named("client", id.as_str()))
+        })
+    }
+
+    pub(super) fn all_clients(&self) -> Answer<'_, Vec<Client>> {
+        self.read_long(|connection| {
+            let mut statement = connection.prepare_cached(&format!("SELECT {} FROM client ORDER BY id", rows::CLIENT))?;
+            let clients = statement.query_map([], rows::client)?.collect::<rusqlite::Result<_>>();
+            clients.map_err(rows::named("client", "one of all"))
+        })
+    }
+
+    pub(super) fn replace_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |connection| {
+            let kind = match client.kind {
+                ClientKind::Ciba => "ciba",
+                ClientKind::HookCaller => "hook-caller",
+            };
+            let delivery = match client.delivery {
+                DeliveryMode::Poll => "poll",
+                DeliveryMode::Ping => "ping",
+                DeliveryMode::Push => "push",
+            };
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO client (id, name, kind, secret, delivery, long_poll) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![client.id.as_str(), client.name, kind, client.secret.0, delivery, client.long_poll])?;
+            append_audit(connection, &audit)
+        })
+    }
+
+    pub(super) fn delete_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool> {
+        let id = id.clone();
+        self.write(move |connection| {
+            let removed = connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])? > 0;
+            if removed {
+                append_audit(connection, &audit)?;
+            }
+            Ok(removed)
+        })
+    }
+
+    pub(super) fn find_user(&self, id: &UserId) -> Answer<'_, Option<User>> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!("SELECT {} FROM user u WHERE u.id = ?1", rows::USER))?
+                .query_row([id.as_str()], |row| rows::user(row, 0))
+                .optional()
+                .map_err(rows::named("user", id.as_str()))
+        })
+    }
+
+    pub(super) fn find_user_by_hint(&self, hint: &str) -> Answer<'_, Option<User>> {
+        // Three probes of three indexes; which of them a hint means cannot be told from its form alone. A name
+        // wins over an address, so that nobody is shadowed by another person's address.
+        self.read(|connection| {
+            for column in ["hint_username", "hint_email", "hint_phone"] {
+                let found = connection
+                    .prepare_cached(&format!("SELECT {} FROM user u WHERE u.{column} = ?1", rows::USER))?
+                    .query_row([hint], |row| rows::user(row, 0))
+                    .optional()?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    pub(super) fn all_users(&self) -> Answer<'_, Vec<User>> {
+        self.read_long(|connection| {
+            let mut statement = connection.prepare_cached(&format!("SELECT {} FROM user u ORDER BY u.hint_username", rows::USER))?;
+            let users = statement.query_map([], |row| rows::user(row, 0))?.collect::<rusqlite::Result<_>>()?;
+            Ok(users)
+        })
+    }
+
+    pub(super) fn insert_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |connection| {
+            let hint = |text: &Option<String>| text.as_deref().map(normal_hint);
+            let inserted = connection
+                .prepare_cached(
+                    "INSERT INTO user (id, username, name, email, phone, locale, hint_username, hint_email, hint_phone)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute(params![
+                    user.id.as_str(),
+                    user.username,
+                    user.name,
+                    user.email,
+                    user.phone,
+                    user.locale,
+                    normal_hint(&user.username),
+                    hint(&user.email),
+                    hint(&user.phone),
+                ]);
+            match inserted {
+                Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::ConstraintViolation => {
+                    Err(StoreError::Exists(format!("a user with the username, e-mail address or phone number of {}", user.username)))
+                }
+                Err(error) => Err(error.into()),
+                Ok(_) => append_audit(connection, &audit),
+            }
+        })
+    }
+
+    pub(super) fn delete_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
+        let id = id.clone();
+        self.write(move |connection| {
+            let removed = connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_str()])? > 0;
+            if removed {
+                append_audit(connection, &audit)?;
+            }
+            Ok(removed)
+        })
+    }
+}
+
+/// Writes a line into the audit log, in the transaction of what it records.
+pub(super) fn append_audit(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
+    connection.prepare_cached("INSERT INTO audit (at, who, what, about) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        rows::millis(entry.at),
+        entry.who,
+        entry.what,
+        entry.about
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Authentication requests: started, decided, redeemed, each by one compare-and-swap.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::registry::append_audit;
+use super::{SqliteStore, rows};
+use crate::protocol::identifier::{Digest, TransactionId, UserId};
+use crate::protocol::tokens::NewGrant;
+use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Request};
+use crate::store::{Answer, Card, Decided, DecisionBy, Listed, NewRequest, StoreError};
+
+impl SqliteStore {
+    pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, ()> {
+        self.write(move |connection| {
+            let request = &new.request;
+            connection
+                .prepare_cached(
+                    "INSERT INTO request (token, auth_req_id, client, user, scope, binding_message, acr_values, state, created_at, expires_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )?
+                .execute(params![
+                    request.transaction.as_str(),
+                    new.auth_req_id.map(|digest| digest.0),
+                    request.client.as_str(),
+                    request.user.as_str(),
+                    request.scope,
+                    request.binding_message,
+                    request.acr_values.join(" "),
+                    request.stored.as_str(),
+                    rows::millis(request.created_at),
+                    rows::millis(request.expires_at),
+                ])?;
+            if new.notify {
+                connection
+                    .prepare_cached("INSERT INTO job (kind, request, due_at) VALUES ('notify', last_insert_rowid(), ?1)")?
+                    .execute([rows::millis(request.created_at)])?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn find_request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.auth_req_id = ?1", rows::REQUEST))?
+                .query_row([auth_req_id.0], rows::request)
+                .optional()
+                .map_err(rows::named("request", "of an auth_req_id"))
+        })
+    }
+
+    /// The person who decides is the person who was asked for: user, state and expiry stand in one `WHERE`.
+    pub(super) fn swap_decision(&self, by: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
+        self.write(move |connection| {
+            let swapped: Option<i64> = connection
+                .prepare_cached(
+                    "UPDATE request SET state = ?1, decided_at = ?2, decided_on = ?3
+                     WHERE token = ?4 AND user = ?5 AND state = 'pending' AND expires_at > ?2 RETURNING id",
+                )?
+                .query_row(
+                    params![by.decision.leads_to().as_str(), rows::millis(now), by.device, by.transaction.as_str(), by.user.as_str()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(id) = swapped else {
+                return Ok(Decided::Not(card(connection, &by.user, &by.transaction)?.map(Box::new)));
+            };
+            // A notification is taken back as soon as there is nothing left to decide; one that was not sent yet
+            // need not be.
+            connection
+                .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind = 'withdraw'")?
+                .execute(params![rows::millis(now), id])?;
+            if let Some(entry) = &by.audit {
+                append_audit(connection, entry)?;
+            }
+            Ok(Decided::Now)
+        })
+    }
+
+    pub(super) fn swap_redeemed(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
+        let transaction = transaction.clone();
+        self.write(move |connection| {
+            let swapped = connection
+                .prepare_cached(
+                    "UPDATE request SET state = 'redeemed' WHERE token = ?1 AND state = 'approved' AND expires_at > ?2
+                     RETURNING id, client, user, scope",
+                )?
+                .query_row(params![transaction.as_str(), rows::millis(now) - REDEEM_GRACE_SECONDS * 1000], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+                })
+                .optional()?;
+            let Some((id, client, user, scope)) = swapped else { return Ok(false) };
+            connection
+                .prepare_cached(
+                    "INSERT INTO access_grant (access_token, request, client, user, scope, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![grant.access_token.0, id, client, user, scope, rows::millis(grant.expires_at)])?;
+            Ok(true)
+        })
+    }
+
+    pub(super) fn cards_of(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>> {
+        self.read(|connection| {
+            // The newest few: a page that has more waiting than this has another problem.
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {}, {} FROM (SELECT * FROM request WHERE user = ?1 ORDER BY id DESC LIMIT 50) r LEFT JOIN client c ON c.id = r.client
+                 WHERE (r.state = 'pending' AND r.expires_at > ?2) OR r.decided_at > ?3 OR (r.state = 'pending' AND r.expires_at > ?3)
+                 ORDER BY r.expires_at, r.id",
+                rows::REQUEST,
+                rows::CARD
+            ))?;
+            let cards = statement.query_map(params![user.as_str(), rows::millis(now), rows::millis(since)], rows::card)?.collect::<rusqlite::Result<_>>();
+            cards.map_err(rows::named("request", "one of a user"))
+        })
+    }
+
+    pub(super) fn find_card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
+        self.read(|connection| card(connection, user, transaction))
+    }
+
+    pub(super) fn show_all_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, ()> {
+        let user = user.clone();
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE request SET shown_at = ?2 WHERE user = ?1 AND state = 'pending' AND shown_at IS NULL")?
+                .execute(params![user.as_str(), rows::millis(now)])?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn history_of(&self, user: &UserId, most: u32) -> Answer<'_, Vec<Card>> {
+        let user = user.clone();
+        self.read_long(move |connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {}, {} FROM request r LEFT JOIN client c ON c.id = r.client WHERE r.user = ?1 ORDER BY r.id DESC LIMIT ?2",
+                rows::REQUEST,
+                rows::CARD
+            ))?;
+            let cards = statement.query_map(params![user.as_str(), most], rows::card)?.collect::<rusqlite::Result<_>>();
+            cards.map_err(rows::named("request", "one of a user"))
+        })
+    }
+
+    pub(super) fn list_requests(&self, most: u32) -> Answer<'_, Vec<Listed>> {
+        self.read_long(move |connection| {
+            let mut statement = connection.prepare_cached(&format!("{} ORDER BY r.id DESC LIMIT ?1", listed_query()))?;
+            let listed = statement.query_map([most], listed)?.collect::<rusqlite::Result<_>>();
+            listed.map_err(rows::named("request", "one of the latest"))
+        })
+    }
+
+    pub(super) fn find_request(&self, transaction: &TransactionId) -> Answer<'_, Option<Listed>> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!("{} WHERE r.token = ?1", listed_query()))?
+                .query_row([transaction.as_str()], listed)
+                .optional()
+                .map_err(rows::named("request", transaction.as_str()))
+        })
+    }
+
+    pub(super) fn mark_link(&self, link: &Digest, expires_at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
+        let link = *link;
+        self.write(move |connection| {
+            connection.prepare_cached("DELETE FROM used_link WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
+            let inserted = connection
+                .prepare_cached("INSERT OR IGNORE INTO used_link (link, expires_at) VALUES (?1, ?2)")?
+                .execute(params![link.0, rows::millis(expires_at)])?;
+            Ok(inserted > 0)
+        })
+    }
+}
+
+fn card(connection: &Connection, user: &UserId, transaction: &TransactionId) -> Result<Option<Card>, StoreError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {}, {} FROM request r LEFT JOIN client c ON c.id = r.client WHERE r.token = ?1 AND r.user = ?2",
+            rows::REQUEST,
+            rows::CARD
+        ))?
+        .query_row([transaction.as_str(), user.as_str()], rows::card)
+        .optional()
+        .map_err(rows::named("request", transaction.as_str()))
+}
+
+fn listed_query() -> String {
+    format!("SELECT {}, u.username, r.notified FROM request r LEFT JOIN user u ON u.id = r.user", rows::REQUEST)
+}
+
+fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<Listed> {
+    Ok(Listed {
+        request: rows::request(row)?,
+        username: row.get(rows::REQUEST_COLUMNS)?,
+        notified: rows::notified(row, rows::REQUEST_COLUMNS + 1)?,
+    })
+}

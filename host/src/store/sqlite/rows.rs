@@ -1,0 +1,138 @@
+//! From rows to types. A row that cannot be is an error that names it.
+
+use jiff::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
+use crate::protocol::transaction::{Request, Stored};
+use crate::protocol::user::{Device, User};
+use crate::store::{Card, Notified, StoreError};
+
+/// The columns that [`request`] reads, in its order.
+pub(super) const REQUEST: &str =
+    "r.token, r.client, r.user, r.scope, r.binding_message, r.acr_values, r.state, r.created_at, r.expires_at, r.decided_at";
+/// How many those are: where the columns of a join begin.
+pub(super) const REQUEST_COLUMNS: usize = 10;
+
+/// A time as it is stored.
+pub(super) fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    timestamp(row.get(column)?, column)
+}
+
+fn timestamp(milliseconds: i64, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(milliseconds).map_err(|error| impossible(column, Type::Integer, error.to_string()))
+}
+
+/// A column holds what it cannot hold.
+pub(super) fn impossible(column: usize, kind: Type, what: impl Into<String>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, what.into().into())
+}
+
+/// Names the table and the row in an error of reading it.
+pub(super) fn named(table: &'static str, row: &str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |error| match error {
+        rusqlite::Error::FromSqlConversionFailure(column, _, what) => {
+            StoreError::Impossible { table, row: row.to_owned(), what: format!("column {column}: {what}") }
+        }
+        other => other.into(),
+    }
+}
+
+pub(super) fn request(row: &Row<'_>) -> rusqlite::Result<Request> {
+    let state: String = row.get(6)?;
+    let acr_values: String = row.get(5)?;
+    let decided_at: Option<i64> = row.get(9)?;
+    Ok(Request {
+        transaction: TransactionId(row.get(0)?),
+        client: ClientId(row.get(1)?),
+        user: UserId(row.get(2)?),
+        scope: row.get(3)?,
+        binding_message: row.get(4)?,
+        acr_values: acr_values.split(' ').filter(|value| !value.is_empty()).map(str::to_owned).collect(),
+        stored: Stored::from_word(&state).ok_or_else(|| impossible(6, Type::Text, format!("`{state}` is not a state")))?,
+        created_at: time(row, 7)?,
+        expires_at: time(row, 8)?,
+        decided_at: decided_at.map(|at| timestamp(at, 9)).transpose()?,
+    })
+}
+
+/// The columns after [`REQUEST`] that [`card`] reads.
+pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on";
+
+pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
+    Ok(Card {
+        request: request(row)?,
+        client_name: row.get(REQUEST_COLUMNS)?,
+        note: row.get(REQUEST_COLUMNS + 1)?,
+        shown: row.get(REQUEST_COLUMNS + 2)?,
+        decided_on: row.get(REQUEST_COLUMNS + 3)?,
+    })
+}
+
+/// The column `notified`.
+pub(super) fn notified(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Notified>> {
+    let text: Option<String> = row.get(column)?;
+    match text {
+        None => Ok(Vec::new()),
+        Some(text) => serde_json::from_str(&text).map_err(|error| impossible(column, Type::Text, error.to_string())),
+    }
+}
+
+pub(super) const CLIENT: &str = "id, name, kind, secret, delivery, long_poll";
+
+pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
+    let kind: String = row.get(2)?;
+    let delivery: String = row.get(4)?;
+    Ok(Client {
+        id: ClientId(row.get(0)?),
+        name: row.get(1)?,
+        kind: match kind.as_str() {
+            "ciba" => ClientKind::Ciba,
+            "hook-caller" => ClientKind::HookCaller,
+            other => return Err(impossible(2, Type::Text, format!("`{other}` is not a kind of client"))),
+        },
+        secret: Digest(row.get(3)?),
+        delivery: match delivery.as_str() {
+            "poll" => DeliveryMode::Poll,
+            "ping" => DeliveryMode::Ping,
+            "push" => DeliveryMode::Push,
+            other => return Err(impossible(4, Type::Text, format!("`{other}` is not a delivery mode"))),
+        },
+        long_poll: row.get(5)?,
+    })
+}
+
+pub(super) const USER: &str = "u.id, u.username, u.name, u.email, u.phone, u.locale";
+
+/// Reads [`USER`] from column `at` on.
+pub(super) fn user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId(row.get(at)?),
+        username: row.get(at + 1)?,
+        name: row.get(at + 2)?,
+        email: row.get(at + 3)?,
+        phone: row.get(at + 4)?,
+        locale: row.get(at + 5)?,
+    })
+}
+
+pub(super) const DEVICE: &str = "d.id, d.user, d.name, d.channel, d.address, d.added_at";
+/// How many those are.
+pub(super) const DEVICE_COLUMNS: usize = 6;
+
+pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+    Ok(Device {
+        id: DeviceId(row.get(0)?),
+        user: UserId(row.get(1)?),
+        name: row.get(2)?,
+        channel: row.get(3)?,
+        address: row.get(4)?,
+        added_at: time(row, 5)?,
+    })
+}

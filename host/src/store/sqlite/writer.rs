@@ -1,0 +1,130 @@
+//! The one thread that writes, and commits many waiting requests with one fsync.
+//!
+//! Each piece of work runs in a savepoint, so that one that fails does not touch its neighbours. Nobody is
+//! answered before the commit is durable.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::checkpoint::Wake;
+use crate::store::{Answer, StoreError};
+
+/// Writes that may wait. Beyond this the store says that it is overloaded.
+const QUEUE: usize = 4096;
+/// The most writes in one commit: bounds how long the first of them waits for the last.
+const GROUP_MAX: usize = 1024;
+
+/// One piece of work: does its writes, and gives back how to answer once they are durable. Where no transaction
+/// could begin it only answers.
+type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Done + Send>;
+
+/// A piece of work that ran.
+struct Done {
+    /// Whether its writes are kept.
+    keep: bool,
+    /// Answers, with what became of the commit.
+    answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+pub(super) struct Writer {
+    queue: Option<SyncSender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, wake: Arc<Wake>) -> std::io::Result<Self> {
+        let (queue, work) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues `work` now; the answer comes after the commit.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'static, T> {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |connection| {
+            let result = connection.and_then(|connection| {
+                catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|panic| Err(StoreError::Backend(panic_message(&*panic))))
+            });
+            Done {
+                keep: result.is_ok(),
+                // The one who asked may have gone away; what they wrote stays.
+                answer: Box::new(move |commit| drop(answer.send(commit.and(result)))),
+            }
+        });
+        let queued = match &self.queue {
+            Some(queue) => queue.try_send(work),
+            None => Err(TrySendError::Disconnected(work)),
+        };
+        Box::pin(async move {
+            match queued {
+                Ok(()) => answered.await.unwrap_or(Err(StoreError::Closed)),
+                Err(TrySendError::Full(_)) => Err(StoreError::Overloaded { waiting: QUEUE }),
+                Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed),
+            }
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Closing the queue lets the thread finish what waits in it.
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
+    while let Ok(first) = queue.recv() {
+        let mut done = Vec::new();
+        let committed = group(&connection, first, queue, &mut done).map_err(StoreError::from);
+        if committed.is_err() && !connection.is_autocommit() {
+            // Whatever is left open would refuse the next BEGIN.
+            if let Err(error) = connection.execute_batch("ROLLBACK") {
+                tracing::error!(%error, "a transaction could not be rolled back");
+            }
+        }
+        let writes = done.len();
+        for Done { answer, .. } in done {
+            answer(committed.clone());
+        }
+        wake.after_commit(&connection, writes);
+    }
+}
+
+/// Runs everything that waits, in one transaction.
+fn group(connection: &Connection, first: Work, queue: &Receiver<Work>, done: &mut Vec<Done>) -> rusqlite::Result<()> {
+    let run = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
+    if let Err(error) = run("BEGIN IMMEDIATE") {
+        done.push(first(Err(StoreError::Backend(error.to_string()))));
+        return Err(error);
+    }
+    let mut next = Some(first);
+    while let Some(work) = next {
+        run("SAVEPOINT one")?;
+        let one = work(Ok(connection));
+        let keep = one.keep;
+        done.push(one);
+        if !keep {
+            run("ROLLBACK TO one")?;
+        }
+        run("RELEASE one")?;
+        next = if done.len() < GROUP_MAX { queue.try_recv().ok() } else { None };
+    }
+    run("COMMIT")
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a write panicked: {}", text.unwrap_or_default())
+}
