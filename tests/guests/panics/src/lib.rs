@@ -1,0 +1,3 @@
+//! Panics in `notify`.
+
+hostile::notify!(|_, _| panic!("this guest panics"));
