@@ -1,0 +1,201 @@
+//! One plugin, as a row of the list and as a page.
+
+use serde::Serialize;
+
+use super::super::{
+    markup::{Markup, escape},
+    moment::Moment,
+    spoken_version,
+};
+
+/// Whether a plugin does its work, in the words of the console and of `ciba-host plugin list`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PluginState {
+    Serving,
+    /// Its file is not complete yet.
+    Waiting,
+    /// It needs something the operator has not allowed.
+    Blocked,
+    /// The last file was not taken. The version before it may still be serving.
+    Refused,
+    /// Switched off by its settings.
+    Off,
+}
+
+impl PluginState {
+    /// The word people and style sheets see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Waiting => "waiting",
+            Self::Blocked => "blocked",
+            Self::Refused => "refused",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// One plugin.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plugin {
+    /// The file's stem.
+    pub name: String,
+    pub state: PluginState,
+    /// What answers calls now.
+    pub serving: Option<Artifact>,
+    pub channels: Vec<String>,
+    pub calls: u64,
+    pub errors: u64,
+    pub problem: Option<Problem>,
+}
+
+/// One version of a plugin.
+#[derive(Clone, Debug, Serialize)]
+pub struct Artifact {
+    pub version: String,
+    /// The first digits of its SHA-256.
+    pub digest: String,
+    pub since: Moment,
+}
+
+/// Why a file was not taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// The stable word that `docs/errors.md` explains: `contract-version`.
+    pub word: String,
+    /// One line in plain words.
+    pub line: String,
+    /// What to do: a command, or a sentence.
+    pub remedy: Option<String>,
+}
+
+/// `GET /plugins/{name}`.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginDetail {
+    pub plugin: Plugin,
+    /// The interfaces it exports: `notify`, `withdraw`.
+    pub hooks: Vec<String>,
+    /// Newest first.
+    pub timeline: Vec<Swap>,
+    pub permissions: Vec<Permission>,
+    /// Newest last, as a log is read.
+    pub log: Vec<LogLine>,
+}
+
+/// Something that happened to the file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Swap {
+    pub at: Moment,
+    pub kind: SwapKind,
+    pub version: Option<String>,
+    pub digest: Option<String>,
+    /// "replaced 1.0.0 (3f9a); 2 calls finish on the old one".
+    pub line: String,
+    pub took_ms: Option<u64>,
+}
+
+/// The kinds of entries on the timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SwapKind {
+    Serving,
+    Refused,
+    Blocked,
+    Stopped,
+}
+
+impl SwapKind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Refused => "refused",
+            Self::Blocked => "blocked",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One thing a plugin asks for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Permission {
+    /// `http https://hooks.example.com`.
+    pub what: String,
+    pub allowed: bool,
+    /// How often it tried without being allowed.
+    pub refused_calls: u64,
+    /// The command that allows it: `ciba-host plugin allow webhook --http …`.
+    pub allow_command: String,
+}
+
+/// One line the plugin, or the host about it, wrote.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogLine {
+    pub at: Moment,
+    pub level: Level,
+    pub transaction: Option<String>,
+    pub line: String,
+}
+
+/// How bad a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+impl Level {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Plugin {
+    /// The badge: the state, and what still works in spite of it.
+    pub(super) fn sentence(&self) -> String {
+        let word = self.state.word();
+        match (self.state, &self.serving) {
+            (PluginState::Waiting | PluginState::Blocked | PluginState::Refused, Some(artifact)) => {
+                format!("{word}, {} still serving", spoken_version(&artifact.version))
+            }
+            _ => word.to_owned(),
+        }
+    }
+
+    /// What the person is to do when a file only waits or is switched off.
+    pub(super) fn without_problem(&self) -> Option<&'static str> {
+        match (self.state, &self.problem) {
+            (PluginState::Waiting, None) => Some("The file is not complete yet. It is read again by itself."),
+            (PluginState::Off, None) => Some("Switched off in its settings: enabled = false."),
+            _ => None,
+        }
+    }
+}
+
+impl Problem {
+    /// What stands between backquotes is a command, and so is a remedy that starts like one.
+    pub(super) fn remedy(&self) -> Option<Markup> {
+        let remedy = self.remedy.as_deref()?;
+        let marked = if remedy.starts_with("ciba-host ") && !remedy.contains('`') { format!("`{remedy}`") } else { remedy.to_owned() };
+        let parts = marked.split('`').enumerate().map(|(index, part)| {
+            let part = escape(part);
+            if index % 2 == 1 { format!("<code>{part}</code>") } else { part }
+        });
+        Some(Markup::trusted(parts.collect::<String>()))
+    }
+}
+
+impl PluginDetail {
+    pub(super) fn missing(&self) -> Vec<&Permission> {
+        self.permissions.iter().filter(|permission| !permission.allowed).collect()
+    }
+}

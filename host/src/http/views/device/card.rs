@@ -1,0 +1,223 @@
+//! One request on the phone, waiting or finished.
+
+use askama::Template;
+use serde::Serialize;
+
+use super::super::{
+    html,
+    markup::{Markup, code, foreign},
+    moment::Moment,
+    text::{Locale, Text},
+};
+use super::Connection;
+
+/// One request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Card {
+    /// The opaque id; redeems nothing.
+    pub transaction: String,
+    pub client: Client,
+    /// Scope names as requested; the page says them in words.
+    pub scopes: Vec<String>,
+    pub binding_message: Option<String>,
+    pub note: Option<Note>,
+    pub expires_at: Moment,
+    pub state: CardState,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Client {
+    pub identifier: String,
+    /// The name the operator vouches for. Without one the page shows the identifier and says that nobody vouches.
+    pub verified_name: Option<String>,
+}
+
+/// A plugin's plain text, at most 120 characters: cut here, because the host draws it under its own name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note(pub String);
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum CardState {
+    Pending,
+    /// The answer left this phone and no reply came. Only the script gets here; the server never renders it.
+    Checking,
+    /// No reply came, and the request still waits. Only the script gets here.
+    NotArrived,
+    Approved(Answer),
+    Denied(Answer),
+    /// It ended without an answer, at the time it was to end.
+    Expired,
+    /// The person said that somebody else's approval was not theirs.
+    Reported,
+}
+
+/// Who answered, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    pub by: AnsweredBy,
+    pub at: Moment,
+}
+
+/// Where the answer came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum AnsweredBy {
+    ThisPhone,
+    /// Another device of this person, by its name.
+    Device(String),
+    /// `ciba-host request approve`: demonstrations and conformance only.
+    Operator,
+}
+
+impl Client {
+    /// The name people read.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.verified_name.as_deref().unwrap_or(&self.identifier)
+    }
+
+    pub(super) fn shown_foreign(&self) -> Markup {
+        foreign(self.shown())
+    }
+
+    pub(super) fn initial(&self) -> String {
+        let first = self.shown().chars().find(|character| character.is_alphanumeric());
+        first.map_or_else(String::new, |character| character.to_uppercase().collect())
+    }
+}
+
+impl Note {
+    /// Longest note in characters.
+    pub const LONGEST: usize = 120;
+
+    fn shown(&self) -> String {
+        self.0.chars().take(Self::LONGEST).collect()
+    }
+}
+
+impl Card {
+    /// Whether it can still be answered.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.state, CardState::Pending | CardState::Checking | CardState::NotArrived)
+    }
+}
+
+/// All cards in one element. The first that waits stands open.
+pub(super) fn list(cards: &[Card], locale: Locale, now_ms: i64, connection: Connection) -> String {
+    let first_pending = cards.iter().position(Card::is_pending);
+    let cards = cards
+        .iter()
+        .enumerate()
+        .map(|(index, card)| {
+            let open = Some(index) == first_pending;
+            Markup::trusted(one(card, locale, now_ms, connection, open))
+        })
+        .collect();
+    html(&ListTemplate { now_ms, cards })
+}
+
+/// One card.
+pub(super) fn one(card: &Card, locale: Locale, now_ms: i64, connection: Connection, open: bool) -> String {
+    let text = locale.text();
+    match FinishedTemplate::of(card, text, now_ms) {
+        Some(finished) => html(&finished),
+        None => html(&PendingTemplate { card, text, now_ms, connection, open }),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "device/cards.html")]
+struct ListTemplate {
+    now_ms: i64,
+    cards: Vec<Markup>,
+}
+
+#[derive(Template)]
+#[template(path = "device/card.html")]
+struct PendingTemplate<'a> {
+    card: &'a Card,
+    text: &'static Text,
+    now_ms: i64,
+    connection: Connection,
+    open: bool,
+}
+
+impl PendingTemplate<'_> {
+    fn expires_in(&self) -> Markup {
+        let left = self.card.expires_at.remaining(self.now_ms);
+        let countdown = Markup::trusted(format!("<span data-countdown>{}</span>", code(&left)));
+        (self.text.expires_in)(&countdown)
+    }
+
+    fn arrived(&self) -> Markup {
+        (self.text.arrived)(&self.card.client.shown_foreign())
+    }
+
+    fn half_a_minute_left(&self) -> Markup {
+        (self.text.half_a_minute_left)(&self.card.client.shown_foreign())
+    }
+
+    fn scopes(&self) -> Vec<Markup> {
+        let words = |name: &String| self.text.scope(name).map_or_else(|| (self.text.scope_other)(&foreign(name)), Markup::trusted);
+        self.card.scopes.iter().map(words).collect()
+    }
+
+    fn checking(&self) -> bool {
+        self.card.state == CardState::Checking
+    }
+
+    fn not_arrived(&self) -> bool {
+        self.card.state == CardState::NotArrived
+    }
+
+    /// Without a connection an answer would be a guess, so there is none to give.
+    fn offline(&self) -> bool {
+        self.connection == Connection::Offline
+    }
+}
+
+#[derive(Template)]
+#[template(path = "device/finished.html")]
+struct FinishedTemplate<'a> {
+    card: &'a Card,
+    text: &'static Text,
+    now_ms: i64,
+    class: &'static str,
+    sentence: Markup,
+    /// Another device approved: the person may say that it was not them.
+    can_be_disowned: bool,
+}
+
+impl<'a> FinishedTemplate<'a> {
+    fn of(card: &'a Card, text: &'static Text, now_ms: i64) -> Option<Self> {
+        let (class, sentence) = match &card.state {
+            CardState::Pending | CardState::Checking | CardState::NotArrived => return None,
+            CardState::Approved(answer) => ("approved", approved(answer, card, text)),
+            CardState::Denied(answer) => ("denied", denied(answer, text)),
+            CardState::Expired => ("expired", (text.expired)(&card.expires_at.clock())),
+            CardState::Reported => ("reported", Markup::trusted(text.reported)),
+        };
+        let can_be_disowned = matches!(&card.state, CardState::Approved(answer) if answer.by != AnsweredBy::ThisPhone);
+        Some(Self { card, text, now_ms, class, sentence, can_be_disowned })
+    }
+}
+
+fn approved(answer: &Answer, card: &Card, text: &Text) -> Markup {
+    let at = answer.at.clock();
+    match &answer.by {
+        AnsweredBy::ThisPhone => (text.approved)(&card.client.shown_foreign()),
+        AnsweredBy::Device(name) => (text.approved_elsewhere)(&foreign(name), &at),
+        AnsweredBy::Operator => (text.approved_by_operator)(&at),
+    }
+}
+
+fn denied(answer: &Answer, text: &Text) -> Markup {
+    let at = answer.at.clock();
+    match &answer.by {
+        AnsweredBy::ThisPhone => Markup::trusted(text.denied),
+        AnsweredBy::Device(name) => (text.denied_elsewhere)(&foreign(name), &at),
+        AnsweredBy::Operator => (text.denied_by_operator)(&at),
+    }
+}

@@ -1,0 +1,81 @@
+//! The console: the list of plugins, the requests, and the ways in.
+
+use super::super::{
+    Script,
+    console::{Body, Overview, Page, Plugin, RequestRow, RequestState, Requests, SignIn},
+    moment::Moment,
+    text::Locale,
+};
+use super::{
+    Area, EXPIRES_S, NOW_S, State,
+    console_plugin::{blocked, blocked_detail, detail, inbox, off, quiet_detail, refused, refused_detail, refused_new, waiting, webhook},
+};
+
+const fn console(name: &'static str, title: &'static str, draw: fn(Locale) -> String) -> State {
+    State { name, area: Area::Console, title, draw }
+}
+
+pub(super) const STATES: &[State] = &[
+    console("console-sign-in", "Sign in", |_| page(Body::SignIn(SignIn::NoLink))),
+    console("console-sign-in-used", "The link was used", |_| page(Body::SignIn(SignIn::LinkUsed))),
+    console("console-serving", "All plugins serving", |_| overview(vec![inbox(), webhook()])),
+    console("console-refused", "A file refused, last good serving", |_| overview(vec![refused(), webhook()])),
+    console("console-refused-new", "A file refused, nothing before it", |_| overview(vec![inbox(), refused_new()])),
+    console("console-blocked", "Blocked until allowed", |_| overview(vec![inbox(), blocked()])),
+    console("console-waiting", "A file still arriving", |_| overview(vec![inbox(), waiting()])),
+    console("console-off", "One switched off", |_| overview(vec![inbox(), off()])),
+    console("console-nothing", "No plugins", |_| overview(vec![])),
+    console("console-plugin", "One plugin", |_| page(Body::Plugin(Box::new(detail())))),
+    console("console-plugin-refused", "One plugin, refused", |_| page(Body::Plugin(Box::new(refused_detail())))),
+    console("console-plugin-blocked", "One plugin, blocked", |_| page(Body::Plugin(Box::new(blocked_detail())))),
+    console("console-plugin-quiet", "One plugin, nothing to tell", |_| page(Body::Plugin(Box::new(quiet_detail())))),
+    console("console-no-such-plugin", "No such plugin", |_| page(Body::NoSuchPlugin { name: "sms".to_owned() })),
+    console("console-requests", "Requests", |_| page(Body::Requests(requests()))),
+    console("console-requests-empty", "No requests", |_| page(Body::Requests(Requests { requests: vec![], cut: false }))),
+    console("console-away", "Server away", |_| Page { away: true, ..filled(Body::Requests(requests())) }.render()),
+    console("console-trouble", "Something went wrong", |_| page(Body::Trouble)),
+    console("console-not-encrypted", "Served without TLS", |_| {
+        let body = Body::Overview(overview_of(vec![inbox()]));
+        Page { not_encrypted: true, ..filled(body) }.render()
+    }),
+];
+
+fn filled(body: Body) -> Page {
+    Page { script: Script::Fixture, not_encrypted: false, away: false, body }
+}
+
+fn page(body: Body) -> String {
+    filled(body).render()
+}
+
+fn overview(plugins: Vec<Plugin>) -> String {
+    page(Body::Overview(overview_of(plugins)))
+}
+
+fn overview_of(plugins: Vec<Plugin>) -> Overview {
+    Overview { plugins, plugins_folder: "data/plugins".to_owned(), pid: 41_207, started_at: Moment(NOW_S - 184) }
+}
+
+fn requests() -> Requests {
+    let row = |transaction: &str, ago: i64, state, ended: Option<i64>, notified: &[&str]| RequestRow {
+        transaction: transaction.to_owned(),
+        client: "Fern & Co".to_owned(),
+        state,
+        started_at: Moment(NOW_S - ago),
+        expires_at: Moment(EXPIRES_S - ago),
+        ended_at: ended.map(|ago| Moment(NOW_S - ago)),
+        notified: notified.iter().copied().map(str::to_owned).collect(),
+    };
+    let inbox = &["inbox 0.1.0, 14 µs"][..];
+    let both = &["inbox 0.1.0, 12 µs", "webhook 0.1.0, retry in 5 s"][..];
+    Requests {
+        requests: vec![
+            row("tx_4f0c81d2", 18, RequestState::Pending, None, inbox),
+            row("tx_1b77e930", 75, RequestState::Redeemed, Some(52), both),
+            row("tx_c04a5e1f", 160, RequestState::Denied, Some(149), inbox),
+            row("tx_93be0d44", 400, RequestState::Expired, Some(280), &[]),
+            row("tx_0aa1f6c7", 420, RequestState::Approved, Some(411), inbox),
+        ],
+        cut: true,
+    }
+}

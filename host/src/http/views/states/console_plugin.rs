@@ -1,0 +1,153 @@
+//! The plugins the console's fixtures show.
+
+use super::super::{
+    console::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Swap, SwapKind},
+    moment::Moment,
+};
+use super::NOW_S;
+
+fn artifact(version: &str, digest: &str) -> Artifact {
+    Artifact { version: version.to_owned(), digest: digest.to_owned(), since: Moment(NOW_S - 900) }
+}
+
+fn problem(word: &str, line: &str, remedy: &str) -> Problem {
+    Problem { word: word.to_owned(), line: line.to_owned(), remedy: Some(remedy.to_owned()) }
+}
+
+pub(super) fn inbox() -> Plugin {
+    Plugin {
+        name: "inbox".to_owned(),
+        state: PluginState::Serving,
+        serving: Some(artifact("2.0.0", "9c41")),
+        channels: vec!["inbox".to_owned()],
+        calls: 1_284,
+        errors: 0,
+        problem: None,
+    }
+}
+
+pub(super) fn webhook() -> Plugin {
+    Plugin {
+        name: "webhook".to_owned(),
+        serving: Some(artifact("0.1.0", "b07e")),
+        channels: vec!["webhook".to_owned()],
+        calls: 311,
+        errors: 2,
+        ..inbox()
+    }
+}
+
+pub(super) fn refused() -> Plugin {
+    Plugin {
+        state: PluginState::Refused,
+        problem: Some(problem(
+            "contract-version",
+            "exports ciba:interception/notify@0.2.0; this host speaks 0.1.x",
+            "rebuild against this host's wit/, then `ciba-host plugin check inbox.wasm`",
+        )),
+        ..inbox()
+    }
+}
+
+pub(super) fn refused_new() -> Plugin {
+    Plugin {
+        name: "sms".to_owned(),
+        state: PluginState::Refused,
+        serving: None,
+        channels: vec![],
+        calls: 0,
+        problem: Some(problem("not-a-component", "this is a core module", "run `ciba-host plugin build`")),
+        ..inbox()
+    }
+}
+
+pub(super) fn blocked() -> Plugin {
+    Plugin {
+        state: PluginState::Blocked,
+        serving: None,
+        calls: 0,
+        errors: 0,
+        problem: Some(problem(
+            "not-allowed",
+            "it asks to call https://hooks.example.com, which is not allowed",
+            "ciba-host plugin allow webhook --http https://hooks.example.com",
+        )),
+        ..webhook()
+    }
+}
+
+pub(super) fn waiting() -> Plugin {
+    Plugin { name: "sms".to_owned(), state: PluginState::Waiting, problem: None, ..refused_new() }
+}
+
+pub(super) fn off() -> Plugin {
+    Plugin { state: PluginState::Off, serving: None, errors: 0, ..webhook() }
+}
+
+fn swap(minutes: i64, kind: SwapKind, version: &str, line: &str) -> Swap {
+    Swap {
+        at: Moment(NOW_S - minutes * 60),
+        kind,
+        version: Some(version.to_owned()),
+        digest: Some("9c41".to_owned()),
+        line: line.to_owned(),
+        took_ms: (kind == SwapKind::Serving).then_some(212),
+    }
+}
+
+fn line(seconds: i64, level: Level, line: &str) -> LogLine {
+    LogLine { at: Moment(NOW_S - seconds), level, transaction: Some("tx_4f0c81d2".to_owned()), line: line.to_owned() }
+}
+
+pub(super) fn detail() -> PluginDetail {
+    PluginDetail {
+        plugin: inbox(),
+        hooks: vec!["notify".to_owned(), "withdraw".to_owned()],
+        timeline: vec![
+            swap(15, SwapKind::Serving, "2.0.0", "replaced 1.0.0 (3f9a); 2 calls finish on the old one"),
+            swap(40, SwapKind::Stopped, "1.0.0", "the file was removed: nobody was told about requests"),
+            swap(90, SwapKind::Serving, "1.0.0", "the first version"),
+        ],
+        permissions: vec![],
+        log: vec![
+            line(60, Level::Debug, "one device, channel inbox"),
+            line(59, Level::Info, "put into the inbox"),
+            line(
+                20,
+                Level::Warning,
+                "the device has not been seen for 3 days, and this line is long enough to need a second one on a phone",
+            ),
+        ],
+    }
+}
+
+pub(super) fn refused_detail() -> PluginDetail {
+    let mut detail = detail();
+    detail.plugin = refused();
+    let line = "exports ciba:interception/notify@0.2.0; this host speaks 0.1.x";
+    detail.timeline.insert(0, Swap { digest: Some("77d0".to_owned()), ..swap(1, SwapKind::Refused, "3.0.0", line) });
+    detail
+}
+
+pub(super) fn blocked_detail() -> PluginDetail {
+    let permission = |what: &str, allowed, refused_calls| Permission {
+        what: what.to_owned(),
+        allowed,
+        refused_calls,
+        allow_command: format!("ciba-host plugin allow webhook --{what}"),
+    };
+    PluginDetail {
+        plugin: blocked(),
+        hooks: vec!["notify".to_owned()],
+        timeline: vec![swap(3, SwapKind::Blocked, "0.1.0", "it asks for what is not allowed")],
+        permissions: vec![
+            permission("http https://hooks.example.com", false, 3),
+            permission("http https://hooks.harbour.example", true, 0),
+        ],
+        log: vec![line(9, Level::Error, "refused: https://hooks.example.com is not allowed")],
+    }
+}
+
+pub(super) fn quiet_detail() -> PluginDetail {
+    PluginDetail { plugin: waiting(), hooks: vec![], timeline: vec![], permissions: vec![], log: vec![] }
+}

@@ -1,0 +1,81 @@
+// The console follows the server: when something changed, the page is fetched again and its middle replaced.
+
+import { tellTimes } from "./clock.js";
+import { follow } from "./live.js";
+
+const fixture = document.body.hasAttribute("data-fixture");
+const announcer = document.getElementById("announcer");
+
+tellTimes(document);
+showLogEnd();
+if (!fixture) {
+  signIn();
+  if (document.querySelector("main[data-follows]")) followServer();
+}
+
+/** The token of a one-time link stands in the fragment; it leaves the address bar before it is used. */
+function signIn() {
+  const [, token] = location.hash.match(/^#login=(.+)$/) ?? [];
+  if (!token) return;
+  history.replaceState(null, "", location.pathname);
+  const form = document.querySelector("form[data-when='link']");
+  // Already signed in: the link stays unused.
+  if (!form) return;
+  const input = Object.assign(document.createElement("input"), { type: "hidden", name: "token", value: token });
+  form.append(input);
+  form.hidden = false;
+  document.querySelector("[data-when='no-link']").hidden = true;
+  form.submit();
+}
+
+function followServer() {
+  let due = 0;
+  // Under load many things change each second; the eye needs two looks a second at most.
+  const soon = () => (due ||= setTimeout(() => ((due = 0), refresh().catch(() => {})), 500));
+  follow("/events", {
+    hear: (name) => name === "changed" && soon(),
+    state(word) {
+      if (word === "gone") return location.reload();
+      document.body.toggleAttribute("data-away", word === "offline");
+      if (word === "connected") soon();
+    },
+  });
+}
+
+async function refresh() {
+  const answer = await fetch(location.href, { cache: "no-store", headers: { "x-requested-with": "fetch" } });
+  if (answer.status === 401 || answer.redirected) return location.reload();
+  if (!answer.ok && answer.status !== 404) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const next = fresh.getElementById("main");
+  const main = document.getElementById("main");
+  if (!next) return;
+  tellTimes(next);
+  if (next.innerHTML === main.innerHTML) return;
+  const headline = main.querySelector("h1")?.textContent;
+  const keep = remember(main);
+  main.replaceChildren(...next.childNodes);
+  document.title = fresh.title;
+  keep();
+  const said = main.querySelector("h1")?.textContent;
+  if (said !== headline) announcer.textContent = said ?? "";
+}
+
+/** What a reader would lose: the focus, and how far the log was scrolled. */
+function remember(main) {
+  const { activeElement } = document;
+  const id = main.contains(activeElement) ? activeElement.id : "";
+  const log = main.querySelector(".log");
+  const atEnd = log && log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  const top = log?.scrollTop ?? 0;
+  return () => {
+    if (id) document.getElementById(id)?.focus({ preventScroll: true });
+    const fresh = main.querySelector(".log");
+    if (fresh) fresh.scrollTop = atEnd ? fresh.scrollHeight : top;
+  };
+}
+
+function showLogEnd() {
+  const log = document.querySelector(".log");
+  if (log) log.scrollTop = log.scrollHeight;
+}
