@@ -52,6 +52,7 @@ impl Random {
     /// When the operating system has no randomness left to give, in which case nothing may be issued at all.
     pub fn bytes<const N: usize>(self) -> [u8; N] {
         let mut bytes = [0; N];
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
         aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
         bytes
     }

@@ -56,6 +56,8 @@ CREATE TABLE request (
     expires_at INTEGER NOT NULL,
     decided_at INTEGER,
     decided_on TEXT,
+    -- The person said afterwards that it was not them.
+    reported_at INTEGER,
     -- When it appeared on the device page, because a plugin asked or because the person checked.
     shown_at INTEGER,
     note TEXT,

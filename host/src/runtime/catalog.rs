@@ -54,10 +54,26 @@ pub enum Status {
 pub struct Event {
     /// When.
     pub at: Timestamp,
+    /// What kind of thing.
+    pub kind: EventKind,
     /// In words.
     pub text: String,
-    /// The version it is about, where it is about one.
-    pub digest: Option<ArtefactDigest>,
+    /// The version that began to serve, with its digest.
+    pub version: Option<(String, ArtefactDigest)>,
+    /// From the file's arrival to serving, in milliseconds.
+    pub took_ms: Option<u64>,
+}
+
+/// The kinds of things that happen to a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// A version began to serve.
+    Serving,
+    /// A file was not taken.
+    Refused,
+    /// It no longer serves.
+    Stopped,
 }
 
 impl Catalog {
@@ -127,14 +143,7 @@ impl Runtime {
         });
     }
 
-    /// Writes a line into a plugin's history, if there is such a plugin.
-    pub(super) fn note(&self, name: &PluginName, text: &str) {
-        if self.catalog().plugin(name).is_some() {
-            self.publish(name, |plugin| plugin.events.push(self.event(text, None)));
-        }
-    }
-
-    pub(super) fn event(&self, text: impl Into<String>, digest: Option<ArtefactDigest>) -> Event {
-        Event { at: self.clock.now(), text: text.into(), digest }
+    pub(super) fn event(&self, kind: EventKind, text: impl Into<String>) -> Event {
+        Event { at: self.clock.now(), kind, text: text.into(), version: None, took_ms: None }
     }
 }

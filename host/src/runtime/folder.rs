@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::load::{Candidate, Loaded, check_size};
 use super::refusal::Refusal;
-use super::{Runtime, Status, Version};
+use super::{Event, EventKind, Runtime, Status, Version};
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
 use crate::store::ActivePlugin;
 
@@ -126,7 +126,7 @@ impl Runtime {
         };
         let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: active.file };
         match self.load(&candidate, self.shared_of(&name)).await {
-            Ok(Loaded::Version(version)) => self.serve(version, active.since, "serving again after a restart"),
+            Ok(Loaded::Version(version)) => self.serve(version, active.since, "serving again after a restart", None),
             Ok(_) => tracing::error!("plugin {name}: what served before is not a plugin"),
             Err(refusal) => {
                 tracing::error!("plugin {name}: what served before no longer does {refusal}");
@@ -135,9 +135,9 @@ impl Runtime {
         }
     }
 
-    fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str) {
-        let text = format!("{} ({}) {how}", version.description.version, version.digest.short());
-        let event = super::Event { at: since, text, digest: Some(version.digest.clone()) };
+    fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str, took_ms: Option<u64>) {
+        let named = (version.description.version.clone(), version.digest.clone());
+        let event = Event { at: since, kind: EventKind::Serving, text: how.to_owned(), version: Some(named), took_ms };
         self.publish(&version.name.clone(), |plugin| {
             plugin.serving = Some(version);
             plugin.status = Status::Serving;
@@ -195,7 +195,7 @@ impl Runtime {
             );
         }
         let since = version.since;
-        self.serve(version, since, &format!("serving{replaced}"));
+        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok());
         Outcome::Taken
     }
 
@@ -206,7 +206,7 @@ impl Runtime {
             |version| format!("still serving: {} {} ({})", name, version.description.version, version.digest.short()),
         );
         tracing::error!("plugin {name}.wasm refused {refusal}\n  {still}");
-        let event = self.event(format!("refused {refusal}"), None);
+        let event = self.event(EventKind::Refused, refusal.to_string());
         self.publish(name, |plugin| {
             plugin.status = Status::Refused(Box::new(refusal));
             plugin.events.push(event);
@@ -224,7 +224,7 @@ impl Runtime {
             let channels = version.description.channels.join(", ");
             tracing::warn!("plugin {name}: {why}; nobody is notified on the channel {channels} any more");
         }
-        let event = self.event(why, None);
+        let event = self.event(EventKind::Stopped, why);
         self.publish(name, |plugin| {
             if plugin.serving.take().is_some() || plugin.status != status {
                 plugin.events.push(event);

@@ -18,8 +18,10 @@ use super::transaction::TransactionView;
 const NOTE_CHARACTERS: usize = 120;
 
 /// What a `transaction` handle stands for. There is one per call, so it holds nothing of its own.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct TransactionHandle(pub(super) Arc<TransactionView>);
 /// What a `device` handle stands for.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct DeviceHandle(Arc<TransactionView>);
 
 /// A plugin's wish to put the request on the device page.
@@ -144,6 +146,9 @@ impl transactions::HostTransaction for Guest {
 
     fn scopes_in_words(&mut self, this: Resource<TransactionHandle>) -> Vec<String> {
         let transaction = self.transaction(&this);
+        if let Some(words) = &transaction.scopes_in_words {
+            return words.clone();
+        }
         transaction.scopes.iter().map(|value| crate::protocol::scope::in_words(value, transaction.locale.as_deref())).collect()
     }
 

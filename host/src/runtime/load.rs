@@ -247,10 +247,3 @@ pub(super) fn check_size(path: &Path, length: u64) -> Result<(), Refusal> {
     let what = format!("{} has {} MiB; at most {} are read", path.display(), length >> 20, shape::BYTES_MAX >> 20);
     Err(Refusal::new("too-large", what, "build it in release mode, without debug information"))
 }
-
-/// What a version's exports and imports come to, for `plugin inspect`.
-pub(super) fn interfaces(component: &Component) -> (Vec<String>, Vec<String>) {
-    let (engine, kind) = (component.engine(), component.component_type());
-    let names = |items: Vec<&str>| items.into_iter().map(str::to_owned).collect();
-    (names(kind.imports(engine).map(|(name, _)| name).collect()), names(kind.exports(engine).map(|(name, _)| name).collect()))
-}

@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use tokio::sync::{Semaphore, watch};
 use wasmtime::component::Linker;
 
-pub use catalog::{Catalog, Event, Plugin, Status};
+pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
 pub use guest::InboxMessage;
 pub use limits::CallLimits;
 pub use load::{Candidate, Loaded};
@@ -223,7 +223,10 @@ impl Runtime {
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), permissions);
         let allowed = self.allowed(name);
         self.shared_of(name).set_permissions(allowed);
-        self.note(name, "permissions changed");
+        if self.catalog().plugin(name).is_some() {
+            // Nothing of the catalog changed but what its readers will find behind it.
+            self.publish(name, |_| {});
+        }
     }
 
     /// What all versions of this plugin share, made when it is first seen.

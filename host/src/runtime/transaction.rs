@@ -21,6 +21,8 @@ pub struct TransactionView {
     pub user_name: Option<String>,
     /// Scope values.
     pub scopes: Vec<String>,
+    /// The scopes as sentences, where the caller has better ones than we do: an outside provider's own scopes.
+    pub scopes_in_words: Option<Vec<String>>,
     /// What both devices show.
     pub binding_message: Option<String>,
     /// When deciding ends, in seconds since 1970.
@@ -44,6 +46,7 @@ impl Default for TransactionView {
             user_id: None,
             user_name: None,
             scopes: Vec::new(),
+            scopes_in_words: None,
             binding_message: None,
             expires_at: None,
             locale: None,

@@ -81,7 +81,20 @@ impl Version {
 
     /// What it asks for and may not have.
     pub fn missing_permissions(&self) -> Permissions {
-        self.shared.permissions().missing(&self.description.needs)
+        self.shared.permissions().missing(&self.description.needs.union(&self.file.asks))
+    }
+
+    /// Its settings as they may be shown.
+    pub fn redacted_settings(&self) -> serde_json::Value {
+        super::settings::redact(&self.file.settings, &self.description.schema)
+    }
+
+    /// The interfaces it imports and those it exports, by name.
+    pub fn interfaces(&self) -> (Vec<String>, Vec<String>) {
+        let component = self.callable.pre.component();
+        let (engine, kind) = (component.engine(), component.component_type());
+        let imports = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        (imports, kind.exports(engine).map(|(name, _)| name.to_owned()).collect())
     }
 
     /// Whether it can take notifications back.

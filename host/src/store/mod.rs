@@ -139,6 +139,8 @@ pub struct Card {
     pub shown: bool,
     /// The name of the device on which it was decided.
     pub decided_on: Option<String>,
+    /// Whether the person said afterwards that it was not them.
+    pub reported: bool,
 }
 
 /// A request as the operator sees it: no hint, no binding message.
@@ -233,6 +235,9 @@ pub trait Store: Send + Sync {
     fn request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>>;
     /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided>;
+    /// The person says that a decided request of theirs was not theirs: what it gave is taken back, and what was not
+    /// fetched yet never is. `false` when there is no such request.
+    fn report(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool>;
     /// `approved → redeemed` with its grant, if nobody was faster and it is not too late at `now`.
     fn redeem(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool>;
 

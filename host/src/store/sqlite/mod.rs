@@ -162,6 +162,9 @@ impl Store for SqliteStore {
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
         self.swap_decision(decision, now)
     }
+    fn report(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
+        self.swap_reported(transaction, user, audit)
+    }
     fn redeem(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
         self.swap_redeemed(transaction, grant, now)
     }

@@ -8,7 +8,7 @@ use super::{SqliteStore, rows};
 use crate::protocol::identifier::{Digest, TransactionId, UserId};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Request};
-use crate::store::{Answer, Card, Decided, DecisionBy, Listed, NewRequest, StoreError};
+use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Listed, NewRequest, StoreError};
 
 impl SqliteStore {
     pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, ()> {
@@ -75,6 +75,23 @@ impl SqliteStore {
                 append_audit(connection, entry)?;
             }
             Ok(Decided::Now)
+        })
+    }
+
+    pub(super) fn swap_reported(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
+        let (transaction, user) = (transaction.clone(), user.clone());
+        self.write(move |connection| {
+            let reported: Option<i64> = connection
+                .prepare_cached(
+                    "UPDATE request SET reported_at = ?1, state = CASE state WHEN 'approved' THEN 'denied' ELSE state END
+                     WHERE token = ?2 AND user = ?3 AND state <> 'pending' AND reported_at IS NULL RETURNING id",
+                )?
+                .query_row(params![rows::millis(audit.at), transaction.as_str(), user.as_str()], |row| row.get(0))
+                .optional()?;
+            let Some(id) = reported else { return Ok(false) };
+            connection.prepare_cached("DELETE FROM access_grant WHERE request = ?1")?.execute([id])?;
+            append_audit(connection, &audit)?;
+            Ok(true)
         })
     }
 

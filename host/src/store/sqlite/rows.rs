@@ -63,7 +63,7 @@ pub(super) fn request(row: &Row<'_>) -> rusqlite::Result<Request> {
 }
 
 /// The columns after [`REQUEST`] that [`card`] reads.
-pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on";
+pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.reported_at IS NOT NULL";
 
 pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
     Ok(Card {
@@ -72,6 +72,7 @@ pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
         note: row.get(REQUEST_COLUMNS + 1)?,
         shown: row.get(REQUEST_COLUMNS + 2)?,
         decided_on: row.get(REQUEST_COLUMNS + 3)?,
+        reported: row.get(REQUEST_COLUMNS + 4)?,
     })
 }
 

@@ -1,0 +1,40 @@
+//! `ciba-host config …`
+
+use clap::Subcommand;
+
+use super::{Common, print};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Print what is in force: defaults, file and environment together.
+    Show {
+        /// Print the commented defaults instead.
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Say what is wrong with the configuration, if anything.
+    Check,
+}
+
+impl Config {
+    pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
+        match self {
+            Self::Show { defaults: true } => print!("{}", crate::config::DEFAULTS),
+            Self::Show { defaults: false } => {
+                let config = common.directory().config()?;
+                if common.json {
+                    return print::json(&config);
+                }
+                print!("{}", toml::to_string(&config)?);
+            }
+            Self::Check => {
+                common.directory().config()?;
+                if common.json {
+                    return print::json(&serde_json::json!({ "valid": true }));
+                }
+                println!("{}: nothing wrong", common.directory().config_file().display());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! The data directory: what lies where, and who may use it.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Random;
+use crate::config::Config;
+use crate::jose::{InstallationKeys, SigningKey, write_private};
+use crate::protocol::identifier::Bearer;
+
+/// Where everything of one installation lies.
+#[derive(Clone, Debug)]
+pub(super) struct DataDirectory(PathBuf);
+
+/// What a running host says about itself, for the command line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Running {
+    pub(super) pid: u32,
+    pub(super) admin: SocketAddr,
+}
+
+/// Held by the one host that uses the directory.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl DataDirectory {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.0.join("ciba.db")
+    }
+
+    pub(super) fn config_file(&self) -> PathBuf {
+        self.0.join("ciba.toml")
+    }
+
+    pub(super) fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    pub(super) fn samples(&self) -> PathBuf {
+        self.0.join("samples")
+    }
+
+    /// The configuration: defaults, this directory's file, the environment.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(&self.config_file(), std::env::vars())?)
+    }
+
+    /// Makes the directory if it is not there, for this user alone.
+    pub(super) fn make(&self) -> anyhow::Result<()> {
+        let not_ours = || {
+            format!(
+                "the data directory {} cannot be used.\n  do: choose another with --data, or let this user write there",
+                self.0.display()
+            )
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).with_context(not_ours)?;
+        // Found out now, by a name of its own, and not in the middle of a request.
+        let probe = self.0.join(".writable");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).with_context(not_ours)
+    }
+
+    /// Takes the directory for this process.
+    pub(super) fn lock(&self) -> anyhow::Result<Lock> {
+        match self.try_lock()? {
+            Some(lock) => Ok(lock),
+            None => {
+                let by = self.running().map_or_else(String::new, |running| format!(" (process {})", running.pid));
+                bail!("another ciba-host{by} uses {}.\n  do: stop it, or choose another directory with --data", self.0.display())
+            }
+        }
+    }
+
+    fn try_lock(&self) -> anyhow::Result<Option<Lock>> {
+        let path = self.0.join("host.lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("{} cannot be opened", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("{} cannot be locked", path.display())),
+        }
+    }
+
+    /// Whether a host runs here, and where it listens. Without one, the caller may use the directory itself while it
+    /// holds the lock.
+    pub(super) fn host(&self) -> anyhow::Result<Result<Running, Lock>> {
+        if !self.0.is_dir() {
+            bail!(
+                "there is no data directory {}.\n  do: name it with --data, or start the host there first: ciba-host serve --data {}",
+                self.0.display(),
+                self.0.display()
+            );
+        }
+        match self.try_lock()? {
+            Some(lock) => Ok(Err(lock)),
+            None => self.running().map(Ok).context("a host is starting here; try again in a moment"),
+        }
+    }
+
+    fn running(&self) -> Option<Running> {
+        serde_json::from_slice(&fs::read(self.0.join("host.json")).ok()?).ok()
+    }
+
+    pub(super) fn announce(&self, running: &Running) -> anyhow::Result<()> {
+        write_private(&self.0.join("host.json"), &serde_json::to_vec(running)?)
+    }
+
+    /// The host has stopped.
+    pub(super) fn retire(&self) {
+        let _ = fs::remove_file(self.0.join("host.json"));
+    }
+
+    pub(super) fn signing_key(&self) -> anyhow::Result<SigningKey> {
+        self.make_private("keys")?;
+        SigningKey::load_or_make(&self.0.join("keys/signing.pkcs8"))
+    }
+
+    pub(super) fn installation_keys(&self, random: Random) -> anyhow::Result<InstallationKeys> {
+        self.make_private("keys")?;
+        InstallationKeys::load_or_make(&self.0.join("keys/installation.key"), random.bytes())
+    }
+
+    fn make_private(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.0.join(name);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).with_context(|| format!("{} cannot be made", path.display()))
+    }
+
+    /// The token that opens the admin API, made on first use.
+    pub(super) fn admin_token(&self, random: Random) -> anyhow::Result<zeroize::Zeroizing<String>> {
+        let path = self.0.join("admin.token");
+        match fs::read_to_string(&path) {
+            Ok(token) => Ok(zeroize::Zeroizing::new(token.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let token = Bearer::from_random(random.bytes());
+                write_private(&path, token.reveal().as_bytes())?;
+                Ok(zeroize::Zeroizing::new(token.reveal().to_owned()))
+            }
+            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `ciba-host serve`: the composition root. Everything is made here, once, and handed to who needs it.
+
+mod demo;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use super::Common;
+use super::data::{DataDirectory, Running};
+use crate::clock::{Clock, Random};
+use crate::config::{Config, LogFormat};
+use crate::delivery::Worker;
+use crate::flow::links::Links;
+use crate::flow::operator::Operator;
+use crate::flow::redeem::Paces;
+use crate::flow::{Flow, Wakes};
+use crate::http::serve::{bind, serve};
+use crate::http::{self, AdminToken, App, Hosts, Sessions};
+use crate::outbound::Door;
+use crate::protocol::identifier::Digest;
+use crate::runtime::{Runtime, RuntimeConfig};
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// How long jobs may take to end once the host is to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The public listener, instead of listen.public.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+    /// A demo world: client `demo`, user `alice`, demo page. On loopback only.
+    #[arg(long)]
+    demo: bool,
+    /// Serve the device page alone on the local network, without encryption. Demo mode only.
+    #[arg(long, value_name = "IP:PORT", requires = "demo")]
+    phone: Option<SocketAddr>,
+    /// Where the demo's sample plugins are. [default: ../plugins, seen from this program]
+    #[arg(long, value_name = "DIR", requires = "demo")]
+    samples: Option<PathBuf>,
+}
+
+/// The listeners that were opened.
+struct Listeners {
+    public: TcpListener,
+    device: Option<TcpListener>,
+    admin: TcpListener,
+    phone: Option<TcpListener>,
+}
+
+impl Serve {
+    pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
+        let directory = common.directory();
+        let config = self.config(&directory)?;
+        log_to_standard_error(&config)?;
+        directory.make()?;
+        let _lock = directory.lock()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let served = runtime.block_on(self.serve(directory.clone(), config));
+        directory.retire();
+        // What still runs has been given its time.
+        runtime.shutdown_background();
+        served
+    }
+
+    fn config(&self, directory: &DataDirectory) -> anyhow::Result<Config> {
+        let mut config = directory.config()?;
+        if let Some(listen) = self.listen {
+            config.listen.public = listen;
+        }
+        if self.demo {
+            demo::check(&config)?;
+            demo::configure(&mut config);
+        }
+        anyhow::ensure!(
+            !config.issuer.is_empty() || config.listen.public.ip().is_loopback(),
+            "issuer must be set, because {} is not on loopback.\n  do: write issuer = \"https://…\" into {}",
+            config.listen.public,
+            directory.config_file().display()
+        );
+        Ok(config)
+    }
+
+    async fn serve(self, directory: DataDirectory, config: Config) -> anyhow::Result<()> {
+        let (clock, random) = (Clock::System, Random);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&directory.database())?);
+        let listeners = self.listeners(&config).await?;
+        let public = listeners.public.local_addr()?;
+        let admin = listeners.admin.local_addr()?;
+        let issuer = config.issuer(public);
+        let device_page = match (&listeners.phone, &listeners.device) {
+            (Some(listener), _) | (None, Some(listener)) => format!("http://{}/device", listener.local_addr()?),
+            (None, None) => format!("{issuer}/device"),
+        };
+        let keys = directory.installation_keys(random)?;
+        let door = Door::new(config.outbound.private_networks.clone());
+        let runtime_config = RuntimeConfig {
+            folder: directory.path().join(&config.plugins.folder),
+            cache: directory.cache(),
+            limits: config.plugins.limits,
+            limits_of: config.plugins.limits_of.clone(),
+            allowed: config.plugins.allow.clone(),
+        };
+        let runtime =
+            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &keys.derive("precompiled plugins")).await?;
+        let flow = Arc::new(Flow {
+            store,
+            runtime: Arc::clone(&runtime),
+            wakes: Wakes::default(),
+            links: Links::new(&keys.derive("one-time links"), device_page),
+            clock: clock.clone(),
+            random,
+            key: directory.signing_key()?,
+            issuer: issuer.clone(),
+            ciba: config.ciba.clone(),
+            notify: config.notify.clone(),
+            demo: self.demo,
+            paces: Paces::default(),
+        });
+        let operator = Operator::of(Arc::clone(&flow));
+        let admin_token = directory.admin_token(random)?;
+        let sessions = Arc::new(Sessions::default());
+        let demo = if self.demo {
+            let world = demo::World { directory: &directory, samples: self.samples.as_deref(), public, admin };
+            Some(world.make(&flow, &operator, &sessions, &door).await?)
+        } else {
+            None
+        };
+        let watching = runtime.watch_folder().await?;
+        let worker = Worker::start(&flow);
+        let (stop, stopping) = watch::channel(false);
+        let app = App {
+            flow,
+            operator,
+            name: config.name.as_str().into(),
+            sessions,
+            admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
+            demo: demo.clone(),
+            stopping: stopping.clone(),
+            not_encrypted: false,
+            secure: issuer.starts_with("https://"),
+        };
+        directory.announce(&Running { pid: std::process::id(), admin })?;
+        let serving = listeners.serve(&app, &config, &issuer, &stopping)?;
+        match &demo {
+            Some(demo) => demo::say(demo, self.phone.is_some()),
+            None => say(&directory, &config, &issuer, admin),
+        }
+        stop_signal().await?;
+        tracing::info!("stopping: answers in flight leave first");
+        let _ = stop.send(true);
+        drop(watching);
+        for listener in serving {
+            let _ = listener.await;
+        }
+        worker.drain(DRAIN).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn listeners(&self, config: &Config) -> anyhow::Result<Listeners> {
+        let optional = async |address: Option<SocketAddr>, what| match address {
+            Some(address) => bind(address, what).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Listeners {
+            public: bind(config.listen.public, "public").await?,
+            device: optional(config.listen.device, "device").await?,
+            admin: match bind(config.listen.admin, "admin").await {
+                // In the demo, the next free port is as good as any.
+                Err(_) if self.demo => bind(SocketAddr::new(config.listen.admin.ip(), 0), "admin").await?,
+                bound => bound?,
+            },
+            phone: optional(self.phone, "phone").await?,
+        })
+    }
+}
+
+impl Listeners {
+    /// Starts serving on all of them.
+    fn serve(
+        self,
+        app: &App,
+        config: &Config,
+        issuer: &str,
+        stopping: &watch::Receiver<bool>,
+    ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+        let hosts =
+            |listener: &TcpListener| -> anyhow::Result<Hosts> { Ok(Hosts::of(listener.local_addr()?, issuer, &config.listen.hosts)) };
+        let start = |listener, routes| tokio::spawn(serve(listener, routes, stopping.clone()));
+        let mut serving = vec![
+            {
+                let routes = http::public(app.clone(), hosts(&self.public)?, self.device.is_none());
+                start(self.public, routes)
+            },
+            {
+                let routes = http::admin(app.clone(), hosts(&self.admin)?);
+                start(self.admin, routes)
+            },
+        ];
+        if let Some(listener) = self.device {
+            let routes = http::device(app.clone(), hosts(&listener)?);
+            serving.push(start(listener, routes));
+        }
+        if let Some(listener) = self.phone {
+            let app = App { not_encrypted: true, secure: false, ..app.clone() };
+            let routes = http::device(app, hosts(&listener)?);
+            serving.push(start(listener, routes));
+        }
+        Ok(serving)
+    }
+}
+
+fn say(directory: &DataDirectory, config: &Config, issuer: &str, admin: SocketAddr) {
+    println!("issuer   {issuer}");
+    println!("console  http://{admin}/  (sign in: ciba-host console --data {})", directory.path().display());
+    println!("plugins  {}", directory.path().join(&config.plugins.folder).display());
+    println!("ready");
+}
+
+fn log_to_standard_error(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log.filter)
+        .with_context(|| format!("log.filter: `{}` is not a filter; write for example info", config.log.filter))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match config.log.format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// Until somebody wants the host to stop.
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

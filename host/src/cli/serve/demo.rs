@@ -1,0 +1,155 @@
+//! The demo world: client `demo`, user `alice`, sample plugins, and links to everything.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use serde_json::Value;
+
+use crate::cli::data::DataDirectory;
+use crate::config::Config;
+use crate::flow::Flow;
+use crate::flow::operator::{Command, Operator};
+use crate::http::views::Secret;
+use crate::http::{Demo, DemoLinks, Sessions};
+use crate::outbound::Door;
+use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::identifier::{Bearer, Digest};
+use crate::protocol::plugin::PluginName;
+use crate::store::AuditEntry;
+
+/// The demo client's credential. It exists in this mode only.
+const CLIENT: &str = "demo";
+const SECRET: &str = "demo-secret";
+const USER: &str = "alice";
+/// The plugin that the demo begins with, and its file among the samples.
+const PLUGIN: &str = "inbox";
+const FIRST_SAMPLE: &str = "inbox-1.wasm";
+
+/// A demo has credentials that everybody knows: nobody else may reach it.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    for (what, address) in [("public", Some(config.listen.public)), ("device", config.listen.device), ("admin", Some(config.listen.admin))]
+    {
+        if let Some(address) = address
+            && !address.ip().is_loopback()
+        {
+            bail!(
+                "--demo has a secret that everybody knows, and listen.{what} is {address}, which is not on loopback.\n  do: use 127.0.0.1, or run without --demo"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a demo does without being asked: its first plugin may put messages on the device page.
+pub(super) fn configure(config: &mut Config) {
+    if let Ok(name) = PluginName::parse(PLUGIN) {
+        config.plugins.allow.entry(name).or_default().inbox = true;
+    }
+    if config.name == "ciba-host" {
+        "Example Bank".clone_into(&mut config.name);
+    }
+}
+
+/// What the demo world is made of.
+pub(super) struct World<'a> {
+    pub(super) directory: &'a DataDirectory,
+    pub(super) samples: Option<&'a Path>,
+    pub(super) public: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+impl World<'_> {
+    /// Makes what is not there yet.
+    pub(super) async fn make(&self, flow: &Arc<Flow>, operator: &Operator, sessions: &Sessions, door: &Door) -> anyhow::Result<Arc<Demo>> {
+        self.copy_samples(flow.runtime.folder())?;
+        let audit = |what: &str, about: &str| AuditEntry {
+            at: flow.clock.now(),
+            who: "demo".to_owned(),
+            what: what.to_owned(),
+            about: about.to_owned(),
+        };
+        let client = Client {
+            id: CLIENT.into(),
+            name: "Demo client".to_owned(),
+            kind: ClientKind::Ciba,
+            secret: Digest::of(SECRET.as_bytes()),
+            delivery: DeliveryMode::Poll,
+            long_poll: false,
+        };
+        flow.store.put_client(client, audit("client add", CLIENT)).await?;
+        let shop_secret = Bearer::from_random(flow.random.bytes());
+        flow.store.put_client(Demo::shop(shop_secret.digest()), audit("client add", "the demo's shop")).await?;
+        if flow.store.user_by_hint(USER).await?.is_none() {
+            let alice = Command::UserAdd {
+                username: USER.to_owned(),
+                name: Some("Alice".to_owned()),
+                email: Some("alice@example.com".to_owned()),
+                phone: Some("+1 555 010 0100".to_owned()),
+                locale: None,
+            };
+            operator.execute(alice).await?;
+        }
+        let enrolment: Value = operator.execute(Command::UserEnrol { username: USER.to_owned() }).await?;
+        let phone = enrolment["link"].as_str().context("no enrolment link")?.to_owned();
+        let console = sessions.invite(flow.random, flow.clock.now());
+        let links = DemoLinks {
+            public: self.public,
+            phone: Secret(phone),
+            console: Secret(format!("http://{}/#login={}", self.admin, console.reveal())),
+            samples: self.directory.samples().display().to_string(),
+            plugins: flow.runtime.folder().display().to_string(),
+        };
+        Ok(Arc::new(Demo::new(door, shop_secret, links)))
+    }
+
+    /// Brings the sample plugins into the data directory, and the first of them into service on the first start.
+    fn copy_samples(&self, folder: &Path) -> anyhow::Result<()> {
+        let Some(from) = self.samples.map(Path::to_owned).or_else(beside_program) else {
+            tracing::warn!("no sample plugins were found.  do: ./scripts/run builds them, or name their folder with --samples");
+            return Ok(());
+        };
+        let to = self.directory.samples();
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(&from).with_context(|| format!("{} cannot be read", from.display()))? {
+            let path = entry?.path();
+            let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|extension| extension == "wasm")) else { continue };
+            fs::copy(&path, to.join(name)).with_context(|| format!("{} cannot be copied", path.display()))?;
+        }
+        let first_start = !folder.exists();
+        fs::create_dir_all(folder)?;
+        let first = to.join(FIRST_SAMPLE);
+        if first_start && first.exists() {
+            fs::copy(&first, folder.join(format!("{PLUGIN}.wasm")))?;
+        }
+        Ok(())
+    }
+}
+
+/// `target/plugins`, where the scripts build them, next to `target/release`.
+fn beside_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?.parent()?.join("plugins");
+    folder.is_dir().then_some(folder)
+}
+
+/// Where everything is.
+pub(super) fn say(demo: &Demo, on_network: bool) {
+    let links = demo.links();
+    println!("demo     http://{}/demo", links.public);
+    println!("phone    {}", links.phone);
+    println!("console  {}", links.console);
+    println!("plugins  {}", links.plugins);
+    println!("try      cp {}/inbox-2.wasm {}/inbox.wasm", links.samples, links.plugins);
+    if on_network {
+        if let Ok(code) = QrCode::new(&links.phone.0) {
+            println!("{}", code.render::<Dense1x2>().quiet_zone(true).build());
+        }
+        println!("Not encrypted. Demo only.");
+    }
+    println!("ready");
+}

@@ -1,0 +1,153 @@
+//! The outbox worker: does what must still happen outside, and writes down what came of it.
+//!
+//! A job is reserved, done, and ended or postponed in one transaction with its effects. Whatever happens in
+//! between (a crash, a trap, a kill) leaves the job due.
+
+mod route;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::flow::Flow;
+use crate::protocol::transaction::{State, Stored};
+use crate::runtime::WithdrawReason;
+use crate::store::{Job, JobKind};
+
+/// Jobs done at the same time.
+const AT_ONCE: usize = 64;
+/// The longest time without a look at the store.
+const LOOK: Duration = Duration::from_secs(1);
+/// The first and the longest time between two tries.
+const RETRY_FIRST: SignedDuration = SignedDuration::from_millis(250);
+const RETRY_LONGEST: SignedDuration = SignedDuration::from_secs(5);
+/// How often what is no longer needed is deleted.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// Works until stopped.
+pub struct Worker {
+    tasks: Vec<JoinHandle<()>>,
+    at_once: Arc<Semaphore>,
+}
+
+impl Worker {
+    /// Starts working.
+    pub fn start(flow: &Arc<Flow>) -> Self {
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        let tasks = vec![
+            tokio::spawn(work(Arc::clone(flow), Arc::clone(&at_once))),
+            tokio::spawn(wake_on_swap(Arc::clone(flow))),
+            tokio::spawn(forget(Arc::clone(flow))),
+        ];
+        Self { tasks, at_once }
+    }
+
+    /// Takes no more jobs, and waits for those that were taken, but not for ever: what is not done stays due.
+    pub async fn drain(self, patience: Duration) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(patience, self.at_once.acquire_many(all)).await;
+    }
+}
+
+async fn work(flow: Arc<Flow>, at_once: Arc<Semaphore>) {
+    loop {
+        let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
+        let most = at_once.available_permits() + 1;
+        drop(place);
+        match flow.store.reserve_jobs(flow.clock.now(), most).await {
+            Ok(jobs) if !jobs.is_empty() => {
+                for job in jobs {
+                    let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
+                    let flow = Arc::clone(&flow);
+                    tokio::spawn(async move {
+                        let _place = place;
+                        run(&flow, job).await;
+                    });
+                }
+            }
+            Ok(_) => wait(&flow).await,
+            Err(error) => {
+                tracing::error!(%error, "jobs cannot be read; trying again");
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
+/// Waits for a wake-up, for the next job that is due, or for a second: whatever is first.
+async fn wait(flow: &Flow) {
+    let due = flow.store.next_job_at().await.ok().flatten();
+    let until_due = due.map_or(LOOK, |due| Duration::try_from(due.duration_since(flow.clock.now())).unwrap_or_default());
+    let pause = until_due.clamp(Duration::from_millis(1), LOOK);
+    tokio::select! {
+        () = flow.wakes.job() => {}
+        () = tokio::time::sleep(pause) => {}
+    }
+}
+
+/// A plugin that begins to serve may be the one that jobs wait for.
+async fn wake_on_swap(flow: Arc<Flow>) {
+    let mut changes = flow.runtime.changes();
+    while changes.changed().await.is_ok() {
+        flow.wakes.job_added();
+    }
+}
+
+async fn forget(flow: Arc<Flow>) {
+    loop {
+        tokio::time::sleep(FORGET).await;
+        let now = flow.clock.now();
+        let keep = SignedDuration::from_hours(i64::from(flow.ciba.keep_hours));
+        if let Err(error) = flow.store.forget(now - keep, now).await {
+            tracing::warn!(%error, "old requests could not be deleted; they are tried again");
+        }
+    }
+}
+
+async fn run(flow: &Flow, job: Job) {
+    let now = flow.clock.now();
+    let state = job.request.state(now);
+    let finished = match job.kind {
+        JobKind::Notify if state != State::Pending => flow.store.finish_job(&job, None).await,
+        JobKind::Notify => {
+            let result = route::notify(flow, &job).await;
+            let shown = result.shown.is_some();
+            let finished = flow.store.finish_notify(&job, result).await;
+            if shown || finished.is_ok() {
+                flow.wakes.user_changed(&job.request.user);
+            }
+            finished
+        }
+        // Still undecided and not expired: it fell due early, and waits for its end.
+        JobKind::Withdraw if state == State::Pending => flow.store.finish_job(&job, Some(job.request.expires_at)).await,
+        JobKind::Withdraw => {
+            let why = match job.request.stored {
+                Stored::Approved | Stored::Redeemed => WithdrawReason::Approved,
+                Stored::Denied => WithdrawReason::Denied,
+                Stored::Pending => WithdrawReason::Expired,
+            };
+            route::withdraw(flow, &job, why).await;
+            flow.store.finish_job(&job, None).await
+        }
+    };
+    if let Err(error) = finished {
+        tracing::error!(transaction = %job.request.transaction, %error, "the end of a job could not be written; it is done again");
+        flow.store.release(&job);
+    }
+}
+
+/// When a job that failed so often is tried again: later each time, with a little spread, and never after the
+/// request's end, for then there is nothing to tell.
+fn again_at(now: Timestamp, job: &Job, asked: Option<SignedDuration>) -> Option<Timestamp> {
+    let doubled = RETRY_FIRST * i32::try_from(1_u32 << job.attempts.min(8)).unwrap_or(256);
+    // Spread by the row's number: neighbours that failed together are not tried together.
+    let spread = SignedDuration::from_millis(job.id.rem_euclid(16) * 8);
+    let pause = asked.unwrap_or_else(|| doubled.min(RETRY_LONGEST)) + spread;
+    Some(now + pause).filter(|at| *at < job.request.expires_at)
+}

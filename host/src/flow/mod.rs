@@ -1,0 +1,85 @@
+//! The story: an authentication is started, decided and redeemed. The only room that combines the others.
+//!
+//! [`start`] turns a client's request into a stored one with a job to announce it; [`decide`] lets the person who
+//! was asked answer; [`redeem`] hands out the tokens, once. [`device`] is what a person's device may see,
+//! [`operator`] what whoever runs the host may do.
+
+pub mod decide;
+pub mod device;
+pub mod links;
+pub mod operator;
+pub mod redeem;
+pub mod start;
+mod wakes;
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Random};
+use crate::config::{Ciba, NotifyConfig};
+use crate::jose::SigningKey;
+use crate::protocol::client::{Client, UnverifiedCredential};
+use crate::protocol::error::{ErrorCode, ProtocolError};
+use crate::runtime::Runtime;
+use crate::store::{Store, StoreError};
+
+use links::Links;
+pub use wakes::Wakes;
+
+/// Everything the story needs. One per process.
+pub struct Flow {
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// The plugins.
+    pub runtime: Arc<Runtime>,
+    /// Who must be told that something changed.
+    pub wakes: Wakes,
+    /// One-time links to requests.
+    pub links: Links,
+    /// The time.
+    pub clock: Clock,
+    /// Unguessable bytes.
+    pub random: Random,
+    /// Signs ID tokens.
+    pub key: SigningKey,
+    /// `iss`.
+    pub issuer: String,
+    /// The protocol's numbers.
+    pub ciba: Ciba,
+    /// How devices are tried.
+    pub notify: NotifyConfig,
+    /// Whether this host is for demonstrations: an operator may then decide for a person.
+    pub demo: bool,
+    /// How fast each request is polled.
+    pub paces: redeem::Paces,
+}
+
+/// Why a client gets no answer: the protocol says no, or something here is broken or busy.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// A rule of the protocol.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The store could not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something else failed on our side.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self::Protocol(code.into())
+    }
+}
+
+impl Flow {
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// `invalid_client` when the credential is not that of a registered client.
+    pub async fn authenticate_client(&self, credential: &UnverifiedCredential) -> Result<Client, Refused> {
+        let registered = self.store.client(&credential.client).await?;
+        credential.verify(registered).ok_or(Refused::Protocol(ErrorCode::InvalidClient.into()))
+    }
+}

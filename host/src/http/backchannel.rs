@@ -1,0 +1,42 @@
+//! `POST /bc-authorize`: the backchannel authentication endpoint (CIBA Core 7).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+
+use super::App;
+use super::answer::{NO_STORE, Refusal};
+use super::body::FormBody;
+use crate::protocol::client::UnverifiedCredential;
+use crate::protocol::error::ErrorCode;
+
+/// The acknowledgement (CIBA Core 7.3).
+#[derive(Serialize)]
+struct Acknowledgement<'a> {
+    auth_req_id: &'a str,
+    expires_in: u32,
+    interval: u32,
+}
+
+/// Who asks, what they ask, and the acknowledgement.
+pub(super) async fn authenticate(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+    let credential = UnverifiedCredential::read(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), &form)
+        .map_err(|error| Refusal::challenged(error, headers.contains_key(header::AUTHORIZATION)))?;
+    let client = app.flow.authenticate_client(&credential).await.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
+    let started = app.flow.start(&client, &form).await.map_err(forbidden)?;
+    let acknowledgement =
+        Acknowledgement { auth_req_id: started.auth_req_id.reveal(), expires_in: started.expires_in, interval: started.interval };
+    Ok(([NO_STORE], Json(acknowledgement)).into_response())
+}
+
+/// `access_denied` is 403 here, and 400 at the token endpoint (CIBA Core 13).
+fn forbidden(refused: crate::flow::Refused) -> Refusal {
+    match refused {
+        crate::flow::Refused::Protocol(error) if error.code == ErrorCode::AccessDenied => {
+            Refusal::with_status(error, StatusCode::FORBIDDEN)
+        }
+        refused => refused.into(),
+    }
+}

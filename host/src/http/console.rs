@@ -1,0 +1,289 @@
+//! The console: what the operator sees in a browser.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+
+use super::App;
+use super::answer::Refusal;
+use super::body::FormBody;
+use super::cookie;
+use super::views::Script;
+use super::views::console::{
+    Artifact, Body, Level, LogLine as LogLineView, Overview, Page, Permission, Plugin as PluginCard, PluginDetail, PluginState, Problem,
+    RequestRow, RequestState, Requests, SignIn, Swap, SwapKind,
+};
+use super::views::moment::Moment;
+use crate::clock::Random;
+use crate::flow::operator::{Command, PluginView, RequestView};
+use crate::protocol::identifier::{Bearer, Digest};
+use crate::protocol::plugin::{Permissions, PluginName};
+use crate::runtime::{Event as CatalogEvent, EventKind, LogLevel, LogLine};
+
+/// The session of a console.
+const COOKIE: &str = "ciba_console";
+/// How long a link to sign in is good.
+const INVITATION: SignedDuration = SignedDuration::from_mins(15);
+/// How long a session lasts.
+const SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// How often an open console looks again even if nothing was said: counters change without a word.
+const LOOK: Duration = Duration::from_secs(5);
+/// Requests shown.
+const REQUESTS: u32 = 100;
+/// The longest token, in bytes.
+const TOKEN_MAX: usize = 256;
+
+/// Who signed in, and who was invited to. In memory: a restart signs everybody out.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    invitations: Mutex<HashMap<Digest, Timestamp>>,
+    sessions: Mutex<HashMap<Digest, Timestamp>>,
+}
+
+impl Sessions {
+    /// A one-time token that signs in.
+    pub fn invite(&self, random: Random, now: Timestamp) -> Bearer {
+        let token = Bearer::from_random(random.bytes());
+        let mut invitations = self.invitations.lock().unwrap_or_else(PoisonError::into_inner);
+        invitations.retain(|_, until| *until > now);
+        invitations.insert(token.digest(), now + INVITATION);
+        token
+    }
+
+    /// Uses a token: the new session's cookie.
+    fn sign_in(&self, token: &str, random: Random, now: Timestamp) -> Option<Bearer> {
+        let invited = self.invitations.lock().unwrap_or_else(PoisonError::into_inner).remove(&Digest::of(token.as_bytes()));
+        invited.filter(|until| *until > now)?;
+        let cookie = Bearer::from_random(random.bytes());
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, until| *until > now);
+        sessions.insert(cookie.digest(), now + SESSION);
+        Some(cookie)
+    }
+
+    fn know(&self, headers: &HeaderMap, now: Timestamp) -> bool {
+        let Some(cookie) = cookie::read(headers, COOKIE) else { return false };
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(&Digest::of(cookie.as_bytes())).is_some_and(|until| *until > now)
+    }
+}
+
+/// `GET /`: every plugin.
+pub(super) async fn overview(State(app): State<App>, headers: HeaderMap) -> Response {
+    if !signed_in(&app, &headers) {
+        return page(&app, StatusCode::OK, Body::SignIn(SignIn::NoLink));
+    }
+    let plugins = match app.operator.plugins().await {
+        Ok(plugins) => plugins,
+        Err(error) => return failed(&app, &error.to_string()),
+    };
+    let body = Overview {
+        plugins: plugins.iter().filter(|plugin| plugin.state != "removed").map(plugin_card).collect(),
+        plugins_folder: app.flow.runtime.folder().display().to_string(),
+        pid: std::process::id(),
+        started_at: Moment(app.operator.started_at().as_second()),
+    };
+    page(&app, StatusCode::OK, Body::Overview(body))
+}
+
+/// `GET /plugins/{name}`: one plugin, with its history and its log.
+pub(super) async fn plugin(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    if !signed_in(&app, &headers) {
+        return Redirect::to("/").into_response();
+    }
+    let catalog = app.flow.runtime.catalog();
+    let found = PluginName::parse(&name).ok().and_then(|name| catalog.plugin(&name).map(|plugin| (name, plugin)));
+    let Some((name, plugin)) = found else { return page(&app, StatusCode::NOT_FOUND, Body::NoSuchPlugin { name }) };
+    let view = crate::flow::operator::plugin_view(&name, plugin, app.flow.runtime.allowed(&name));
+    let body = PluginDetail {
+        plugin: plugin_card(&view),
+        hooks: view.hooks.clone(),
+        timeline: view.events.iter().rev().map(swap).collect(),
+        permissions: permissions(&view),
+        log: plugin.shared.lines().iter().map(log_line).collect(),
+    };
+    page(&app, StatusCode::OK, Body::Plugin(Box::new(body)))
+}
+
+/// `GET /requests`: the latest requests, without what is the person's own.
+pub(super) async fn requests(State(app): State<App>, headers: HeaderMap) -> Response {
+    if !signed_in(&app, &headers) {
+        return Redirect::to("/").into_response();
+    }
+    let answer = app.operator.execute(Command::RequestList { most: REQUESTS }).await;
+    let listed = answer
+        .map_err(|error| error.to_string())
+        .and_then(|json| serde_json::from_value::<Vec<RequestView>>(json).map_err(|error| error.to_string()));
+    match listed {
+        Ok(listed) => {
+            let body = Requests { cut: listed.len() as u32 == REQUESTS, requests: listed.iter().map(request_row).collect() };
+            page(&app, StatusCode::OK, Body::Requests(body))
+        }
+        Err(error) => failed(&app, &error),
+    }
+}
+
+/// `POST /login`: uses a one-time link.
+pub(super) async fn sign_in(State(app): State<App>, FormBody { form, .. }: FormBody) -> Result<Response, Refusal> {
+    let token = form.required("token", TOKEN_MAX)?;
+    Ok(match app.sessions.sign_in(token, app.flow.random, app.flow.clock.now()) {
+        Some(session) => {
+            let seconds = u64::try_from(SESSION.as_secs()).unwrap_or_default();
+            let cookie = cookie::set(COOKIE, session.reveal(), "/", seconds, app.secure);
+            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+        }
+        None => page(&app, StatusCode::BAD_REQUEST, Body::SignIn(SignIn::LinkUsed)),
+    })
+}
+
+/// `GET /events`: says when the page may have changed.
+pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Response {
+    if !signed_in(&app, &headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let (changes, stopping) = (app.flow.runtime.changes(), app.stopping.clone());
+    let stream = stream::unfold((changes, stopping), async |(mut changes, mut stopping)| {
+        tokio::select! {
+            changed = changes.changed() => changed.ok()?,
+            () = tokio::time::sleep(LOOK) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return None,
+        }
+        Some((Ok::<_, Infallible>(Event::default().event("changed").data("{}")), (changes, stopping)))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
+}
+
+fn signed_in(app: &App, headers: &HeaderMap) -> bool {
+    app.sessions.know(headers, app.flow.clock.now())
+}
+
+fn page(app: &App, status: StatusCode, body: Body) -> Response {
+    let page = Page { script: Script::Live, not_encrypted: app.not_encrypted, away: false, body };
+    (status, Html(page.render())).into_response()
+}
+
+fn failed(app: &App, error: &str) -> Response {
+    tracing::error!(error, "the console cannot be shown");
+    page(app, StatusCode::SERVICE_UNAVAILABLE, Body::Trouble)
+}
+
+pub(super) fn plugin_state(state: &str) -> PluginState {
+    match state {
+        "serving" => PluginState::Serving,
+        "blocked" => PluginState::Blocked,
+        "waiting" => PluginState::Waiting,
+        "refused" => PluginState::Refused,
+        _ => PluginState::Off,
+    }
+}
+
+fn plugin_card(view: &PluginView) -> PluginCard {
+    let serving = match (&view.version, &view.digest, view.since) {
+        (Some(version), Some(digest), Some(since)) => {
+            Some(Artifact { version: version.clone(), digest: short(digest), since: Moment(since.as_second()) })
+        }
+        _ => None,
+    };
+    let problem = view.message.as_ref().map(|message| {
+        let (word, line) = message.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).unwrap_or((&view.state, message));
+        Problem { word: word.to_owned(), line: line.to_owned(), remedy: view.fix.clone() }
+    });
+    PluginCard {
+        name: view.name.to_string(),
+        state: plugin_state(&view.state),
+        serving,
+        channels: view.channels.clone(),
+        calls: view.counters.calls,
+        errors: view.counters.failures,
+        problem,
+    }
+}
+
+/// Enough of a digest to tell versions apart.
+pub(super) fn short(digest: &str) -> String {
+    digest.chars().take(4).collect()
+}
+
+fn swap(event: &CatalogEvent) -> Swap {
+    let (version, digest) = event.version.as_ref().map(|(version, digest)| (version.clone(), digest.short().to_owned())).unzip();
+    Swap {
+        at: Moment(event.at.as_second()),
+        kind: match event.kind {
+            EventKind::Serving => SwapKind::Serving,
+            EventKind::Refused => SwapKind::Refused,
+            EventKind::Stopped => SwapKind::Stopped,
+        },
+        version,
+        digest,
+        line: event.text.clone(),
+        took_ms: event.took_ms,
+    }
+}
+
+/// What the plugin asks for, each with the command that allows it.
+fn permissions(view: &PluginView) -> Vec<Permission> {
+    let missing = view.allowed.missing(&view.asks);
+    let one = |what: String, option: Permissions| {
+        let allowed = missing.missing(&option) == option;
+        let allow_command = format!("ciba-host plugin allow {} {}", view.name, option.as_options());
+        Permission { what, allowed, refused_calls: if allowed { 0 } else { view.counters.refused }, allow_command }
+    };
+    let mut list: Vec<Permission> = view
+        .asks
+        .http
+        .iter()
+        .map(|origin| one(format!("http {origin}"), Permissions { http: [origin.clone()].into(), ..Permissions::default() }))
+        .collect();
+    if view.asks.inbox {
+        list.push(one("inbox".to_owned(), Permissions { inbox: true, ..Permissions::default() }));
+    }
+    if view.asks.links {
+        list.push(one("links".to_owned(), Permissions { links: true, ..Permissions::default() }));
+    }
+    list
+}
+
+fn log_line(line: &LogLine) -> LogLineView {
+    LogLineView {
+        at: Moment(line.at.as_second()),
+        level: match line.level {
+            LogLevel::Debug => Level::Debug,
+            LogLevel::Info => Level::Info,
+            LogLevel::Warn => Level::Warning,
+            LogLevel::Error => Level::Error,
+        },
+        transaction: None,
+        line: line.text.clone(),
+    }
+}
+
+fn request_row(view: &RequestView) -> RequestRow {
+    let (state, ended_at) = match view.state.as_str() {
+        "pending" => (RequestState::Pending, None),
+        "approved" => (RequestState::Approved, None),
+        "denied" => (RequestState::Denied, None),
+        "redeemed" => (RequestState::Redeemed, None),
+        _ => (RequestState::Expired, Some(Moment(view.expires_at.as_second()))),
+    };
+    RequestRow {
+        transaction: view.transaction.0.clone(),
+        client: view.client.0.clone(),
+        state,
+        started_at: Moment(view.created_at.as_second()),
+        expires_at: Moment(view.expires_at.as_second()),
+        ended_at,
+        notified: view
+            .notified
+            .iter()
+            .map(|notified| format!("{} {}, {} µs", notified.plugin, notified.version, notified.micros))
+            .collect(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The shop: an ordinary CIBA client that speaks HTTP to the provider, and remembers what was said.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode, header};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use super::super::App;
+use super::super::views::Secret;
+use super::super::views::demo::{Notified, Run, RunState, Started, Step};
+use super::{Demo, SHOP};
+use crate::protocol::GRANT_TYPE_CIBA;
+use crate::protocol::discovery::path;
+use crate::protocol::identifier::TransactionId;
+use crate::protocol::transaction::State;
+use crate::store::StoreError;
+
+/// Purchases remembered; older ones are nobody's any more.
+const PURCHASES: usize = 200;
+
+/// One purchase.
+pub(super) struct Purchase {
+    transaction: TransactionId,
+    expires_at_ms: i64,
+    heard: Mutex<Heard>,
+}
+
+/// What the provider said so far.
+#[derive(Default)]
+struct Heard {
+    steps: Vec<Step>,
+    id_token: Option<String>,
+}
+
+type Refusal = (StatusCode, Value);
+
+/// Asks the provider, and goes on polling in the background.
+pub(super) async fn start(app: &App, demo: &Arc<Demo>, binding_message: String) -> Result<Started, Refusal> {
+    let form = [("scope", "openid profile"), ("login_hint", "alice"), ("binding_message", binding_message.as_str())];
+    let (status, answer) = ask(demo, path::BACKCHANNEL_AUTHENTICATION, &form).await.map_err(away)?;
+    let curl = curl(&app.flow.issuer, path::BACKCHANNEL_AUTHENTICATION, &form);
+    let (Some(auth_req_id), Some(expires_in)) = (answer["auth_req_id"].as_str(), answer["expires_in"].as_u64()) else {
+        return Err((status, answer));
+    };
+    let digest = crate::protocol::identifier::Digest::of(auth_req_id.as_bytes());
+    let stored = app.flow.store.request_by_auth_req_id(&digest).await.ok().flatten();
+    let Some(stored) = stored else { return Err(away("the request is gone".to_owned())) };
+    let step = Step { title: "The shop asks".to_owned(), curl: Secret(curl.clone()), answer: Secret(pretty(&answer)) };
+    let purchase = Arc::new(Purchase {
+        transaction: stored.transaction.clone(),
+        expires_at_ms: stored.expires_at.as_millisecond(),
+        heard: Mutex::new(Heard { steps: vec![step], id_token: None }),
+    });
+    let run = stored.transaction.0.clone();
+    {
+        let mut purchases = demo.purchases.lock().unwrap_or_else(PoisonError::into_inner);
+        if purchases.len() >= PURCHASES {
+            let now = app.flow.clock.now().as_millisecond();
+            purchases.retain(|_, purchase| purchase.expires_at_ms > now);
+        }
+        purchases.insert(run.clone(), Arc::clone(&purchase));
+    }
+    tokio::spawn(poll(app.clone(), Arc::clone(demo), purchase, auth_req_id.to_owned()));
+    Ok(Started { run, expires_in, binding_message, curl: Secret(curl) })
+}
+
+/// Polls until there is an answer. The provider holds each poll, because this client opted in to that.
+async fn poll(app: App, demo: Arc<Demo>, purchase: Arc<Purchase>, auth_req_id: String) {
+    let form = [("grant_type", GRANT_TYPE_CIBA), ("auth_req_id", auth_req_id.as_str())];
+    loop {
+        match ask(&demo, path::TOKEN, &form).await {
+            Ok((_, answer)) => {
+                let pending = matches!(answer["error"].as_str(), Some("authorization_pending" | "slow_down" | "temporarily_unavailable"));
+                let step = Step {
+                    title: "The shop asks for the tokens".to_owned(),
+                    curl: Secret(curl(&app.flow.issuer, path::TOKEN, &form)),
+                    answer: Secret(pretty(&answer)),
+                };
+                let mut heard = purchase.heard.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.steps.truncate(1);
+                heard.steps.push(step);
+                heard.id_token = answer["id_token"].as_str().map(str::to_owned);
+                if !pending {
+                    return;
+                }
+            }
+            Err(error) => tracing::warn!(error, "the demo shop's poll was not answered"),
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+/// How far it is, as the page shows it.
+pub(super) async fn look(app: &App, purchase: &Purchase) -> Result<Run, StoreError> {
+    let listed = app.flow.store.request(&purchase.transaction).await?;
+    let now = app.flow.clock.now();
+    let (steps, id_token) = {
+        let heard = purchase.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        (heard.steps.clone(), heard.id_token.clone())
+    };
+    let state = listed.as_ref().map_or(State::Expired, |listed| listed.request.state(now));
+    let notified = listed.as_ref().and_then(|listed| listed.notified.last()).map(|notified| Notified {
+        plugin: notified.plugin.to_string(),
+        version: notified.version.clone(),
+        micros: notified.micros,
+    });
+    let not_notified = if state == State::Pending && notified.is_none() {
+        why_not(app, listed.as_ref().map(|listed| &listed.request.user)).await?
+    } else {
+        None
+    };
+    let claims = id_token.as_deref().and_then(claims);
+    let run_state = match state {
+        State::Denied => RunState::Denied,
+        State::Expired => RunState::Expired,
+        State::Redeemed if claims.is_some() => RunState::Approved,
+        State::Pending if not_notified.is_some() => RunState::NotNotified,
+        // Approved, and the poll that was held is on its way.
+        State::Approved | State::Redeemed | State::Pending => RunState::Waiting,
+    };
+    Ok(Run {
+        state: run_state,
+        notified,
+        not_notified,
+        expires_at_ms: purchase.expires_at_ms,
+        now_ms: now.as_millisecond(),
+        claims,
+        id_token: id_token.map(Secret),
+        steps,
+    })
+}
+
+/// Why nobody was told, if the reason is known.
+async fn why_not(app: &App, user: Option<&crate::protocol::identifier::UserId>) -> Result<Option<String>, StoreError> {
+    if !app.flow.runtime.catalog().has_notifier() {
+        return Ok(Some("Alice was not notified: no notify plugin is serving".to_owned()));
+    }
+    let connected = match user {
+        Some(user) => !app.flow.store.devices(user).await?.is_empty(),
+        None => false,
+    };
+    Ok((!connected).then(|| "Alice was not notified: no phone of hers is connected".to_owned()))
+}
+
+/// One request to the provider, as any client would send it.
+pub(super) async fn ask(demo: &Demo, path: &str, form: &[(&str, &str)]) -> Result<(StatusCode, Value), String> {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let credential = BASE64_STANDARD.encode(format!("{SHOP}:{}", demo.secret.reveal()));
+    let request = Request::post(format!("http://{}{path}", demo.links.public))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::AUTHORIZATION, format!("Basic {credential}"))
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| error.to_string())?;
+    let response = demo.http.send(request).await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let answer = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    Ok((status, answer))
+}
+
+fn away(why: String) -> Refusal {
+    (StatusCode::BAD_GATEWAY, json!({ "error": "temporarily_unavailable", "error_description": why }))
+}
+
+/// The command that does the same, with the credential that stands in the README.
+fn curl(issuer: &str, path: &str, form: &[(&str, &str)]) -> String {
+    let parameters: Vec<String> =
+        form.iter().map(|(name, value)| format!("  --data-urlencode '{name}={}'", value.replace('\'', "'\\''"))).collect();
+    format!("curl -u demo:demo-secret {issuer}{path} \\\n{}", parameters.join(" \\\n"))
+}
+
+fn pretty(answer: &Value) -> String {
+    serde_json::to_string_pretty(answer).unwrap_or_default()
+}
+
+/// The claims inside an ID token that this same program signed a moment ago.
+fn claims(id_token: &str) -> Option<Value> {
+    let payload = id_token.split('.').nth(1)?;
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}

@@ -1,0 +1,332 @@
+//! The device page, and what its script asks for.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use futures_util::stream;
+use serde_json::json;
+
+use super::App;
+use super::answer::Refusal;
+use super::body::FormBody;
+use super::cookie;
+use super::views::Script;
+use super::views::device::{
+    Answer, AnsweredBy, Body, Card as CardView, CardFragment, CardState, CardsFragment, Client as ClientView, Connection, EnrolLink,
+    History, HistoryEntry, Note, Outcome, Page, Requests,
+};
+use super::views::moment::Moment;
+use super::views::text::Locale;
+use crate::flow::device::Session;
+use crate::protocol::identifier::TransactionId;
+use crate::protocol::transaction::{Decision, State as RequestState, Stored};
+use crate::store::{Card, Decided, StoreError};
+
+/// The session of a device page.
+const COOKIE: &str = "ciba_device";
+/// A phone stays connected for a year of not being used.
+const COOKIE_SECONDS: u64 = 365 * 24 * 3600;
+/// How often a quiet stream says that it is alive. The script counts on it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The longest token that is looked up, in bytes.
+const TOKEN_MAX: usize = 256;
+
+/// What a device page is told instead of what it asked for.
+pub(super) enum Trouble {
+    /// This browser is nobody's phone, or was removed.
+    NotEnrolled,
+    /// Something of ours failed.
+    Store(StoreError),
+    /// The form was not one of ours.
+    Form(Refusal),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Form(refusal)
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotEnrolled => (StatusCode::UNAUTHORIZED, Json(json!({ "error": "removed" }))).into_response(),
+            Self::Store(error) => Refusal::from(error).into_response(),
+            Self::Form(refusal) => refusal.into_response(),
+        }
+    }
+}
+
+/// `GET /device`: the requests of whoever is enrolled here, or the way to be.
+pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
+    let (status, locale, body) = match session(&app, &headers).await {
+        Ok(session) => {
+            let locale = locale_of(&session, &headers);
+            let now = app.flow.clock.now().as_millisecond();
+            let cards = app.flow.cards(&session).await?.iter().map(|card| card_view(card, &session, now)).collect();
+            let requests =
+                Requests { user_name: session.user.name, device_name: session.device.name, connection: Connection::Unknown, cards };
+            (StatusCode::OK, locale, Body::Requests(requests))
+        }
+        Err(Trouble::NotEnrolled) if cookie::read(&headers, COOKIE).is_some() => (StatusCode::OK, spoken(&headers), Body::Removed),
+        Err(Trouble::NotEnrolled) => (StatusCode::OK, spoken(&headers), Body::Enrol(EnrolLink::NotOpened)),
+        Err(Trouble::Store(error)) => {
+            tracing::error!(%error, "the device page cannot be shown");
+            (StatusCode::SERVICE_UNAVAILABLE, spoken(&headers), Body::Trouble)
+        }
+        Err(trouble) => return Err(trouble),
+    };
+    Ok((status, whole(&app, locale, body)).into_response())
+}
+
+/// `POST /device/enrol/look`: whose link this is, without using it.
+pub(super) async fn look(State(app): State<App>, FormBody { form, .. }: FormBody) -> Result<Response, Trouble> {
+    let token = form.required("token", TOKEN_MAX).map_err(Refusal::from)?;
+    Ok(match app.flow.look_enrolment(token).await? {
+        Some(user) => Json(json!({ "user_name": user.name })).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({ "error": "used-or-expired" }))).into_response(),
+    })
+}
+
+/// `POST /device/enrol`: adds this phone.
+pub(super) async fn enrol(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Trouble> {
+    let token = form.required("token", TOKEN_MAX).map_err(Refusal::from)?;
+    Ok(match app.flow.enrol(token, form.value("name").unwrap_or_default()).await? {
+        Some((session, _)) => {
+            let cookie = cookie::set(COOKIE, session.reveal(), "/device", COOKIE_SECONDS, app.secure);
+            ([(header::SET_COOKIE, cookie)], Redirect::to("/device")).into_response()
+        }
+        None => (StatusCode::BAD_REQUEST, whole(&app, spoken(&headers), Body::Enrol(EnrolLink::Used))).into_response(),
+    })
+}
+
+/// `POST /device/open`: opens a request by a one-time link.
+pub(super) async fn open(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Trouble> {
+    let token = form.required("token", TOKEN_MAX).map_err(Refusal::from)?;
+    let session = match session(&app, &headers).await {
+        Err(Trouble::NotEnrolled) => return Ok((StatusCode::BAD_REQUEST, whole(&app, spoken(&headers), Body::OpenFailed)).into_response()),
+        other => other?,
+    };
+    if app.flow.open_link(&session, token).await? {
+        return Ok(Redirect::to("/device").into_response());
+    }
+    Ok((StatusCode::BAD_REQUEST, whole(&app, locale_of(&session, &headers), Body::OpenFailed)).into_response())
+}
+
+/// `GET /device/cards`: the list alone.
+pub(super) async fn cards(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
+    let session = session(&app, &headers).await?;
+    let cards = app.flow.cards(&session).await?;
+    Ok(list(&app, &session, &headers, &cards))
+}
+
+/// `POST /device/check`: the list, with what no plugin announced.
+pub(super) async fn check(State(app): State<App>, FormBody { headers, .. }: FormBody) -> Result<Response, Trouble> {
+    let session = session(&app, &headers).await?;
+    let cards = app.flow.check(&session).await?;
+    if !from_script(&headers) {
+        return Ok(Redirect::to("/device").into_response());
+    }
+    Ok(list(&app, &session, &headers, &cards))
+}
+
+/// `GET /device/cards/{transaction}`: what became of one request.
+pub(super) async fn card(State(app): State<App>, Path(transaction): Path<String>, headers: HeaderMap) -> Result<Response, Trouble> {
+    let session = session(&app, &headers).await?;
+    let found = app.flow.card(&session, &TransactionId(transaction)).await?;
+    Ok(match found {
+        Some(card) => one(&app, &session, &headers, &card, StatusCode::OK),
+        None => StatusCode::NOT_FOUND.into_response(),
+    })
+}
+
+/// `POST /device/decide`: approve, deny, or report that it was not them.
+pub(super) async fn decide(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Trouble> {
+    let session = session(&app, &headers).await?;
+    let transaction = TransactionId(form.required("transaction", TOKEN_MAX).map_err(Refusal::from)?.to_owned());
+    let decision = match form.value("decision") {
+        Some("approve") => Some(Decision::Approve),
+        Some("deny") => Some(Decision::Deny),
+        Some("report") => None,
+        _ => return Ok((StatusCode::BAD_REQUEST, "decision must be approve, deny or report\n").into_response()),
+    };
+    let now_it_counts = match decision {
+        Some(decision) => {
+            let decided = app.flow.decide(&transaction, &session.user.id, decision, &session.device.name, None).await?;
+            matches!(decided, Decided::Now)
+        }
+        None => app.flow.report(&transaction, &session.user.id).await?,
+    };
+    if !from_script(&headers) {
+        return Ok(Redirect::to("/device").into_response());
+    }
+    let status = if now_it_counts { StatusCode::OK } else { StatusCode::CONFLICT };
+    Ok(match app.flow.card(&session, &transaction).await? {
+        Some(card) => one(&app, &session, &headers, &card, status),
+        None => StatusCode::NOT_FOUND.into_response(),
+    })
+}
+
+/// `GET /device/history`
+pub(super) async fn history(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
+    let session = match session(&app, &headers).await {
+        Err(Trouble::NotEnrolled) => return Ok(Redirect::to("/device").into_response()),
+        other => other?,
+    };
+    let now = app.flow.clock.now();
+    let history = app.flow.history(&session).await?;
+    let entries = history.iter().filter_map(|card| history_entry(card, now)).collect();
+    let locale = locale_of(&session, &headers);
+    let body = History { user_name: session.user.name, device_name: session.device.name, entries };
+    Ok(whole(&app, locale, Body::History(body)).into_response())
+}
+
+/// `POST /device/remove`: disconnects this phone.
+pub(super) async fn remove(State(app): State<App>, FormBody { headers, .. }: FormBody) -> Result<Response, Trouble> {
+    match session(&app, &headers).await {
+        Err(Trouble::NotEnrolled) => {}
+        other => app.flow.remove_device(&other?).await?,
+    }
+    Ok(Redirect::to("/device").into_response())
+}
+
+/// `GET /device/events`: says when the list may have changed.
+pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
+    let session = session(&app, &headers).await?;
+    let wake = app.flow.wakes.of_user(&session.user.id);
+    let cookie = cookie::read(&headers, COOKIE).unwrap_or_default().to_owned();
+    let stopping = app.stopping.clone();
+    let start = (app, session, wake, stopping, cookie, true);
+    let stream = stream::unfold(Some(start), async |state| {
+        let (app, session, mut wake, mut stopping, cookie, first) = state?;
+        if !first {
+            tokio::select! {
+                () = wake.changed() => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return None,
+            }
+        }
+        // The page may have been removed meanwhile, from here or from another device.
+        match app.flow.device_session(&cookie).await {
+            Ok(None) => return Some((Ok::<_, Infallible>(Event::default().event("removed").data("{}")), None)),
+            Ok(Some(_)) => {}
+            Err(_) => return None,
+        }
+        let cards = app.flow.cards(&session).await.ok()?;
+        let now = app.flow.clock.now();
+        let waiting: Vec<_> = cards
+            .iter()
+            .filter(|card| card.request.state(now) == RequestState::Pending)
+            .map(|card| card.request.transaction.as_str())
+            .collect();
+        let event = Event::default().event("cards").data(json!({ "transactions": waiting }).to_string());
+        Some((Ok(event), Some((app, session, wake, stopping, cookie, false))))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+}
+
+async fn session(app: &App, headers: &HeaderMap) -> Result<Session, Trouble> {
+    let cookie = cookie::read(headers, COOKIE).ok_or(Trouble::NotEnrolled)?;
+    app.flow.device_session(cookie).await?.ok_or(Trouble::NotEnrolled)
+}
+
+fn from_script(headers: &HeaderMap) -> bool {
+    headers.get("x-requested-with").is_some_and(|with| with == "fetch")
+}
+
+/// What the browser speaks.
+fn spoken(headers: &HeaderMap) -> Locale {
+    let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|languages| languages.to_str().ok()).unwrap_or_default();
+    Locale::from_accept_language(header)
+}
+
+/// What the person speaks, where the operator knows, and else what the browser does.
+fn locale_of(session: &Session, headers: &HeaderMap) -> Locale {
+    session.user.locale.as_deref().and_then(Locale::from_tag).unwrap_or_else(|| spoken(headers))
+}
+
+fn whole(app: &App, locale: Locale, body: Body) -> Html<String> {
+    let page = Page {
+        locale,
+        provider_name: app.name.to_string(),
+        now_ms: app.flow.clock.now().as_millisecond(),
+        not_encrypted: app.not_encrypted,
+        script: Script::Live,
+        body,
+    };
+    Html(page.render())
+}
+
+fn list(app: &App, session: &Session, headers: &HeaderMap, cards: &[Card]) -> Response {
+    let now_ms = app.flow.clock.now().as_millisecond();
+    let cards = cards.iter().map(|card| card_view(card, session, now_ms)).collect();
+    Html(CardsFragment { locale: locale_of(session, headers), now_ms, cards }.render()).into_response()
+}
+
+fn one(app: &App, session: &Session, headers: &HeaderMap, card: &Card, status: StatusCode) -> Response {
+    let now_ms = app.flow.clock.now().as_millisecond();
+    let card = card_view(card, session, now_ms);
+    (status, Html(CardFragment { locale: locale_of(session, headers), now_ms, card }.render())).into_response()
+}
+
+fn client_view(card: &Card) -> ClientView {
+    ClientView { identifier: card.request.client.0.clone(), verified_name: card.client_name.clone() }
+}
+
+fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
+    let request = &card.request;
+    let answer = || Answer {
+        by: match card.decided_on.as_deref() {
+            Some("operator") => AnsweredBy::Operator,
+            Some(device) if device != session.device.name => AnsweredBy::Device(device.to_owned()),
+            _ => AnsweredBy::ThisPhone,
+        },
+        at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()),
+    };
+    let state = match request.stored {
+        _ if card.reported => CardState::Reported,
+        Stored::Pending if now_ms >= request.expires_at.as_millisecond() => CardState::Expired,
+        Stored::Pending => CardState::Pending,
+        Stored::Approved | Stored::Redeemed => CardState::Approved(answer()),
+        Stored::Denied => CardState::Denied(answer()),
+    };
+    CardView {
+        transaction: request.transaction.0.clone(),
+        client: client_view(card),
+        scopes: request.scope.split(' ').map(str::to_owned).collect(),
+        binding_message: request.binding_message.clone(),
+        note: card.note.clone().map(Note),
+        expires_at: Moment(request.expires_at.as_second()),
+        state,
+    }
+}
+
+/// What the history says of a request; one that still waits is not history.
+fn history_entry(card: &Card, now: jiff::Timestamp) -> Option<HistoryEntry> {
+    let request = &card.request;
+    let outcome = match request.stored {
+        _ if card.reported => Outcome::Reported,
+        Stored::Pending if request.state(now) == RequestState::Pending => return None,
+        Stored::Pending => Outcome::Expired,
+        Stored::Approved | Stored::Redeemed => Outcome::Approved,
+        Stored::Denied => Outcome::Denied,
+    };
+    Some(HistoryEntry {
+        transaction: request.transaction.0.clone(),
+        client: client_view(card),
+        binding_message: request.binding_message.clone(),
+        outcome,
+        at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()),
+        device_name: card.decided_on.clone(),
+    })
+}

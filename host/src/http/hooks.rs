@@ -1,0 +1,135 @@
+//! `POST /hooks/v1/notify`: the same plugins for a provider that stands elsewhere.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::App;
+use crate::protocol::client::{Client, ClientKind};
+use crate::protocol::identifier::{ClientId, Digest, TransactionId};
+use crate::runtime::{CallFailure, DeviceView, Outcome, TransactionView, Urgency};
+use crate::store::StoreError;
+
+/// What the caller says of its request: the names of the WIT. All but the device may be left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NotifyCall {
+    transaction: OutsideTransaction,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutsideTransaction {
+    /// The caller's own name for it; plugins see it, so it must redeem nothing.
+    id: Option<String>,
+    client_id: Option<String>,
+    client_name: Option<String>,
+    user_id: Option<String>,
+    user_name: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    scopes_in_words: Option<Vec<String>>,
+    binding_message: Option<String>,
+    expires_at: Option<u64>,
+    locale: Option<String>,
+    device: DeviceView,
+}
+
+/// How it ended.
+#[derive(Serialize)]
+struct NotifyAnswer {
+    plugin: String,
+    version: String,
+    outcome: Value,
+    micros: u64,
+}
+
+/// Runs the notify hook of whichever plugin serves the device's channel, and waits for it.
+pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Result<Json<NotifyCall>, JsonRejection>) -> Response {
+    match caller(&app, &headers).await {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            let mut response = error(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "a bearer credential of a registered hook caller is required; see `ciba-host client add --hook-caller`",
+            );
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
+        }
+        Err(error) => return super::answer::Refusal::from(error).into_response(),
+    }
+    let Json(NotifyCall { transaction }) = match call {
+        Ok(call) => call,
+        Err(rejection) => return error(StatusCode::BAD_REQUEST, "invalid_request", &rejection.body_text()),
+    };
+    let catalog = app.flow.runtime.catalog();
+    let channel = &transaction.device.channel;
+    let Some(version) = catalog.notifier(channel).cloned() else {
+        let what = format!("no notify plugin is serving the channel `{}`", channel.escape_debug());
+        return error(StatusCode::NOT_FOUND, "no_plugin", &what);
+    };
+    let view = TransactionView {
+        id: transaction.id.map_or_else(|| TransactionId::from_random(app.flow.random.bytes()), TransactionId),
+        client_id: transaction.client_id,
+        client_name: transaction.client_name,
+        user_id: transaction.user_id,
+        user_name: transaction.user_name,
+        scopes: transaction.scopes,
+        scopes_in_words: transaction.scopes_in_words,
+        binding_message: transaction.binding_message,
+        expires_at: transaction.expires_at,
+        locale: transaction.locale,
+        device: Some(transaction.device),
+        one_time_link: None,
+        can_be_shown: false,
+    };
+    let report = app.flow.runtime.notify(&version, view, Urgency::ClientWaits).await;
+    match report.result {
+        Ok(outcome) => Json(NotifyAnswer {
+            plugin: version.name.to_string(),
+            version: version.description.version.clone(),
+            outcome: outcome_json(outcome),
+            micros: u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX),
+        })
+        .into_response(),
+        Err(CallFailure::Busy(_)) => {
+            let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "busy", "all places for calls are taken; try again");
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+        Err(failure) => error(StatusCode::BAD_GATEWAY, "plugin_failed", &failure.to_string()),
+    }
+}
+
+/// The hook caller whose credential this is: `Bearer CLIENT_ID.SECRET`.
+async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Client>, StoreError> {
+    let credential =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let Some((id, secret)) = credential.and_then(|credential| credential.rsplit_once('.')) else { return Ok(None) };
+    let registered = app.flow.store.client(&ClientId(id.to_owned())).await?;
+    let presented = Digest::of(secret.as_bytes());
+    Ok(registered.filter(|client| client.secret.matches(&presented) && client.kind == ClientKind::HookCaller))
+}
+
+/// The variant's name, with what it carries.
+fn outcome_json(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Accepted(reference) => json!({ "accepted": reference }),
+        Outcome::Throttled(after) => json!({ "throttled": after }),
+        Outcome::Retryable(after) => json!({ "retryable": after }),
+        Outcome::EndpointGone(since) => json!({ "endpoint-gone": since }),
+        Outcome::EndpointSuspect => json!("endpoint-suspect"),
+        Outcome::CredentialRejected(why) => json!({ "credential-rejected": why }),
+        Outcome::PayloadRejected(why) => json!({ "payload-rejected": why }),
+        Outcome::Other(what) => json!({ "other": what }),
+    }
+}
+
+fn error(status: StatusCode, code: &str, description: &str) -> Response {
+    (status, Json(json!({ "error": code, "error_description": description }))).into_response()
+}

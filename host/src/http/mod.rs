@@ -1,0 +1,140 @@
+//! HTTP: all routes on one screen, one file per endpoint. A handler extracts, calls the flow, and answers.
+
+mod admin;
+mod answer;
+mod assets;
+mod backchannel;
+mod body;
+mod console;
+mod cookie;
+mod demo;
+mod device;
+mod discovery;
+mod guard;
+mod health;
+mod hooks;
+pub mod serve;
+mod token;
+pub mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::sync::watch;
+
+pub use admin::AdminToken;
+pub use console::Sessions;
+pub use demo::{Demo, DemoLinks};
+pub use guard::Hosts;
+
+use crate::flow::Flow;
+use crate::flow::operator::Operator;
+use crate::protocol::discovery::path;
+
+/// The longest body of any request, in bytes.
+const BODY_MAX: usize = 64 << 10;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct App {
+    /// The story.
+    pub flow: Arc<Flow>,
+    /// What operators may do.
+    pub operator: Operator,
+    /// The provider's name for people.
+    pub name: Arc<str>,
+    /// Who signed in to the console.
+    pub sessions: Arc<Sessions>,
+    /// What opens the admin API.
+    pub admin_token: Arc<AdminToken>,
+    /// The demo page's own state, in the demo mode.
+    pub demo: Option<Arc<Demo>>,
+    /// Turns true when the host is to stop: held answers end.
+    pub stopping: watch::Receiver<bool>,
+    /// Whether the pages of this listener say that they are not encrypted.
+    pub not_encrypted: bool,
+    /// Whether cookies are for TLS only.
+    pub secure: bool,
+}
+
+/// The public listener: what clients and outside providers call. It carries the device page unless that has a
+/// listener of its own.
+pub fn public(app: App, hosts: Hosts, with_device: bool) -> Router {
+    let mut protocol = Router::new()
+        .route(path::DISCOVERY, get(discovery::document))
+        .route(path::JWKS, get(discovery::jwks))
+        .route(path::BACKCHANNEL_AUTHENTICATION, post(backchannel::authenticate))
+        .route(path::TOKEN, post(token::redeem))
+        .route("/hooks/v1/notify", post(hooks::notify));
+    if app.demo.is_some() {
+        protocol = protocol.merge(demo_routes());
+    }
+    let routes = if with_device { protocol.merge(device_routes()) } else { protocol.merge(assets()) };
+    finish(routes, app, hosts)
+}
+
+/// The device page, on a listener of its own.
+pub fn device(app: App, hosts: Hosts) -> Router {
+    finish(device_routes(), app, hosts)
+}
+
+/// The console and the admin API.
+pub fn admin(app: App, hosts: Hosts) -> Router {
+    let console = Router::new()
+        .route("/", get(console::overview))
+        .route("/login", post(console::sign_in))
+        .route("/plugins/{name}", get(console::plugin))
+        .route("/requests", get(console::requests))
+        .route("/events", get(console::events))
+        .layer(middleware::from_fn(guard::same_origin));
+    let api = Router::new().route("/admin/v1/command", post(admin::command)).route("/admin/v1/console-link", post(admin::console_link));
+    finish(console.merge(api).merge(assets()), app, hosts)
+}
+
+fn device_routes() -> Router<App> {
+    Router::new()
+        .route("/device", get(device::page))
+        .route("/device/enrol", post(device::enrol))
+        .route("/device/enrol/look", post(device::look))
+        .route("/device/open", post(device::open))
+        .route("/device/cards", get(device::cards))
+        .route("/device/cards/{transaction}", get(device::card))
+        .route("/device/check", post(device::check))
+        .route("/device/decide", post(device::decide))
+        .route("/device/events", get(device::events))
+        .route("/device/history", get(device::history))
+        .route("/device/remove", post(device::remove))
+        .layer(middleware::from_fn(guard::same_origin))
+        .merge(assets())
+}
+
+fn demo_routes() -> Router<App> {
+    Router::new()
+        .route("/demo", get(demo::page))
+        .route("/demo/start", post(demo::start))
+        .route("/demo/runs/{run}", get(demo::run))
+        .route("/demo/traffic", post(demo::traffic))
+        .route("/demo/status", get(demo::status))
+        .route("/demo/states", get(demo::states))
+        .route("/demo/states/{name}", get(demo::state))
+        .layer(middleware::from_fn(guard::same_origin))
+}
+
+fn assets() -> Router<App> {
+    Router::new().route("/static/{file}", get(assets::file))
+}
+
+/// What every listener has, and what wraps every route.
+fn finish(routes: Router<App>, app: App, hosts: Hosts) -> Router {
+    routes
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard::known_host))
+        .with_state(app)
+}

@@ -1,0 +1,70 @@
+//! Accepting connections, and letting them end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// How long the head of a request may take to arrive.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long answers may take to leave once the host is to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Header lines of one request.
+const HEADERS_MAX: usize = 64;
+
+/// Takes an address. Port 0 lets the system choose.
+///
+/// # Errors
+/// Why it cannot be had, and what to do.
+pub async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "the {what} listener cannot have {address}: another program is listening there.\n  do: stop it, or choose another address with listen.{what} or --listen"
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("the {what} listener may not have {address}.\n  do: choose a port above 1023, or allow it with AmbientCapabilities=CAP_NET_BIND_SERVICE")
+        }
+        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!("the {what} listener cannot have {address}: this machine has no such address"),
+        _ => anyhow::anyhow!("the {what} listener cannot have {address}: {error}"),
+    })
+}
+
+/// Serves until `stopping` turns true, then lets answers in flight leave.
+pub async fn serve(listener: TcpListener, routes: Router, mut stopping: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    let service = TowerToHyperService::new(routes);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, for the most part: others are being closed.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service.clone());
+        let connection = graceful.watch(connection);
+        // A connection that breaks is the peer's affair.
+        tokio::spawn(async move { drop(connection.await) });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some answers did not leave within {} s", DRAIN.as_secs());
+    }
+}

@@ -1,0 +1,95 @@
+//! `ciba-host` as a target: how it is started, and how its demo users get a device.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use ciba_tests::process::Server;
+use tempfile::TempDir;
+
+use crate::connection::Origin;
+use crate::device::{Device, Phone};
+use crate::load::{Endpoints, Flow};
+use crate::options::Options;
+
+/// The program under measurement and the directory that it works in.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub program: PathBuf,
+    pub data: PathBuf,
+}
+
+impl Host {
+    /// The program that the options name, or the release build beside this benchmark.
+    pub fn new(options: &Options, data: &Path) -> Result<Self> {
+        let program = options.program.clone().map_or_else(built_beside, Ok)?;
+        Ok(Self { program, data: data.to_owned() })
+    }
+
+    pub fn serve(&self) -> Result<Server> {
+        Server::start(self.serve_command())
+    }
+
+    pub fn serve_with_log(&self) -> Result<Server> {
+        Server::start_with_log(self.serve_command())
+    }
+
+    /// In the demo mode, which brings client `demo`, on a port that the system chooses.
+    fn serve_command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
+        command
+    }
+
+    /// The issuer: where the demo page is.
+    pub fn issuer(server: &Server) -> Result<String> {
+        let (origin, _) = Origin::split(server.said("demo")?)?;
+        Ok(origin.to_string())
+    }
+
+    /// One flow for each of `user0`, `user1`, …, each with a device of its own.
+    pub async fn flows(&self, endpoints: &Endpoints, count: usize) -> Result<Vec<Flow>> {
+        let mut flows = Vec::with_capacity(count);
+        for number in 0..count {
+            let user = format!("user{number}");
+            self.command(&["user", "add", &user])?;
+            let enrolment = self.command(&["user", "enrol", &user, "--json"])?;
+            let enrolment: serde_json::Value = serde_json::from_slice(&enrolment).context("user enrol --json")?;
+            let link = enrolment["link"].as_str().context("user enrol --json: no link")?;
+            let phone = Phone::enrol(link, "benchmark").await?;
+            flows.push(Flow::new(endpoints, &user, Device::Ours(phone))?);
+        }
+        Ok(flows)
+    }
+
+    fn command(&self, words: &[&str]) -> Result<Vec<u8>> {
+        let mut command = Command::new(&self.program);
+        command.args(words).arg("--data").arg(&self.data);
+        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+        if !output.status.success() {
+            bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(output.stdout)
+    }
+}
+
+/// A data directory for one measurement, on the disk that the programs were built on: where temporary
+/// files usually go there may be no disk at all.
+pub fn data_directory() -> Result<TempDir> {
+    Ok(tempfile::tempdir_in(beside()?)?)
+}
+
+/// `scripts/bench` makes it first.
+fn built_beside() -> Result<PathBuf> {
+    let program = beside()?.join("ciba-host");
+    if !program.exists() {
+        bail!("{} is missing; `scripts/bench` builds it", program.display());
+    }
+    Ok(program)
+}
+
+fn beside() -> Result<PathBuf> {
+    let mut folder = std::env::current_exe()?;
+    folder.pop();
+    Ok(folder)
+}
