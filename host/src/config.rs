@@ -49,6 +49,8 @@ pub struct Listen {
     /// For the device page, where it is not on `public`.
     #[serde(with = "maybe_address")]
     pub device: Option<SocketAddr>,
+    /// Where people reach the device page; empty for the issuer or the device listener.
+    pub device_url: String,
     /// For the console and the admin API.
     pub admin: SocketAddr,
     /// For plugins' inbound HTTP.
@@ -106,6 +108,8 @@ pub enum Strategy {
 pub struct Plugins {
     /// Relative to the data directory.
     pub folder: PathBuf,
+    /// Whether instances are reset the faster way, where that is safe.
+    pub pagemap_scan: bool,
     /// For every plugin.
     pub limits: CallLimits,
     /// For single plugins.
@@ -200,6 +204,9 @@ impl Config {
         } else {
             check_issuer(&self.issuer).map_err(|what| ("issuer", what))?;
         }
+        if !self.listen.device_url.is_empty() {
+            check_issuer(&self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
+        }
         if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
             return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
         }
@@ -207,6 +214,16 @@ impl Config {
             return Err(("plugins.limits", "concurrency and wall_ms must be at least 1".to_owned()));
         }
         Ok(())
+    }
+
+    /// The address of the device page, where the listeners were bound to these.
+    pub fn device_page(&self, public: SocketAddr, device: Option<SocketAddr>) -> String {
+        let origin = match device {
+            _ if !self.listen.device_url.is_empty() => self.listen.device_url.clone(),
+            Some(device) => format!("http://{device}"),
+            None => self.issuer(public),
+        };
+        format!("{origin}/device")
     }
 
     /// The issuer, where `public` is what the public listener was bound to.

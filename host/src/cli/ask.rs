@@ -28,8 +28,7 @@ pub(super) fn ask<T: DeserializeOwned>(common: &Common, command: Command) -> any
         Err(_lock) => {
             let config = directory.config()?;
             let store = Arc::new(SqliteStore::open(&directory.database())?);
-            let device = config.listen.device.map_or_else(|| config.issuer(config.listen.public), |device| format!("http://{device}"));
-            let operator = Operator::offline(store, Clock::System, Random, format!("{device}/device"));
+            let operator = Operator::offline(store, Clock::System, Random, config.device_page(config.listen.public, config.listen.device));
             super::block_on(async { Ok(operator.execute(command).await?) })?
         }
     };

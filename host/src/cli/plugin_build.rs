@@ -77,7 +77,6 @@ fn cargo() -> OsString {
 /// A core module, as cargo reported it.
 struct Module {
     name: String,
-    package: String,
     path: PathBuf,
 }
 
@@ -117,17 +116,7 @@ fn module_in(message: &Value) -> Option<Module> {
     target["kind"].as_array()?.iter().find(|kind| *kind == "cdylib")?;
     let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
     let path = files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm"))?;
-    let manifest = Path::new(message["manifest_path"].as_str()?);
-    Some(Module { name: path.file_stem()?.to_str()?.to_owned(), package: package_name(message["package_id"].as_str()?, manifest), path })
-}
-
-/// A package identifier ends in `#NAME@VERSION`, or in `#VERSION` where the folder has the package's name.
-fn package_name(identifier: &str, manifest: &Path) -> String {
-    let end = identifier.rsplit('#').next().unwrap_or_default();
-    match end.split_once('@') {
-        Some((name, _)) => name.to_owned(),
-        None => manifest.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned(),
-    }
+    Some(Module { name: path.file_stem()?.to_str()?.to_owned(), path })
 }
 
 /// Where components go.
@@ -255,11 +244,9 @@ mod tests {
 
     use super::*;
 
-    fn artifact(kind: &str, identifier: &str) -> Value {
+    fn artifact(kind: &str) -> Value {
         json!({
             "reason": "compiler-artifact",
-            "package_id": identifier,
-            "manifest_path": "/somewhere/hello-note/Cargo.toml",
             "target": { "kind": [kind], "name": "hello_note" },
             "filenames": ["/somewhere/target/hello_note.d", "/somewhere/target/hello_note.wasm"],
         })
@@ -267,17 +254,14 @@ mod tests {
 
     #[test]
     fn cargo_says_which_libraries_become_plugins() {
-        for identifier in ["path+file:///somewhere/hello-note#0.1.0", "path+file:///somewhere/else#hello-note@0.1.0"] {
-            let module = module_in(&artifact("cdylib", identifier)).expect(identifier);
-            assert_eq!((module.name.as_str(), module.package.as_str()), ("hello_note", "hello-note"));
-        }
-        assert!(module_in(&artifact("lib", "path+file:///somewhere/hello-note#0.1.0")).is_none());
+        assert_eq!(module_in(&artifact("cdylib")).map(|module| module.name).as_deref(), Some("hello_note"));
+        assert!(module_in(&artifact("lib")).is_none());
         assert!(module_in(&json!({ "reason": "build-finished", "success": true })).is_none());
     }
 
     #[test]
     fn one_file_cannot_hold_two_plugins() {
-        let module = |name: &str| Module { name: name.into(), package: name.into(), path: PathBuf::new() };
+        let module = |name: &str| Module { name: name.into(), path: PathBuf::new() };
         let here = Path::new("crates");
         let path = |out: Option<&str>| {
             let destination = Destination::new(here, out.map(Path::new), &[module("one")]).expect("one plugin goes anywhere");

@@ -54,6 +54,7 @@ struct Listeners {
     public: TcpListener,
     device: Option<TcpListener>,
     admin: TcpListener,
+    plugins: Option<TcpListener>,
     phone: Option<TcpListener>,
 }
 
@@ -97,15 +98,16 @@ impl Serve {
         let public = listeners.public.local_addr()?;
         let admin = listeners.admin.local_addr()?;
         let issuer = config.issuer(public);
-        let device_page = match (&listeners.phone, &listeners.device) {
-            (Some(listener), _) | (None, Some(listener)) => format!("http://{}/device", listener.local_addr()?),
-            (None, None) => format!("{issuer}/device"),
+        let device_page = match &listeners.phone {
+            Some(phone) => format!("http://{}/device", phone.local_addr()?),
+            None => config.device_page(public, listeners.device.as_ref().map(TcpListener::local_addr).transpose()?),
         };
         let keys = directory.installation_keys(random)?;
         let door = Door::new(config.outbound.private_networks.clone());
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
             cache: directory.cache(),
+            pagemap_scan: config.plugins.pagemap_scan,
             limits: config.plugins.limits,
             limits_of: config.plugins.limits_of.clone(),
             allowed: config.plugins.allow.clone(),
@@ -180,6 +182,7 @@ impl Serve {
                 Err(_) if self.demo => bind(SocketAddr::new(config.listen.admin.ip(), 0), "admin").await?,
                 bound => bound?,
             },
+            plugins: optional(config.listen.plugins, "plugins").await?,
             phone: optional(self.phone, "phone").await?,
         })
     }
@@ -194,8 +197,9 @@ impl Listeners {
         issuer: &str,
         stopping: &watch::Receiver<bool>,
     ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
-        let hosts =
-            |listener: &TcpListener| -> anyhow::Result<Hosts> { Ok(Hosts::of(listener.local_addr()?, issuer, &config.listen.hosts)) };
+        let mut names = config.listen.hosts.clone();
+        names.extend(config.listen.device_url.split_once("://").map(|(_, authority)| authority.to_owned()));
+        let hosts = |listener: &TcpListener| -> anyhow::Result<Hosts> { Ok(Hosts::of(listener.local_addr()?, issuer, &names)) };
         let start = |listener, routes| tokio::spawn(serve(listener, routes, stopping.clone()));
         let mut serving = vec![
             {
@@ -209,6 +213,10 @@ impl Listeners {
         ];
         if let Some(listener) = self.device {
             let routes = http::device(app.clone(), hosts(&listener)?);
+            serving.push(start(listener, routes));
+        }
+        if let Some(listener) = self.plugins {
+            let routes = http::plugins(app.clone(), hosts(&listener)?);
             serving.push(start(listener, routes));
         }
         if let Some(listener) = self.phone {

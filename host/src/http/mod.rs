@@ -94,6 +94,11 @@ pub fn admin(app: App, hosts: Hosts) -> Router {
     finish(console.merge(api).merge(assets()), app, hosts)
 }
 
+/// The plugins' own origin, never the device page's: a plugin must not be able to approve by serving a script.
+pub fn plugins(app: App, hosts: Hosts) -> Router {
+    finish(Router::new(), app, hosts)
+}
+
 fn device_routes() -> Router<App> {
     Router::new()
         .route("/device", get(device::page))

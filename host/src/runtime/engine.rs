@@ -34,14 +34,14 @@ pub(super) struct Engine {
 
 impl Engine {
     /// An engine with the largest pool this machine gives it.
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let pagemap_scan = swap_is_off();
-        if !pagemap_scan {
+    pub(super) fn new(pagemap_scan: bool) -> anyhow::Result<Self> {
+        let swap_is_off = swap_is_off();
+        if pagemap_scan && !swap_is_off {
             tracing::warn!("swap is on: instances are reset the slower way, because a swapped-out page could keep what a guest wrote");
         }
         let (wasm, slots) = MEMORIES
             .iter()
-            .find_map(|memories| match wasmtime::Engine::new(&pooling(*memories, pagemap_scan)) {
+            .find_map(|memories| match wasmtime::Engine::new(&pooling(*memories, pagemap_scan && swap_is_off)) {
                 Ok(engine) => Some((engine, memories / 4)),
                 Err(error) => {
                     tracing::warn!(memories, %error, "no address space for a pool of this size; trying a smaller one");

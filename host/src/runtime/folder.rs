@@ -66,6 +66,7 @@ enum Outcome {
     Taken,
     Unfinished,
     Refused,
+    Stopped,
 }
 
 impl Runtime {
@@ -156,7 +157,7 @@ impl Runtime {
             }
             Ok(Loaded::Disabled) => {
                 self.stop(&name, Status::Off, "turned off by its .toml file").await;
-                Outcome::Taken
+                Outcome::Stopped
             }
             Ok(Loaded::Version(version)) => match self.catalog().channel_conflict(&version) {
                 Some(refusal) => self.refuse(&name, refusal),
@@ -293,11 +294,6 @@ impl Inbox {
     }
 
     fn remove(&mut self, name: PluginName) {
-        // What was refused for its sake may now be taken.
-        for seen in self.seen.values_mut().filter(|seen| seen.refused) {
-            seen.look.clear();
-            seen.content = ArtefactDigest(String::new());
-        }
         self.seen.insert(
             name.clone(),
             Seen { look: Vec::new(), content: ArtefactDigest(String::new()), unfinished: None, busy: true, refused: false },
@@ -305,7 +301,7 @@ impl Inbox {
         let (runtime, ended) = (Arc::clone(&self.runtime), self.ended.clone());
         tokio::spawn(async move {
             runtime.stop(&name, Status::Removed, "its file was removed").await;
-            let _ = ended.send(Ended { name, outcome: Outcome::Taken });
+            let _ = ended.send(Ended { name, outcome: Outcome::Stopped });
         });
     }
 
@@ -361,6 +357,13 @@ impl Inbox {
             seen.busy = false;
             seen.refused = matches!(ended.outcome, Outcome::Refused);
             seen.unfinished = matches!(ended.outcome, Outcome::Unfinished).then(|| seen.unfinished.unwrap_or_else(Instant::now));
+        }
+        if matches!(ended.outcome, Outcome::Stopped) {
+            // What was refused because of it may now be taken.
+            for seen in self.seen.values_mut().filter(|seen| seen.refused) {
+                seen.look.clear();
+                seen.content = ArtefactDigest(String::new());
+            }
         }
         self.look(false);
     }

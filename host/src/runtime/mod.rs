@@ -58,6 +58,8 @@ pub struct RuntimeConfig {
     pub cache: PathBuf,
     /// Limits where nothing else is said.
     pub limits: CallLimits,
+    /// Whether instances are reset by asking the kernel which pages were written, where that is safe.
+    pub pagemap_scan: bool,
     /// Limits of single plugins.
     pub limits_of: HashMap<PluginName, CallLimits>,
     /// What the configuration file allows.
@@ -106,7 +108,7 @@ impl Runtime {
         clock: Clock,
         key: &[u8; 32],
     ) -> anyhow::Result<Arc<Self>> {
-        let engine = Engine::new()?;
+        let engine = Engine::new(config.pagemap_scan)?;
         let mut linker = Linker::new(&engine.wasm);
         // Everything is linked for everybody; what was not allowed refuses when it is called.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -5,23 +5,38 @@ mod connection;
 mod cpu;
 mod device;
 mod flow;
+mod hooks;
 mod load;
 mod options;
 mod ours;
 mod peer;
 mod report;
 mod start;
+mod store;
 mod swap;
 
 use anyhow::Result;
 
 use crate::options::Options;
 
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((first, rest)) if first == store::MEASURE => store::measure(rest),
+        _ => measure(),
+    }
+}
+
 // One thread: the driver must leave the other processors to the server it measures.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+async fn measure() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
-    // The in-process sections, `hooks` and `store`, belong here, before any server runs.
+    if options.wants("hooks") {
+        hooks::run(&options).await?;
+    }
+    if options.wants("store") {
+        store::run(&options).await?;
+    }
     if options.wants("start") {
         start::run(&options)?;
     }

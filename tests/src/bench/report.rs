@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
     AtMost(f64),
-    #[expect(dead_code, reason = "for the store's throughput, which is measured in process")]
     AtLeast(f64),
     /// Ours is at most this part of theirs.
     PartOfTheirs(f64),

@@ -32,8 +32,12 @@ const FIRST_SAMPLE: &str = "inbox-1.wasm";
 
 /// A demo has credentials that everybody knows: nobody else may reach it.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
-    for (what, address) in [("public", Some(config.listen.public)), ("device", config.listen.device), ("admin", Some(config.listen.admin))]
-    {
+    for (what, address) in [
+        ("public", Some(config.listen.public)),
+        ("device", config.listen.device),
+        ("admin", Some(config.listen.admin)),
+        ("plugins", config.listen.plugins),
+    ] {
         if let Some(address) = address
             && !address.ip().is_loopback()
         {
