@@ -65,6 +65,8 @@ CREATE TABLE request (
     notified TEXT
 ) STRICT;
 CREATE INDEX request_of_user ON request (user, id);
+-- What an open device page asks for at every change.
+CREATE INDEX request_waiting ON request (user) WHERE state = 'pending';
 
 CREATE TABLE access_grant (
     access_token BLOB PRIMARY KEY NOT NULL,
@@ -84,7 +86,7 @@ CREATE TABLE job (
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX job_due ON job (due_at, id);
-CREATE INDEX job_of_request ON job (request);
+CREATE INDEX job_withdraw ON job (request) WHERE kind = 'withdraw';
 
 CREATE TABLE used_link (
     link BLOB PRIMARY KEY NOT NULL,

@@ -61,7 +61,8 @@ async fn work(flow: Arc<Flow>, at_once: Arc<Semaphore>) {
         let most = at_once.available_permits() + 1;
         drop(place);
         match flow.store.reserve_jobs(flow.clock.now(), most).await {
-            Ok(jobs) if !jobs.is_empty() => {
+            Ok(jobs) => {
+                let more = jobs.len() == most;
                 for job in jobs {
                     let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
                     let flow = Arc::clone(&flow);
@@ -70,8 +71,10 @@ async fn work(flow: Arc<Flow>, at_once: Arc<Semaphore>) {
                         run(&flow, job).await;
                     });
                 }
+                if !more {
+                    wait(&flow).await;
+                }
             }
-            Ok(_) => wait(&flow).await,
             Err(error) => {
                 tracing::error!(%error, "jobs cannot be read; trying again");
                 tokio::time::sleep(LOOK).await;
@@ -80,14 +83,25 @@ async fn work(flow: Arc<Flow>, at_once: Arc<Semaphore>) {
     }
 }
 
-/// Waits for a wake-up, for the next job that is due, or for a second: whatever is first.
+/// Waits for a wake-up or for a second: whatever is first.
 async fn wait(flow: &Flow) {
-    let due = flow.store.next_job_at().await.ok().flatten();
-    let until_due = due.map_or(LOOK, |due| Duration::try_from(due.duration_since(flow.clock.now())).unwrap_or_default());
-    let pause = until_due.clamp(Duration::from_millis(1), LOOK);
     tokio::select! {
         () = flow.wakes.job() => {}
-        () = tokio::time::sleep(pause) => {}
+        () = tokio::time::sleep(LOOK) => {}
+    }
+}
+
+/// Wakes the worker when a job that was postponed falls due again.
+fn wake_at(flow: &Flow, due: Option<Timestamp>) {
+    let Some(due) = due else { return };
+    let pause = Duration::try_from(due.duration_since(flow.clock.now())).unwrap_or_default();
+    // Later than the worker's own next look, or so: it will find the job then.
+    if pause < LOOK {
+        let wakes = flow.wakes.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause + Duration::from_millis(1)).await;
+            wakes.job_added();
+        });
     }
 }
 
@@ -117,11 +131,12 @@ async fn run(flow: &Flow, job: Job) {
         JobKind::Notify if state != State::Pending => flow.store.finish_job(&job, None).await,
         JobKind::Notify => {
             let result = route::notify(flow, &job).await;
-            let shown = result.shown.is_some();
+            let (shown, again_at) = (result.shown.is_some(), result.again_at);
             let finished = flow.store.finish_notify(&job, result).await;
-            if shown || finished.is_ok() {
+            if shown {
                 flow.wakes.user_changed(&job.request.user);
             }
+            wake_at(flow, again_at);
             finished
         }
         // Still undecided and not expired: it fell due early, and waits for its end.

@@ -39,7 +39,7 @@ pub(super) async fn notify(flow: &Flow, job: &Job) -> NotifyResult {
             again.get_or_insert(None);
             continue;
         };
-        let view = view(flow, job, &device, &version).await;
+        let view = view(flow, job, &device, &version);
         let report = flow.runtime.notify(&version, view, Urgency::Background).await;
         match reached(&device, &version, &report, job) {
             Reached::Accepted(reference) => {
@@ -124,7 +124,7 @@ pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) {
             continue;
         };
         let Some(device) = devices.iter().find(|device| device.id == notified.device) else { continue };
-        let view = view(flow, job, device, &version).await;
+        let view = view(flow, job, device, &version);
         // A notification that stays is a nuisance, not a danger: it opens a request that says it has ended.
         let _ = flow.runtime.withdraw(&version, view, notified.reference.clone(), why).await;
     }
@@ -139,22 +139,19 @@ async fn devices(flow: &Flow, job: &Job) -> Result<Vec<Device>, crate::store::St
 }
 
 /// What the plugin may know.
-async fn view(flow: &Flow, job: &Job, device: &Device, version: &Version) -> TransactionView {
+fn view(flow: &Flow, job: &Job, device: &Device, version: &Version) -> TransactionView {
     let request = &job.request;
-    // Names are for greetings; a request whose client or user was removed meanwhile goes without.
-    let client = flow.store.client(&request.client).await.ok().flatten();
-    let user = flow.store.user(&request.user).await.ok().flatten();
     TransactionView {
         id: request.transaction.clone(),
         client_id: Some(request.client.0.clone()),
-        client_name: client.map(|client| client.name),
+        client_name: job.client_name.clone(),
         user_id: Some(request.user.0.clone()),
-        user_name: user.as_ref().map(|user| user.name.clone()),
+        user_name: job.user_name.clone(),
         scopes: request.scope.split(' ').map(str::to_owned).collect(),
         scopes_in_words: None,
         binding_message: request.binding_message.clone(),
         expires_at: u64::try_from(request.expires_at.as_second()).ok(),
-        locale: user.and_then(|user| user.locale),
+        locale: job.locale.clone(),
         device: Some(DeviceView {
             id: device.id.0.clone(),
             name: device.name.clone(),

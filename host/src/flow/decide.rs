@@ -22,7 +22,7 @@ impl Flow {
         let by = DecisionBy { transaction: transaction.clone(), user: user.clone(), decision, device: device.to_owned(), audit };
         let decided = self.store.decide(by, self.clock.now()).await?;
         if matches!(decided, Decided::Now) {
-            tracing::info!(%transaction, decision = ?decision, "decided");
+            tracing::debug!(%transaction, decision = ?decision, "decided");
             self.wakes.decided(transaction, user);
         }
         Ok(decided)

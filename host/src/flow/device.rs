@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::Flow;
-use crate::protocol::identifier::{Bearer, DeviceId, Digest, TransactionId};
+use crate::protocol::identifier::{Bearer, DeviceId, Digest, TransactionId, UserId};
 use crate::protocol::user::{Device, User};
 use crate::store::{Card, NewDevice, StoreError};
 
@@ -71,6 +71,14 @@ impl Flow {
         Ok(cards.into_iter().filter(|card| card.shown).collect())
     }
 
+    /// What waits on a person's page, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn waiting(&self, user: &UserId) -> Result<Vec<TransactionId>, StoreError> {
+        self.store.waiting(user, self.clock.now()).await
+    }
+
     /// The person checked: what no plugin announced appears too.
     ///
     /// # Errors
@@ -119,7 +127,7 @@ impl Flow {
     pub async fn remove_device(&self, session: &Session) -> Result<(), StoreError> {
         self.store.remove_device(&session.user.id, &session.device.id).await?;
         tracing::info!(user = %session.user.id, "a device page was removed");
-        self.wakes.user_changed(&session.user.id);
+        self.wakes.devices_changed(&session.user.id);
         Ok(())
     }
 }

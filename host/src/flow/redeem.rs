@@ -92,7 +92,7 @@ impl Flow {
         let patience = Duration::try_from(left).unwrap_or_default().min(Duration::from_secs(u64::from(self.ciba.long_poll)));
         let overlap = self.paces.hold(auth_req_id);
         tokio::select! {
-            () = wake.changed() => {}
+            _ = wake.changed() => {}
             () = tokio::time::sleep(patience) => {}
             () = overlap.notified() => {}
         }
@@ -118,7 +118,7 @@ impl Flow {
         if !self.store.redeem(&request.transaction, grant, now).await? {
             return Err(ErrorCode::InvalidGrant.into());
         }
-        tracing::info!(transaction = %request.transaction, client = %client.id, "redeemed");
+        tracing::debug!(transaction = %request.transaction, client = %client.id, "redeemed");
         Ok(Tokens { access_token, id_token, expires_in, scope: request.scope.clone() })
     }
 }

@@ -22,7 +22,12 @@ pub struct Wakes {
 impl Wakes {
     /// Something a user's device page shows has changed.
     pub fn user_changed(&self, user: &UserId) {
-        self.users.wake(user);
+        self.users.wake(user, false);
+    }
+
+    /// A user's devices have changed: a page may no longer be one of them.
+    pub fn devices_changed(&self, user: &UserId) {
+        self.users.wake(user, true);
     }
 
     /// Wakes for one user's device pages.
@@ -32,8 +37,8 @@ impl Wakes {
 
     /// A request was decided.
     pub fn decided(&self, transaction: &TransactionId, user: &UserId) {
-        self.transactions.wake(transaction);
-        self.users.wake(user);
+        self.transactions.wake(transaction, false);
+        self.users.wake(user, false);
         self.jobs.notify_one();
     }
 
@@ -54,7 +59,7 @@ impl Wakes {
 }
 
 /// One channel per key, which goes when nobody waits on it.
-struct Channels<K>(Arc<Mutex<HashMap<K, watch::Sender<()>>>>);
+struct Channels<K>(Arc<Mutex<HashMap<K, watch::Sender<u64>>>>);
 
 impl<K> Clone for Channels<K> {
     fn clone(&self) -> Self {
@@ -69,31 +74,36 @@ impl<K> Default for Channels<K> {
 }
 
 impl<K: Clone + Eq + Hash> Channels<K> {
-    fn wake(&self, key: &K) {
+    fn wake(&self, key: &K, devices: bool) {
         if let Some(channel) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
-            channel.send_replace(());
+            channel.send_modify(|changes| *changes += u64::from(devices));
         }
     }
 
     fn wait_for(&self, key: &K) -> Waiting<K> {
         let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = channels.entry(key.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Waiting { receiver, key: key.clone(), channels: self.clone() }
+        let receiver = channels.entry(key.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe();
+        let devices = *receiver.borrow();
+        Waiting { receiver, devices, key: key.clone(), channels: self.clone() }
     }
 }
 
 /// Somebody who waits.
 pub struct Waiting<K: Clone + Eq + Hash> {
-    receiver: watch::Receiver<()>,
+    receiver: watch::Receiver<u64>,
+    /// How often the devices had changed at the last look.
+    devices: u64,
     key: K,
     channels: Channels<K>,
 }
 
 impl<K: Clone + Eq + Hash> Waiting<K> {
-    /// Returns at the next change, or at once if there was one since the last.
-    pub async fn changed(&mut self) {
+    /// Returns at the next change, or at once if there was one since the last; says whether devices have changed.
+    pub async fn changed(&mut self) -> bool {
         // The sender lives as long as anybody waits.
         let _ = self.receiver.changed().await;
+        let devices = *self.receiver.borrow_and_update();
+        std::mem::replace(&mut self.devices, devices) != devices
     }
 }
 

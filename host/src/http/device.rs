@@ -207,30 +207,23 @@ pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Result
     let wake = app.flow.wakes.of_user(&session.user.id);
     let cookie = cookie::read(&headers, COOKIE).unwrap_or_default().to_owned();
     let stopping = app.stopping.clone();
-    let start = (app, session, wake, stopping, cookie, true);
+    let start = (app, session.user.id, wake, stopping, cookie, true);
     let stream = stream::unfold(Some(start), async |state| {
-        let (app, session, mut wake, mut stopping, cookie, first) = state?;
+        let (app, user, mut wake, mut stopping, cookie, first) = state?;
+        let mut devices_changed = false;
         if !first {
             tokio::select! {
-                () = wake.changed() => {}
+                devices = wake.changed() => devices_changed = devices,
                 _ = stopping.wait_for(|stopping| *stopping) => return None,
             }
         }
-        // The page may have been removed meanwhile, from here or from another device.
-        match app.flow.device_session(&cookie).await {
-            Ok(None) => return Some((Ok::<_, Infallible>(Event::default().event("removed").data("{}")), None)),
-            Ok(Some(_)) => {}
-            Err(_) => return None,
+        // This page may be the one that was removed.
+        if devices_changed && app.flow.device_session(&cookie).await.ok()?.is_none() {
+            return Some((Ok::<_, Infallible>(Event::default().event("removed").data("{}")), None));
         }
-        let cards = app.flow.cards(&session).await.ok()?;
-        let now = app.flow.clock.now();
-        let waiting: Vec<_> = cards
-            .iter()
-            .filter(|card| card.request.state(now) == RequestState::Pending)
-            .map(|card| card.request.transaction.as_str())
-            .collect();
+        let waiting = app.flow.waiting(&user).await.ok()?;
         let event = Event::default().event("cards").data(json!({ "transactions": waiting }).to_string());
-        Some((Ok(event), Some((app, session, wake, stopping, cookie, false))))
+        Some((Ok(event), Some((app, user, wake, stopping, cookie, false))))
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
 }

@@ -74,6 +74,12 @@ pub struct Job {
     pub request: Request,
     /// How devices were reached so far.
     pub notified: Vec<Notified>,
+    /// The client's registered name, while it is registered.
+    pub client_name: Option<String>,
+    /// The user's name, while there is such a user.
+    pub user_name: Option<String>,
+    /// The user's language.
+    pub locale: Option<String>,
 }
 
 /// How one device was reached.
@@ -243,6 +249,8 @@ pub trait Store: Send + Sync {
 
     /// What the user's device page shows: the requests that wait, and those that ended since `since`.
     fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>>;
+    /// The requests that wait for this user on their device page, oldest first.
+    fn waiting(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>>;
     /// One request of this user.
     fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>>;
     /// The person checked: every waiting request of theirs is shown from now on.
@@ -258,8 +266,6 @@ pub trait Store: Send + Sync {
 
     /// Reserves jobs that are due. A reserved job is not given out again before `release`, or a restart.
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
-    /// When the next job that is not reserved falls due.
-    fn next_job_at(&self) -> Answer<'_, Option<Timestamp>>;
     /// Ends or postpones a notify job, with everything it brought about.
     fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()>;
     /// Ends a job (`None`) or postpones it.

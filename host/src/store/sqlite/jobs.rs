@@ -22,20 +22,6 @@ impl SqliteStore {
         Box::pin(std::future::ready(result))
     }
 
-    pub(super) fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
-        let leased = self.leased().clone();
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT id, due_at FROM job ORDER BY due_at")?;
-            let mut jobs = statement.query([])?;
-            while let Some(row) = jobs.next()? {
-                if !leased.contains(&row.get(0)?) {
-                    return Ok(Some(rows::time(row, 1)?));
-                }
-            }
-            Ok(None)
-        })
-    }
-
     pub(super) fn complete_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
         let (id, expires_at, user) = (job.id, job.request.expires_at, job.request.user.clone());
         let (note, at) = result.shown.as_ref().map_or((None, Timestamp::UNIX_EPOCH), |shown| (shown.note.clone(), shown.at));
@@ -110,8 +96,8 @@ impl SqliteStore {
 
 fn due_jobs(connection: &Connection, now: Timestamp, most: usize, leased: &HashSet<i64>) -> Result<Vec<Job>, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {}, j.id, j.kind, j.attempts, r.notified FROM job j JOIN request r ON r.id = j.request
-         WHERE j.due_at <= ?1 ORDER BY j.due_at, j.id LIMIT ?2",
+        "SELECT {}, j.id, j.kind, j.attempts, r.notified, c.name, u.name, u.locale FROM job j JOIN request r ON r.id = j.request
+         LEFT JOIN client c ON c.id = r.client LEFT JOIN user u ON u.id = r.user WHERE j.due_at <= ?1 ORDER BY j.due_at, j.id LIMIT ?2",
         rows::REQUEST
     ))?;
     let limit = i64::try_from(most + leased.len()).unwrap_or(i64::MAX);
@@ -143,6 +129,9 @@ fn read_job(row: &rusqlite::Row<'_>, id: i64) -> rusqlite::Result<Job> {
         attempts: row.get(rows::REQUEST_COLUMNS + 2)?,
         request: rows::request(row)?,
         notified: rows::notified(row, rows::REQUEST_COLUMNS + 3)?,
+        client_name: row.get(rows::REQUEST_COLUMNS + 4)?,
+        user_name: row.get(rows::REQUEST_COLUMNS + 5)?,
+        locale: row.get(rows::REQUEST_COLUMNS + 6)?,
     })
 }
 

@@ -171,6 +171,9 @@ impl Store for SqliteStore {
     fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>> {
         self.cards_of(user, now, since)
     }
+    fn waiting(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>> {
+        self.waiting_of(user, now)
+    }
     fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
         self.find_card(user, transaction)
     }
@@ -191,9 +194,6 @@ impl Store for SqliteStore {
     }
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
         self.lease_jobs(now, most)
-    }
-    fn next_job_at(&self) -> Answer<'_, Option<Timestamp>> {
-        self.next_due()
     }
     fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
         self.complete_notify(job, result)

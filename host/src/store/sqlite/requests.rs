@@ -132,6 +132,16 @@ impl SqliteStore {
         })
     }
 
+    pub(super) fn waiting_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT token FROM request WHERE user = ?1 AND state = 'pending' AND expires_at > ?2 AND shown_at IS NOT NULL ORDER BY id",
+            )?;
+            let waiting = statement.query_map(params![user.as_str(), rows::millis(now)], |row| row.get(0).map(TransactionId))?;
+            Ok(waiting.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     pub(super) fn find_card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
         self.read(|connection| card(connection, user, transaction))
     }

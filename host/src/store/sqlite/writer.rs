@@ -111,6 +111,15 @@ fn group(connection: &Connection, first: Work, queue: &Receiver<Work>, done: &mu
     }
     let mut next = Some(first);
     while let Some(work) = next {
+        // The one after is taken first: work without neighbours needs no savepoint.
+        let after = if done.len() + 1 < GROUP_MAX { queue.try_recv().ok() } else { None };
+        let alone = done.is_empty() && after.is_none();
+        if alone {
+            let one = work(Ok(connection));
+            let keep = one.keep;
+            done.push(one);
+            return run(if keep { "COMMIT" } else { "ROLLBACK" });
+        }
         run("SAVEPOINT one")?;
         let one = work(Ok(connection));
         let keep = one.keep;
@@ -119,7 +128,7 @@ fn group(connection: &Connection, first: Work, queue: &Receiver<Work>, done: &mu
             run("ROLLBACK TO one")?;
         }
         run("RELEASE one")?;
-        next = if done.len() < GROUP_MAX { queue.try_recv().ok() } else { None };
+        next = after;
     }
     run("COMMIT")
 }
