@@ -1,5 +1,6 @@
 //! What needs Node: clients from npm, unmodified.
 
+use ciba_tests::host::{Host, program};
 use ciba_tests::node;
 
 /// The checks themselves, against a provider that others wrote: what fails for ours alone is ours. It
@@ -13,5 +14,17 @@ fn the_checks_of_openid_client_hold_for_another_provider() {
     drop(server);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.ends_with("ok all\n"), "{said}");
+}
+
+/// `openid-client`, unmodified, against ours: discovery, start, poll, denied, expired, too fast, redeemed twice.
+#[test]
+fn the_checks_of_openid_client_hold_for_ours() {
+    let host = Host::demo().unwrap();
+    let (program, data) = (program(), host.data.path());
+    let decide = [program.to_str().unwrap(), "request", "{}", "--data", data.to_str().unwrap()];
+    let output = node::openid_client(&host.issuer(), &decide).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}{}", String::from_utf8_lossy(&output.stderr), host.log());
     assert!(said.ends_with("ok all\n"), "{said}");
 }
