@@ -165,7 +165,8 @@ impl Config {
         let shown = path.display().to_string();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            // Where not even the directory is one, whoever makes it has more to say.
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => String::new(),
             Err(error) => return Err(ConfigError { at: shown, what: format!("cannot be read: {error}") }),
         };
         let mut merged = defaults();
@@ -174,7 +175,8 @@ impl Config {
         let from_file = Self::from_table(merged.clone()).map_err(|error| find(&shown, &text, &error))?;
         let mut overridden = false;
         for (name, value) in environment {
-            let Some(path) = name.strip_prefix(ENVIRONMENT) else { continue };
+            // Where the data directory is stands outside the configuration, which lies in it.
+            let Some(path) = name.strip_prefix(ENVIRONMENT).filter(|path| *path != "DATA") else { continue };
             let keys: Vec<String> = path.split("__").map(str::to_lowercase).collect();
             set(&mut merged, &keys, &value);
             Self::from_table(merged.clone()).map_err(|error| ConfigError { at: name, what: explain(&error) })?;
@@ -388,7 +390,8 @@ mod tests {
     #[test]
     fn the_file_wins_over_the_defaults_and_the_environment_over_both() {
         let file = "name = 'Bank'\n[ciba]\ninterval = 2\nexpires_in = 60\n[plugins.allow.inbox]\ninbox = true";
-        let config = load(file, &[("CIBA_HOST_CIBA__INTERVAL", "3"), ("CIBA_HOST_NAME", "7"), ("OTHER", "x")]).unwrap();
+        let config =
+            load(file, &[("CIBA_HOST_CIBA__INTERVAL", "3"), ("CIBA_HOST_NAME", "7"), ("CIBA_HOST_DATA", "d"), ("OTHER", "x")]).unwrap();
         assert_eq!((config.name.as_str(), config.ciba.interval, config.ciba.expires_in), ("7", 3, 60));
         assert!(config.plugins.allow[&PluginName::parse("inbox").unwrap()].inbox);
     }

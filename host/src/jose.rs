@@ -53,24 +53,16 @@ impl SigningKey {
     /// # Errors
     /// When the file cannot be read or written, is open to others, or is not such a key.
     pub fn load_or_make(path: &Path) -> anyhow::Result<Self> {
-        match fs::metadata(path) {
-            Ok(about) => {
-                let mode = about.permissions().mode() & 0o777;
-                if mode & 0o077 != 0 {
-                    bail!("{} can be read by others (mode {mode:o}).\n  do: chmod 600 {}", path.display(), path.display());
-                }
-                let der = Zeroizing::new(fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?);
-                Self::from_pkcs8(&der).with_context(|| {
-                    format!("{}: restore it from a backup; without it every token issued so far is worthless", path.display())
-                })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        match read_private(path)? {
+            Some(der) => Self::from_pkcs8(&der).with_context(|| {
+                format!("{}: restore it from a backup; without it every token issued so far is worthless", path.display())
+            }),
+            None => {
                 let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
                 let der = pair.to_pkcs8v1()?;
                 write_private(path, der.as_ref())?;
                 Self::from_pkcs8(der.as_ref())
             }
-            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
         }
     }
 
@@ -126,13 +118,12 @@ impl InstallationKeys {
     /// # Errors
     /// When the file cannot be read or written, or has the wrong length.
     pub fn load_or_make(path: &Path, fresh: [u8; 32]) -> anyhow::Result<Self> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let bytes = match read_private(path)? {
+            Some(bytes) => bytes,
+            None => {
                 write_private(path, &fresh)?;
                 Zeroizing::new(fresh.to_vec())
             }
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         let master: [u8; 32] = bytes
             .as_slice()
@@ -154,7 +145,25 @@ impl InstallationKeys {
     }
 }
 
-/// Writes a file that only this user can read, whole or not at all.
+/// Reads a file that only this user may be able to read; `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read, or others can read it too.
+pub fn read_private(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+    match fs::metadata(path) {
+        Ok(about) => {
+            let mode = about.permissions().mode() & 0o777;
+            if mode & 0o077 != 0 {
+                bail!("{} can be read by others (mode {mode:o}).\n  do: chmod 600 {}", path.display(), path.display());
+            }
+            fs::read(path).map(|bytes| Some(Zeroizing::new(bytes))).with_context(|| format!("{} cannot be read", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+/// Writes a file that only this user can read, whole or not at all. When this returns, a power cut does not undo it.
 ///
 /// # Errors
 /// When the directory does not let us.
@@ -162,9 +171,13 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let temporary = path.with_extension("new");
     let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.sync_all()
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        // The new name is an entry of the directory, which is synced for itself.
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(directory)?.sync_all()
     });
-    written.and_then(|()| fs::rename(&temporary, path)).with_context(|| format!("{} cannot be written", path.display()))
+    written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 #[cfg(test)]

@@ -29,7 +29,16 @@ pub fn program() -> PathBuf {
 
 /// The plugins that were built with it, for example `inbox-2.wasm`.
 pub fn sample(name: &str) -> PathBuf {
-    let built = program().parent().and_then(Path::parent).map(|target| target.join("plugins").join(name)).unwrap_or_default();
+    built("plugins", name)
+}
+
+/// One of the guests in `tests/guests`, by the name of its crate.
+pub fn guest(name: &str) -> PathBuf {
+    built("guests", &format!("{}.wasm", name.replace('-', "_")))
+}
+
+fn built(folder: &str, name: &str) -> PathBuf {
+    let built = program().parent().and_then(Path::parent).map(|target| target.join(folder).join(name)).unwrap_or_default();
     assert!(built.exists(), "{} was not built: run scripts/test, or scripts/build and then this test again", built.display());
     built
 }
@@ -122,7 +131,13 @@ impl Data {
 
     /// Starts a host here, on ports that the system chooses.
     pub fn serve(self, options: &[&str]) -> Result<Host> {
+        self.serve_changed(options, |_| {})
+    }
+
+    /// The same, after a change to the command, for example of its environment.
+    pub fn serve_changed(self, options: &[&str], change: impl FnOnce(&mut Command)) -> Result<Host> {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        change(&mut command);
         let log = fs::File::options().create(true).append(true).open(self.beside("log"))?;
         command.args(options).stderr(log);
         let server = Server::start(command).with_context(|| fs::read_to_string(self.beside("log")).unwrap_or_default())?;
@@ -177,6 +192,12 @@ impl Host {
     /// To the public listener.
     pub fn send(&self, request: &Request) -> Result<Answer> {
         request.send(self.public)
+    }
+
+    /// SIGKILL: it gets no chance to tidy up. The directory is as it was left.
+    pub fn kill(self) -> Result<Data> {
+        self.server.kill()?;
+        Ok(self.data)
     }
 
     /// Stops it in good order, and leaves the directory.

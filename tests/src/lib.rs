@@ -1,7 +1,11 @@
 //! What whole-program tests and the benchmark share.
 
+pub mod connection;
+pub mod cpu;
 pub mod crash;
+pub mod device;
 pub mod host;
+pub mod load;
 pub mod node;
 pub mod party;
 pub mod process;

@@ -91,6 +91,16 @@ impl Phone {
         Ok(Self { to: host.public, cookie: cookie.to_owned() })
     }
 
+    /// The same page, after its host moved to other ports.
+    pub fn moved_to(&self, host: &Host) -> Self {
+        Self { to: host.public, cookie: self.cookie.clone() }
+    }
+
+    /// The secret that this page holds.
+    pub fn session(&self) -> &str {
+        self.cookie.split_once('=').map_or("", |(_, session)| session)
+    }
+
     /// What the page's script sends.
     pub fn send(&self, request: Request) -> Result<Answer> {
         let request = request.header("cookie", &self.cookie).header("x-requested-with", "fetch");

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +19,7 @@ const WAITING_LINES: usize = 10_000;
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     /// What it printed up to and including the line that said it was ready.
     pub greeting: Vec<String>,
 }
@@ -45,9 +46,10 @@ impl Server {
         let what = format!("{command:?}");
         // It holds our end of the pipe, without which the lines end when the program does.
         drop(command);
-        let mut server = Self { child, lines: read_lines(reader), greeting: Vec::new() };
+        let mut server = Self { child, lines: Mutex::new(read_lines(reader)), greeting: Vec::new() };
         loop {
-            match server.lines.recv_timeout(LONGEST_START) {
+            let next = server.lines().recv_timeout(LONGEST_START);
+            match next {
                 Ok(line) => server.greeting.push(line),
                 Err(error) => bail!("{what} is not ready ({error}): {:#?}", server.greeting),
             }
@@ -61,6 +63,10 @@ impl Server {
         self.child.id()
     }
 
+    fn lines(&self) -> MutexGuard<'_, Receiver<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The rest of the greeting's line that begins with this word.
     pub fn said(&self, word: &str) -> Result<&str> {
         let rest = self.greeting.iter().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
@@ -72,7 +78,7 @@ impl Server {
         let until = Instant::now() + at_most;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).context("the expected line was not printed")?;
+            let line = self.lines().recv_timeout(left).context("the expected line was not printed")?;
             if fits(&line) {
                 return Ok(line);
             }

@@ -14,6 +14,8 @@ pub enum Shim {
     SlowFsync,
     /// What was not synced is lost when the program is killed.
     LoseUnsynced,
+    /// A folder's changes are not told, and its files always look the same.
+    TellsNothing,
 }
 
 impl Shim {
@@ -21,6 +23,7 @@ impl Shim {
         match self {
             Self::SlowFsync => "slow_fsync",
             Self::LoseUnsynced => "lose_unsynced",
+            Self::TellsNothing => "tells_nothing",
         }
     }
 
@@ -28,6 +31,7 @@ impl Shim {
         match self {
             Self::SlowFsync => &["slow_fsync.c"],
             Self::LoseUnsynced => &["lose_unsynced.c", "durable_image.c", "image_paths.c"],
+            Self::TellsNothing => &["tells_nothing.c"],
         }
     }
 

@@ -44,8 +44,9 @@ CREATE TABLE enrolment (
 CREATE TABLE request (
     id INTEGER PRIMARY KEY,
     token TEXT NOT NULL UNIQUE,
-    -- Digest. Absent for requests of outside providers, which redeem nothing here.
-    auth_req_id BLOB UNIQUE,
+    -- Digest; the request is found by the token that stands in it. Absent for requests of outside providers, which
+    -- redeem nothing here.
+    auth_req_id BLOB,
     client TEXT NOT NULL,
     user TEXT NOT NULL,
     scope TEXT NOT NULL,

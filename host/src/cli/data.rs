@@ -1,7 +1,6 @@
 //! The data directory: what lies where, and who may use it.
 
 use std::fs::{self, File};
-use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Random;
 use crate::config::Config;
-use crate::jose::{InstallationKeys, SigningKey, write_private};
+use crate::jose::{InstallationKeys, SigningKey, read_private, write_private};
 use crate::protocol::identifier::Bearer;
 
 /// Where everything of one installation lies.
@@ -147,14 +146,16 @@ impl DataDirectory {
     /// The token that opens the admin API, made on first use.
     pub(super) fn admin_token(&self, random: Random) -> anyhow::Result<zeroize::Zeroizing<String>> {
         let path = self.0.join("admin.token");
-        match fs::read_to_string(&path) {
-            Ok(token) => Ok(zeroize::Zeroizing::new(token.trim().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match read_private(&path)? {
+            Some(token) => {
+                let token = std::str::from_utf8(&token).with_context(|| format!("{} is not text", path.display()))?;
+                Ok(zeroize::Zeroizing::new(token.trim().to_owned()))
+            }
+            None => {
                 let token = Bearer::from_random(random.bytes());
                 write_private(&path, token.reveal().as_bytes())?;
                 Ok(zeroize::Zeroizing::new(token.reveal().to_owned()))
             }
-            Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
         }
     }
 }

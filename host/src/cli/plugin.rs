@@ -3,69 +3,70 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::plugin_build::{BuildOptions, build};
-use super::plugin_try::{Bench, Case, Tried, take_settings};
+use super::plugin_try::{Bench, Case, Tried, outcome_json, take_settings};
 use super::{Common, ask, block_on, plugin_new, print};
 use crate::flow::operator::{Command, PluginView};
 use crate::protocol::plugin::{Permissions, PluginName};
-use crate::runtime::{LogLine, Version};
+use crate::runtime::{LogLevel, LogLine, Version};
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "A plugin is put live by copying its .wasm file into DIR/plugins. Its name is the file's, without .wasm.")]
 pub(super) enum Plugin {
-    /// Write a new plugin's crate into a folder of its name.
+    /// Write a small crate that is a plugin already, into a folder of its name.
     New {
-        /// The crate's name.
+        /// The crate's name, for example hello-note.
         name: String,
     },
-    /// Build the plugins of a crate or a workspace.
+    /// Build a crate, or every plugin of a workspace, into .wasm files that a host takes.
     Build {
-        /// The folder with its Cargo.toml.
+        /// The folder with the Cargo.toml.
         #[arg(default_value = ".")]
         directory: PathBuf,
-        /// Where the component goes: a .wasm file for one plugin, a folder for several. [default: the crate's folder]
+        /// Where the .wasm goes: a file for one plugin, a folder for several. [default: the folder that is built]
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Handed on to cargo, after `--`.
+        /// Handed on to cargo, after `--`: for example `-- --locked`.
         #[arg(last = true)]
         cargo: Vec<std::ffi::OsString>,
     },
-    /// Call a plugin once, without a server: its answer, its log, what it was refused, and the time.
+    /// Call a plugin once, without a host, and show its answer, its log, what it was refused, and the time.
     Try {
-        /// The component.
+        /// The plugin's .wasm file. Its settings are those of the .toml file of the same name beside it, if there is one.
         file: PathBuf,
-        /// The request, as JSON in the names of the WIT.
+        /// The request to call it with, as JSON. A new crate has an example: case.json.
         #[arg(long, value_name = "FILE")]
         input: PathBuf,
-        /// Let it send HTTP to this origin. Whatever else it asks for it may.
+        /// Let it send HTTP to this origin, for example https://push.example.com. Everything else it asks for it may.
         #[arg(long, value_name = "ORIGIN")]
         http: Vec<String>,
     },
-    /// List the plugins, and why a file was not taken.
+    /// List the plugins of a host, and say why a file was not taken.
     List,
-    /// Say whether a host would take a file, and what it wants.
+    /// Say whether a host would take a file, and what it asks for. Installs nothing.
     Check {
-        /// The component.
+        /// The plugin's .wasm file. The .toml file of the same name beside it is checked too, if there is one.
         file: PathBuf,
     },
-    /// Show what a component imports, exports and says of itself.
+    /// Show what a plugin calls (imports), what it offers (exports), and its settings.
     Inspect {
-        /// The component.
+        /// The plugin's .wasm file.
         file: PathBuf,
     },
-    /// Say what a plugin may do.
+    /// Allow a plugin something, or take it back: HTTP to an origin, the device page, one-time links.
     Allow(Allow),
-    /// Show a plugin's latest log lines.
+    /// Show the latest log lines of a plugin of the running host.
     Log {
-        /// Its name.
+        /// The plugin's name: its file's, without .wasm.
         name: String,
     },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Allow {
-    /// The plugin's name: the stem of its file.
+    /// The plugin's name: its file's, without .wasm.
     name: String,
     /// Send HTTP to this origin, for example https://push.example.com.
     #[arg(long, value_name = "ORIGIN")]
@@ -132,9 +133,16 @@ fn check(common: &Common, file: &Path) -> anyhow::Result<()> {
     println!("  hooks     {}", version.hooks.join(", "));
     println!("  channels  {}", version.description.channels.join(", "));
     if needs != Permissions::default() {
-        println!("  asks for  {}", needs.as_options());
+        let options = with_origin(&needs.as_options());
+        println!("  asks for  {options}");
+        println!("  allow it  ciba-host plugin allow {} {options}", version.name);
     }
     Ok(())
+}
+
+/// Which origin it is, where a plugin says that its settings have it, only the operator knows.
+fn with_origin(options: &str) -> String {
+    options.replace("--http *", "--http ORIGIN")
 }
 
 fn inspect(common: &Common, file: &Path) -> anyhow::Result<()> {
@@ -157,6 +165,7 @@ fn inspect(common: &Common, file: &Path) -> anyhow::Result<()> {
             println!("  {name}");
         }
     }
+    println!("settings\n{:#}", version.redacted_settings());
     println!("settings schema\n{:#}", version.description.schema);
     Ok(())
 }
@@ -174,26 +183,51 @@ fn attempt(common: &Common, file: &Path, input: &Path, http: Vec<String>) -> any
         return print::json(&tried_json(&version, &tried));
     }
     match &tried.report.result {
-        Ok(outcome) => println!("answer   {outcome:?}"),
+        Ok(outcome) => println!("answer   {}", in_words(&outcome_json(outcome))),
         Err(failure) => println!("failed   {failure}"),
     }
     if let Some(message) = &tried.report.inbox {
         println!("inbox    {}", message.note.as_deref().unwrap_or("(no note)"));
     }
-    println!("time     {} µs, instantiation included", tried.report.took.as_micros());
-    println!("refused  {}", tried.refused);
     for line in &tried.log {
-        println!("log      {:?} {}", line.level, line.text);
+        println!("log      {:5}  {}", level(line.level), line.text);
     }
+    match tried.refused.as_slice() {
+        [] => println!("refused  nothing"),
+        refused => refused.iter().for_each(|what| println!("refused  {what}")),
+    }
+    println!("time     {:.2} ms, starting it included", tried.report.took.as_secs_f64() * 1e3);
     anyhow::ensure!(tried.report.result.is_ok(), "the call failed");
     Ok(())
 }
 
-fn tried_json(version: &Version, tried: &Tried) -> serde_json::Value {
+/// `accepted`, or `throttled 30`: the outcome's name, and what it carries.
+fn in_words(outcome: &Value) -> String {
+    let Some((name, carries)) = outcome.as_object().and_then(|outcome| outcome.iter().next()) else {
+        return outcome.as_str().unwrap_or_default().to_owned();
+    };
+    match carries {
+        Value::Null => name.clone(),
+        Value::String(text) if text.is_empty() => name.clone(),
+        Value::String(text) => format!("{name} {}", text.escape_debug()),
+        other => format!("{name} {other}"),
+    }
+}
+
+fn level(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    }
+}
+
+fn tried_json(version: &Version, tried: &Tried) -> Value {
     json!({
         "plugin": version.name,
         "version": version.description.version,
-        "answer": tried.report.result.as_ref().ok().map(|outcome| format!("{outcome:?}")),
+        "answer": tried.report.result.as_ref().ok().map(outcome_json),
         "failure": tried.report.result.as_ref().err().map(ToString::to_string),
         "note": tried.report.inbox.as_ref().and_then(|message| message.note.clone()),
         "micros": u64::try_from(tried.report.took.as_micros()).unwrap_or(u64::MAX),
@@ -217,13 +251,25 @@ fn list(common: &Common) -> anyhow::Result<()> {
     print::table(["PLUGIN", "STATE", "VERSION", "DIGEST", "CHANNELS"], &rows, "No plugins.  do: copy a .wasm file into the plugin folder");
     for plugin in &plugins {
         if let Some(message) = &plugin.message {
-            println!("{}: {message}", plugin.name);
+            println!("{}", why(plugin, message));
         }
         if let Some(fix) = &plugin.fix {
-            println!("  do: {fix}");
+            println!("  do: {}", with_origin(fix));
         }
     }
     Ok(())
+}
+
+/// Why a plugin is in its state. Where a file was refused, also what goes on serving.
+fn why(plugin: &PluginView, message: &str) -> String {
+    if plugin.state != "refused" {
+        return format!("{}: {message}", plugin.name);
+    }
+    let still = match (&plugin.version, &plugin.digest) {
+        (Some(version), Some(digest)) => format!("still serving: {version} ({})", digest.get(..4).unwrap_or(digest)),
+        _ => "nothing serves under this name".to_owned(),
+    };
+    format!("{}.wasm refused {message}; {still}", plugin.name)
 }
 
 impl Allow {
@@ -237,18 +283,46 @@ impl Allow {
         }
         let options = now.as_options();
         println!("{name} may, by command: {}", if options.is_empty() { "nothing" } else { &options });
+        // A misspelt name would otherwise show only as a refusal, much later.
+        let plugins: Vec<PluginView> = ask::ask(common, Command::PluginList)?;
+        if !self.revoke && !plugins.iter().any(|plugin| plugin.name == name) {
+            println!("there is no plugin {name} yet; a file {name}.wasm will have this");
+        }
         Ok(())
     }
 }
 
 fn log(common: &Common, name: &str) -> anyhow::Result<()> {
-    let name = PluginName::parse(name).map_err(anyhow::Error::msg)?;
-    let lines: Vec<LogLine> = ask::ask(common, Command::PluginLog { name })?;
+    let plugin = PluginName::parse(name).map_err(anyhow::Error::msg)?;
+    let lines: Vec<LogLine> = ask::ask(common, Command::PluginLog { name: plugin.clone() })?;
     if common.json {
         return print::json(&lines);
     }
+    if lines.is_empty() {
+        println!("{plugin} has logged nothing since the host started");
+    }
     for line in lines {
-        println!("{} {:?} {}", print::time(line.at), line.level, line.text);
+        println!("{} {:5} {}", print::time(line.at), level(line.level), line.text);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Outcome;
+
+    #[test]
+    fn an_outcome_is_shown_by_its_name_and_what_it_carries() {
+        for (outcome, shown) in [
+            (Outcome::Accepted(String::new()), "accepted"),
+            (Outcome::Accepted("m-1".into()), "accepted m-1"),
+            (Outcome::Throttled(30), "throttled 30"),
+            (Outcome::EndpointGone(None), "endpoint-gone"),
+            (Outcome::EndpointSuspect, "endpoint-suspect"),
+            (Outcome::PayloadRejected("the receiver answered 400\u{1b}".into()), "payload-rejected the receiver answered 400\\u{1b}"),
+        ] {
+            assert_eq!(in_words(&outcome_json(&outcome)), shown);
+        }
+    }
 }

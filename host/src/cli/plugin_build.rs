@@ -41,8 +41,8 @@ pub(super) struct Built {
 pub(super) fn build(directory: &Path, options: &BuildOptions) -> Result<Vec<Built>> {
     ensure!(
         directory.join("Cargo.toml").is_file(),
-        "{} has no Cargo.toml. Name the folder of a plugin's crate, or make one: ciba-host plugin new NAME",
-        directory.display()
+        "{} has no Cargo.toml.\n  do: name the folder of a plugin's crate, or make one: ciba-host plugin new NAME",
+        named(directory)
     );
     check_toolchain(directory)?;
     let modules = compile(directory, &options.cargo_arguments)?;
@@ -50,11 +50,16 @@ pub(super) fn build(directory: &Path, options: &BuildOptions) -> Result<Vec<Buil
     modules.into_iter().map(|module| module.into_component(&destination)).collect()
 }
 
+/// The folder in a sentence.
+fn named(directory: &Path) -> String {
+    if directory == Path::new(".") { "this folder".to_owned() } else { format!("the folder {}", directory.display()) }
+}
+
 /// Says how to get what is missing before cargo says it in five hundred lines.
 fn check_toolchain(directory: &Path) -> Result<()> {
-    const RUST: &str = "Install Rust from https://rustup.rs";
+    const RUST: &str = "install Rust from https://rustup.rs";
     if let Err(error) = Command::new(cargo()).arg("--version").stdout(Stdio::null()).status() {
-        bail!("cargo does not start ({error}). {RUST}, then: rustup target add {TARGET}");
+        bail!("cargo, which builds Rust, does not start: {error}.\n  do: {RUST}, then: rustup target add {TARGET}");
     }
     let libraries = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
         .args(["--print", "target-libdir", "--target", TARGET])
@@ -62,10 +67,10 @@ fn check_toolchain(directory: &Path) -> Result<()> {
         .current_dir(directory)
         .stderr(Stdio::inherit())
         .output()
-        .with_context(|| format!("rustc does not start. {RUST}"))?;
-    ensure!(libraries.status.success(), "rustc does not know the target {TARGET}");
+        .with_context(|| format!("rustc does not start.\n  do: {RUST}"))?;
+    ensure!(libraries.status.success(), "rustc does not know the target {TARGET}.\n  do: {RUST}");
     let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
-    ensure!(libraries.is_dir(), "Rust cannot build for {TARGET} yet. Install that target: rustup target add {TARGET}");
+    ensure!(libraries.is_dir(), "Rust cannot build for WebAssembly yet.\n  do: rustup target add {TARGET}");
     Ok(())
 }
 
@@ -90,7 +95,7 @@ fn compile(directory: &Path, arguments: &[OsString]) -> Result<Vec<Module>> {
         .stderr(Stdio::inherit())
         .output()
         .context("cargo does not start")?;
-    ensure!(output.status.success(), "cargo could not build {}; it says why above", directory.display());
+    ensure!(output.status.success(), "cargo could not build {}: see above", named(directory));
 
     let mut modules = Vec::new();
     for line in output.stdout.split(|&byte| byte == b'\n') {
@@ -100,8 +105,8 @@ fn compile(directory: &Path, arguments: &[OsString]) -> Result<Vec<Module>> {
     }
     ensure!(
         !modules.is_empty(),
-        "{} has no plugin: a plugin's Cargo.toml needs\n\n    [lib]\n    crate-type = [\"cdylib\"]\n",
-        directory.display()
+        "{} has no plugin.\n  do: put this into its Cargo.toml\n\n    [lib]\n    crate-type = [\"cdylib\"]\n",
+        named(directory)
     );
     modules.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(modules)
@@ -127,15 +132,18 @@ enum Destination {
 
 impl Destination {
     fn new(directory: &Path, out: Option<&Path>, modules: &[Module]) -> Result<Self> {
-        let Some(out) = out else { return Ok(Self::Folder(directory.to_owned())) };
+        let Some(out) = out else {
+            // Named as a person would: `hello_note.wasm`, without `./`.
+            return Ok(Self::Folder(directory.strip_prefix(".").unwrap_or(directory).to_owned()));
+        };
         if out.extension().is_none_or(|end| end != "wasm") {
             return Ok(Self::Folder(out.to_owned()));
         }
         if let [_, _, ..] = modules {
             let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
             bail!(
-                "{} holds {} plugins ({}), and {} is one file. Name a folder, or the folder of one plugin",
-                directory.display(),
+                "{} holds {} plugins ({}), and {} is one file.\n  do: name a folder with --out, or build the folder of one plugin",
+                named(directory),
                 names.len(),
                 names.join(", "),
                 out.display()
@@ -170,13 +178,13 @@ fn encode(name: &str, module: &[u8]) -> Result<Vec<u8>> {
     let surroundings = Surroundings::of(module).with_context(|| format!("{name} is not a WebAssembly module"))?;
     ensure!(
         surroundings.has_world && surroundings.exports_interface,
-        "{name} exports no interface, so it is no plugin. Does its lib.rs end with ciba_guest::plugin!(…)?"
+        "{name} offers nothing that a host could call, so it is no plugin.\n  \
+         do: end its lib.rs with ciba_guest::plugin!(…), as the one that `ciba-host plugin new` writes"
     );
     if let Some((module, field)) = surroundings.foreign_import {
         bail!(
-            "{name} needs `{field}` from `{module}`, which no plugin can have. One of its dependencies expects \
-             a browser or an operating system; `cargo tree --target {TARGET}` shows them, and often a feature \
-             of that crate turns it off"
+            "{name} needs `{field}` from `{module}`, which no plugin can have: one of its dependencies expects a browser or an \
+             operating system.\n  do: find it with `cargo tree --target {TARGET}`; often a feature of that crate turns it off"
         );
     }
     ComponentEncoder::default()

@@ -51,6 +51,7 @@ const AUTHORS_CRATE: &[(&str, &str)] = &[
 /// The contract, as it is.
 const CONTRACT: &[(&str, &str)] = &[
     ("capabilities.wit", include_str!("../../../wit/capabilities.wit")),
+    ("deps/README.md", include_str!("../../../wit/deps/README.md")),
     ("deps/clocks/clocks.wit", include_str!("../../../wit/deps/clocks/clocks.wit")),
     ("deps/http/http.wit", include_str!("../../../wit/deps/http/http.wit")),
     ("deps/io/io.wit", include_str!("../../../wit/deps/io/io.wit")),
@@ -74,7 +75,7 @@ const CONTRACT_FOLDER: &str = "vendor/wit";
 pub(super) fn create(directory: &Path, name: &str) -> Result<()> {
     check_name(name)?;
     let empty = fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(empty && !directory.is_file(), "{} exists and is not an empty folder", directory.display());
+    ensure!(empty && !directory.is_file(), "{} exists and is not an empty folder.\n  do: choose another name", directory.display());
 
     write(directory, "Cargo.toml", &manifest(name))?;
     write(directory, "Cargo.lock", LOCK)?;

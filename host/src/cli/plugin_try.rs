@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::outbound::{Door, Networks};
@@ -38,8 +39,18 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        serde_json::from_str(&text).map_err(|error| anyhow::anyhow!("{}:{}: {error}", path.display(), error.line()))
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "the request {} cannot be read.\n  do: name one with --input; `ciba-host plugin new` writes a case.json",
+                path.display()
+            )
+        })?;
+        serde_json::from_str(&text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let what = error.to_string();
+            let what = what.trim_end_matches(&format!(" at line {line} column {column}"));
+            anyhow::anyhow!("{}:{line}:{column}: {what}", path.display())
+        })
     }
 
     fn view(self) -> TransactionView {
@@ -65,7 +76,33 @@ impl Case {
 pub(super) struct Tried {
     pub(super) report: Report<Outcome>,
     pub(super) log: Vec<LogLine>,
-    pub(super) refused: u64,
+    /// What it was not permitted, and the option of `plugin try` that permits it.
+    pub(super) refused: Vec<String>,
+}
+
+/// What a log line says was not permitted. A live host's advice, which the line ends with, is none here: there is nothing to
+/// allow, only something to ask for.
+fn refused(line: &str) -> Option<String> {
+    let (what, fix) = line.strip_prefix("refused [not-permitted]: ")?.split_once(". do: ")?;
+    Some(match what.strip_prefix("HTTP to ") {
+        Some(origin) if fix.ends_with(&format!(" --http {origin}")) => format!("{what}.  do: try again with --http {origin}"),
+        Some(_) => format!("{what}.  do: {fix}"),
+        None => format!("{what}.  do: ask for it in `describe`, or under [asks] in the .toml file beside the plugin"),
+    })
+}
+
+/// The outcome's name in the WIT, with what it carries: as the HTTP hook answers it.
+pub(super) fn outcome_json(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Accepted(reference) => json!({ "accepted": reference }),
+        Outcome::Throttled(after) => json!({ "throttled": after }),
+        Outcome::Retryable(after) => json!({ "retryable": after }),
+        Outcome::EndpointGone(since) => json!({ "endpoint-gone": since }),
+        Outcome::EndpointSuspect => json!("endpoint-suspect"),
+        Outcome::CredentialRejected(why) => json!({ "credential-rejected": why }),
+        Outcome::PayloadRejected(why) => json!({ "payload-rejected": why }),
+        Outcome::Other(what) => json!({ "other": what }),
+    }
 }
 
 /// A runtime of its own, with nothing in it.
@@ -90,15 +127,21 @@ impl Bench {
 
     /// Takes a file through every step that a host would, but serves nothing.
     pub(super) async fn load(&self, file: &Path, settings: Option<toml::Table>) -> anyhow::Result<Arc<Version>> {
+        if file.is_dir() {
+            let folder = file.display();
+            bail!("{folder} is a folder, not a plugin.\n  do: ciba-host plugin build {folder}, then name the .wasm file it wrote");
+        }
         let stem = file.file_stem().and_then(|stem| stem.to_str()).with_context(|| format!("{} has no name", file.display()))?;
         let name = PluginName::parse(stem).map_err(anyhow::Error::msg)?;
-        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let unreadable = || format!("{} cannot be read.\n  do: name the .wasm file that `ciba-host plugin build` wrote", file.display());
+        let bytes = std::fs::read(file).with_context(unreadable)?;
         let beside = file.with_extension("toml");
         let mut file_text = match std::fs::read_to_string(&beside) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", beside.display())),
         };
+        let settings_of_case = settings.is_some();
         if let Some(settings) = settings {
             let mut table: toml::Table = file_text.parse().with_context(|| format!("{} is not TOML", beside.display()))?;
             table.insert("settings".to_owned(), toml::Value::Table(settings));
@@ -107,9 +150,11 @@ impl Bench {
         let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text };
         match self.runtime.load(&candidate, self.runtime.shared_of(&name)).await {
             Ok(Loaded::Version(version)) => Ok(version),
-            Ok(Loaded::Unfinished) => bail!("{} ends in the middle.  do: copy or build it again", file.display()),
-            Ok(Loaded::Disabled) => bail!("{} has enabled = false", beside.display()),
-            Err(refusal) => bail!("{} refused {refusal}", file.display()),
+            Ok(Loaded::Disabled) => bail!("{} would stay out of service: {} has enabled = false", file.display(), beside.display()),
+            Ok(Loaded::Unfinished(refusal)) | Err(refusal) => {
+                let fix = if settings_of_case && refusal.word == "settings" { "mend `settings` in the request" } else { &refusal.fix };
+                bail!("{} would be refused [{}]: {}.\n  do: {fix}", file.display(), refusal.word, refusal.what)
+            }
         }
     }
 
@@ -118,11 +163,40 @@ impl Bench {
         let asks = version.description.needs.union(&version.file.asks);
         self.runtime.set_allowed(&version.name, Permissions { http: http.into_iter().collect(), ..asks });
         let report = self.runtime.notify(version, case.view(), Urgency::ClientWaits).await;
-        Tried { report, log: version.shared.lines(), refused: version.shared.counters().refused }
+        // The host ends the log of a failed call with the failure, which is shown anyway.
+        let ended = report.result.as_ref().err().map(|failure| format!("call failed {failure}"));
+        let mut tried = Tried { report, log: Vec::new(), refused: Vec::new() };
+        for line in version.shared.lines().into_iter().filter(|line| Some(&line.text) != ended.as_ref()) {
+            match refused(&line.text) {
+                Some(what) => tried.refused.push(what),
+                None => tried.log.push(line),
+            }
+        }
+        tried
     }
 }
 
 /// The settings of a case, which go with the component and not with the call.
 pub(super) fn take_settings(case: &mut Case) -> Option<toml::Table> {
     case.settings.take()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_was_refused_says_how_to_try_it() {
+        for (line, shown) in [
+            (
+                "refused [not-permitted]: HTTP to https://a.example. do: ciba-host plugin allow x --http https://a.example",
+                Some("HTTP to https://a.example.  do: try again with --http https://a.example"),
+            ),
+            (
+                "refused [not-permitted]: inbox. do: ciba-host plugin allow x --inbox",
+                Some("inbox.  do: ask for it in `describe`, or under [asks] in the .toml file beside the plugin"),
+            ),
+            ("notified about refused [not-permitted]: inbox. do: x", None),
+        ] {
+            assert_eq!(super::refused(line).as_deref(), shown);
+        }
+    }
 }

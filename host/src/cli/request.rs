@@ -19,16 +19,19 @@ pub(super) enum Request {
     /// Show one request.
     Show {
         /// Its transaction.
+        #[arg(allow_hyphen_values = true)]
         transaction: String,
     },
     /// Approve a request for its user. Demo mode only; it is written to the audit log.
     Approve {
         /// Its transaction.
+        #[arg(allow_hyphen_values = true)]
         transaction: String,
     },
     /// Deny a request for its user. Demo mode only; it is written to the audit log.
     Deny {
         /// Its transaction.
+        #[arg(allow_hyphen_values = true)]
         transaction: String,
     },
 }

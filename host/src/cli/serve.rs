@@ -32,6 +32,8 @@ use crate::store::sqlite::SqliteStore;
 
 /// How long jobs may take to end once the host is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long tasks may take to let go of the database.
+const CLOSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -67,9 +69,10 @@ impl Serve {
         let _lock = directory.lock()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(self.serve(directory.clone(), config));
+        // What still runs has been given its time. The database is closed when the last task lets go of it, and that
+        // leaves one file without a log beside it.
+        runtime.shutdown_timeout(CLOSE);
         directory.retire();
-        // What still runs has been given its time.
-        runtime.shutdown_background();
         served
     }
 
@@ -114,6 +117,7 @@ impl Serve {
         };
         let runtime =
             Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &keys.derive("precompiled plugins")).await?;
+        let (stop, stopping) = watch::channel(false);
         let flow = Arc::new(Flow {
             store,
             runtime: Arc::clone(&runtime),
@@ -127,6 +131,7 @@ impl Serve {
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),
+            stopping: stopping.clone(),
         });
         let operator = Operator::of(Arc::clone(&flow));
         let admin_token = directory.admin_token(random)?;
@@ -139,7 +144,6 @@ impl Serve {
         };
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
-        let (stop, stopping) = watch::channel(false);
         let app = App {
             flow,
             operator,
@@ -147,7 +151,6 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
-            stopping: stopping.clone(),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         };
@@ -207,7 +210,8 @@ impl Listeners {
                 start(self.public, routes)
             },
             {
-                let routes = http::admin(app.clone(), hosts(&self.admin)?);
+                // The admin listener is plain HTTP, whatever stands in front of the public one.
+                let routes = http::admin(App { secure: false, ..app.clone() }, hosts(&self.admin)?);
                 start(self.admin, routes)
             },
         ];

@@ -17,8 +17,8 @@ use crate::protocol::transaction::{State, Stored};
 use crate::runtime::WithdrawReason;
 use crate::store::{Job, JobKind};
 
-/// Jobs done at the same time.
-const AT_ONCE: usize = 64;
+/// Jobs done at the same time: several times the calls that one plugin may have, so that slow ones leave room.
+const AT_ONCE: usize = 256;
 /// The longest time without a look at the store.
 const LOOK: Duration = Duration::from_secs(1);
 /// The first and the longest time between two tries.
@@ -109,6 +109,7 @@ fn wake_at(flow: &Flow, due: Option<Timestamp>) {
 async fn wake_on_swap(flow: Arc<Flow>) {
     let mut changes = flow.runtime.changes();
     while changes.changed().await.is_ok() {
+        flow.store.hasten_notifications(flow.clock.now());
         flow.wakes.job_added();
     }
 }
@@ -147,8 +148,8 @@ async fn run(flow: &Flow, job: Job) {
                 Stored::Denied => WithdrawReason::Denied,
                 Stored::Pending => WithdrawReason::Expired,
             };
-            route::withdraw(flow, &job, why).await;
-            flow.store.finish_job(&job, None).await
+            let again = route::withdraw(flow, &job, why).await;
+            flow.store.finish_job(&job, again.then(|| flow.clock.now() + RETRY_LONGEST)).await
         }
     };
     if let Err(error) = finished {
@@ -163,6 +164,7 @@ fn again_at(now: Timestamp, job: &Job, asked: Option<SignedDuration>) -> Option<
     let doubled = RETRY_FIRST * i32::try_from(1_u32 << job.attempts.min(8)).unwrap_or(256);
     // Spread by the row's number: neighbours that failed together are not tried together.
     let spread = SignedDuration::from_millis(job.id.rem_euclid(16) * 8);
-    let pause = asked.unwrap_or_else(|| doubled.min(RETRY_LONGEST)) + spread;
+    // "At once" would be again and again, without an end.
+    let pause = asked.map_or_else(|| doubled.min(RETRY_LONGEST), |asked| asked.max(RETRY_FIRST)) + spread;
     Some(now + pause).filter(|at| *at < job.request.expires_at)
 }

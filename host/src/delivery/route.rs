@@ -113,8 +113,10 @@ fn reached(device: &Device, version: &Arc<Version>, report: &Report<Outcome>, jo
     }
 }
 
-/// Takes back what was sent, as far as the plugins that sent it still can.
-pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) {
+/// Takes back what was sent, as far as the plugins that sent it still can. Whether to try again, because there was no
+/// place for a call.
+pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) -> bool {
+    let mut again = false;
     let catalog = flow.runtime.catalog();
     let devices = flow.store.devices(&job.request.user).await.unwrap_or_default();
     for notified in &job.notified {
@@ -126,8 +128,10 @@ pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) {
         let Some(device) = devices.iter().find(|device| device.id == notified.device) else { continue };
         let view = view(flow, job, device, &version);
         // A notification that stays is a nuisance, not a danger: it opens a request that says it has ended.
-        let _ = flow.runtime.withdraw(&version, view, notified.reference.clone(), why).await;
+        let report = flow.runtime.withdraw(&version, view, notified.reference.clone(), why).await;
+        again |= matches!(report.result, Err(CallFailure::Busy(_)));
     }
+    again
 }
 
 /// The user's devices in the order of their channels, then of their age.
@@ -144,14 +148,14 @@ fn view(flow: &Flow, job: &Job, device: &Device, version: &Version) -> Transacti
     TransactionView {
         id: request.transaction.clone(),
         client_id: Some(request.client.0.clone()),
-        client_name: job.client_name.clone(),
+        client_name: job.parties.client_name.clone(),
         user_id: Some(request.user.0.clone()),
-        user_name: job.user_name.clone(),
+        user_name: job.parties.user_name.clone(),
         scopes: request.scope.split(' ').map(str::to_owned).collect(),
         scopes_in_words: None,
         binding_message: request.binding_message.clone(),
         expires_at: u64::try_from(request.expires_at.as_second()).ok(),
-        locale: job.locale.clone(),
+        locale: job.parties.locale.clone(),
         device: Some(DeviceView {
             id: device.id.0.clone(),
             name: device.name.clone(),

@@ -21,7 +21,7 @@ impl Flow {
     ) -> Result<Decided, StoreError> {
         let by = DecisionBy { transaction: transaction.clone(), user: user.clone(), decision, device: device.to_owned(), audit };
         let decided = self.store.decide(by, self.clock.now()).await?;
-        if matches!(decided, Decided::Now) {
+        if matches!(decided, Decided::Now(_)) {
             tracing::debug!(%transaction, decision = ?decision, "decided");
             self.wakes.decided(transaction, user);
         }

@@ -55,10 +55,15 @@ impl Flow {
         if let Some(user) = &user {
             tracing::info!(user = %user.id, "a device page was enrolled");
             self.wakes.user_changed(&user.id);
-            // A request may be waiting for a device to appear.
-            self.wakes.job_added();
+            self.device_appeared();
         }
         Ok(user.map(|user| (cookie, user)))
+    }
+
+    /// Requests that wait for a device to appear are announced again now.
+    pub(super) fn device_appeared(&self) {
+        self.store.hasten_notifications(self.clock.now());
+        self.wakes.job_added();
     }
 
     /// The cards of a person's page: what was announced or found by checking, and what has just ended.

@@ -14,6 +14,8 @@ mod wakes;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::clock::{Clock, Random};
 use crate::config::{Ciba, NotifyConfig};
 use crate::jose::SigningKey;
@@ -51,6 +53,8 @@ pub struct Flow {
     pub demo: bool,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
+    /// Turns true when the host is to stop: whatever is held is answered then.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// Why a client gets no answer: the protocol says no, or something here is broken or busy.

@@ -221,7 +221,7 @@ impl Operator {
             "issuer": self.flow.as_ref().map(|flow| &flow.issuer),
             "version": env!("CARGO_PKG_VERSION"),
             "plugins": {
-                "serving": count("serving") + count("blocked"),
+                "serving": plugins.iter().filter(|plugin| plugin.version.is_some()).count(),
                 "blocked": count("blocked"),
                 "refused": count("refused"),
                 "waiting": count("waiting"),
@@ -285,6 +285,9 @@ impl Operator {
         if id.0.is_empty() || id.0.len() > 128 || !id.0.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NotDone::Asked("a client_id is 1 to 128 printable ASCII characters without spaces".to_owned()));
         }
+        if kind == ClientKind::HookCaller && secret.as_ref().is_some_and(|secret| secret.0.contains('.')) {
+            return Err(NotDone::Asked("the secret of a hook caller has no dot: its credential is CLIENT_ID.SECRET".to_owned()));
+        }
         if self.store.client(&id).await?.is_some() {
             return Err(NotDone::Asked(format!("there is a client {id} already; remove it first, or choose another name")));
         }
@@ -342,7 +345,7 @@ impl Operator {
         };
         self.store.add_device(device.clone(), self.audit("user device", username)).await?;
         if let Some(flow) = &self.flow {
-            flow.wakes.job_added();
+            flow.device_appeared();
         }
         Ok(json!({ "device": device.id, "user": username, "channel": device.channel }))
     }
@@ -369,7 +372,7 @@ impl Operator {
         };
         let audit = self.audit(what, transaction.as_str());
         match flow.decide(&transaction, &listed.request.user, decision, "operator", Some(audit)).await? {
-            Decided::Now => Ok(json!({ "transaction": transaction, "state": decision.leads_to().as_str(), "decided_by": "operator" })),
+            Decided::Now(_) => Ok(json!({ "transaction": transaction, "state": decision.leads_to().as_str(), "decided_by": "operator" })),
             Decided::Not(card) => {
                 let state = card.map_or("gone", |card| card.request.state(self.clock.now()).as_str());
                 Err(NotDone::Asked(format!("the request is {state}; only a pending one can be decided")))
@@ -454,6 +457,8 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
         view.asks = version.description.needs.union(&version.file.asks);
         view.settings = version.redacted_settings();
     }
+    // What happened last says what no longer happens.
+    let stopped = || plugin.events.last().map(|event| event.text.clone());
     let (state, message, fix) = match &plugin.status {
         Status::Serving if !missing.is_empty() => (
             "blocked",
@@ -463,8 +468,8 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
         Status::Serving => ("serving", None, None),
         Status::Waiting => ("waiting", Some("its file is not whole yet".to_owned()), None),
         Status::Refused(refusal) => ("refused", Some(format!("[{}]: {}", refusal.word, refusal.what)), Some(refusal.fix.clone())),
-        Status::Off => ("off", Some("turned off: enabled = false in its .toml file".to_owned()), None),
-        Status::Removed => ("removed", Some("its file was removed".to_owned()), None),
+        Status::Off => ("off", stopped(), None),
+        Status::Removed => ("removed", stopped(), None),
     };
     PluginView { state: state.to_owned(), message, fix, ..view }
 }

@@ -1,17 +1,18 @@
 //! The client asks for its tokens (CIBA Core 10 and 11).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 use super::{Flow, Refused};
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
-use crate::protocol::identifier::{Bearer, Digest};
+use crate::protocol::identifier::{Bearer, Digest, UnverifiedAuthReqId};
 use crate::protocol::pace::{Pace, Verdict};
 use crate::protocol::tokens::{IdTokenClaims, NewGrant, access_token_hash};
 use crate::protocol::transaction::{Request, State};
@@ -33,7 +34,7 @@ pub struct Tokens {
 const AUTH_REQ_ID_LENGTH_MAX: usize = 256;
 
 impl Flow {
-    /// Answers a poll. The order is PROTOCOL 11: whose request it is; decided, whatever the pace; expired; too fast;
+    /// Answers a poll. The order matters: whose request it is; decided, whatever the pace; expired; too fast;
     /// pending.
     ///
     /// # Errors
@@ -47,11 +48,13 @@ impl Flow {
         if client.kind != ClientKind::Ciba || client.delivery == DeliveryMode::Push {
             return Err(ErrorCode::UnauthorizedClient.into());
         }
-        let auth_req_id = Digest::of(form.required("auth_req_id", AUTH_REQ_ID_LENGTH_MAX)?.as_bytes());
+        let auth_req_id = UnverifiedAuthReqId::read(form.required("auth_req_id", AUTH_REQ_ID_LENGTH_MAX)?);
         let arrived = self.clock.now();
         let mut request = self.own_request(client, &auth_req_id).await?;
         if request.state(arrived) == State::Pending {
-            if self.paces.poll(&auth_req_id, &request, self.ciba.interval, arrived) == Verdict::TooEarly {
+            if self.paces.poll(&auth_req_id.digest, &request, self.ciba.interval, arrived) == Verdict::TooEarly {
+                // Whoever polls again has given up on the poll that is held, if one is.
+                self.paces.release(&auth_req_id.digest);
                 return Err(ErrorCode::SlowDown.into());
             }
             if client.long_poll {
@@ -65,21 +68,21 @@ impl Flow {
             State::Redeemed => Err(ErrorCode::InvalidGrant.into()),
             State::Approved => {
                 let tokens = self.redeem(client, &request).await?;
-                self.paces.forget(&auth_req_id);
+                self.paces.forget(&auth_req_id.digest);
                 Ok(tokens)
             }
         }
     }
 
     /// The request, if it is this client's. Another client's is as unknown as one that never was.
-    async fn own_request(&self, client: &Client, auth_req_id: &Digest) -> Result<Request, Refused> {
+    async fn own_request(&self, client: &Client, auth_req_id: &UnverifiedAuthReqId) -> Result<Request, Refused> {
         let found = self.store.request_by_auth_req_id(auth_req_id).await?;
         found.filter(|request| request.client == client.id).ok_or(ErrorCode::InvalidGrant.into())
     }
 
     /// Waits for a decision, as long as the client opted in to (CIBA Core 7.3). A second poll of the same request
     /// releases the first.
-    async fn hold(&self, client: &Client, auth_req_id: &Digest, request: Request) -> Result<Request, Refused> {
+    async fn hold(&self, client: &Client, auth_req_id: &UnverifiedAuthReqId, request: Request) -> Result<Request, Refused> {
         let mut wake = self.wakes.of_transaction(&request.transaction);
         // A decision between the look-up and the line above would be missed without a second look.
         let request = self.own_request(client, auth_req_id).await?;
@@ -90,11 +93,13 @@ impl Flow {
         // Ends before the request does, so that the client hears "pending" and then "expired", each when it is true.
         let left = request.expires_at.duration_since(now) - SignedDuration::from_millis(500);
         let patience = Duration::try_from(left).unwrap_or_default().min(Duration::from_secs(u64::from(self.ciba.long_poll)));
-        let overlap = self.paces.hold(auth_req_id);
+        let overlap = self.paces.hold(&auth_req_id.digest);
+        let mut stopping = self.stopping.clone();
         tokio::select! {
             _ = wake.changed() => {}
             () = tokio::time::sleep(patience) => {}
             () = overlap.notified() => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
         }
         self.own_request(client, auth_req_id).await
     }
@@ -130,7 +135,7 @@ pub struct Paces(Mutex<HashMap<Digest, Polled>>);
 struct Polled {
     pace: Pace,
     expires_at: Timestamp,
-    held: Option<std::sync::Arc<tokio::sync::Notify>>,
+    held: Option<Arc<Notify>>,
 }
 
 /// How many requests are remembered before those that expired are swept out.
@@ -148,15 +153,24 @@ impl Paces {
     }
 
     /// Releases the poll that is held for this request, if one is, and takes its place.
-    fn hold(&self, auth_req_id: &Digest) -> std::sync::Arc<tokio::sync::Notify> {
-        let mine = std::sync::Arc::new(tokio::sync::Notify::new());
+    fn hold(&self, auth_req_id: &Digest) -> Arc<Notify> {
+        let mine = Arc::new(Notify::new());
+        self.replace_held(auth_req_id, Some(Arc::clone(&mine)));
+        mine
+    }
+
+    /// Releases the poll that is held for this request, if one is.
+    fn release(&self, auth_req_id: &Digest) {
+        self.replace_held(auth_req_id, None);
+    }
+
+    fn replace_held(&self, auth_req_id: &Digest, next: Option<Arc<Notify>>) {
         let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(polled) = paces.get_mut(auth_req_id)
-            && let Some(earlier) = polled.held.replace(std::sync::Arc::clone(&mine))
+            && let Some(earlier) = std::mem::replace(&mut polled.held, next)
         {
             earlier.notify_one();
         }
-        mine
     }
 
     fn forget(&self, auth_req_id: &Digest) {

@@ -7,15 +7,15 @@ use crate::protocol::backchannel::{BackchannelRequest, Hint, Limits};
 use crate::protocol::client::{Client, ClientKind};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
-use crate::protocol::identifier::{Bearer, TransactionId};
+use crate::protocol::identifier::{AuthReqId, TransactionId};
 use crate::protocol::transaction::{Request, Stored};
-use crate::store::NewRequest;
+use crate::store::{NewRequest, Parties};
 
 /// The answer to a client that asked (CIBA Core 7.3).
 #[derive(Debug)]
 pub struct Started {
     /// What the client redeems. Shown once.
-    pub auth_req_id: Bearer,
+    pub auth_req_id: AuthReqId,
     /// What plugins and devices call the request.
     pub transaction: TransactionId,
     /// Lifetime in seconds.
@@ -43,8 +43,8 @@ impl Flow {
         let Hint::Login(hint) = &asked.hint;
         let user = self.store.user_by_hint(hint).await?.ok_or(Refused::from(ErrorCode::UnknownUserId))?;
         let now = self.clock.now();
-        let auth_req_id = Bearer::from_random(self.random.bytes());
-        let transaction = TransactionId::from_random(self.random.bytes());
+        let transaction = TransactionId::new(now, self.random.bytes());
+        let auth_req_id = AuthReqId::new(&transaction, self.random.bytes());
         let request = Request {
             transaction: transaction.clone(),
             client: client.id.clone(),
@@ -57,7 +57,8 @@ impl Flow {
             expires_at: now + SignedDuration::from_secs(i64::from(asked.expires_in)),
             decided_at: None,
         };
-        self.store.start(NewRequest { request, auth_req_id: Some(auth_req_id.digest()), notify: true }).await?;
+        let parties = Parties { client_name: Some(client.name.clone()), user_name: Some(user.name), locale: user.locale };
+        self.store.start(NewRequest { request, auth_req_id: Some(auth_req_id.digest()), notify: Some(parties) }).await?;
         self.wakes.job_added();
         Ok(Started { auth_req_id, transaction, expires_in: asked.expires_in, interval: self.ciba.interval })
     }

@@ -33,7 +33,7 @@ pub(super) async fn command(
     }
     let Json(command) = match command {
         Ok(command) => command,
-        Err(error) => return (StatusCode::BAD_REQUEST, Json(json!({ "error": error.body_text() }))).into_response(),
+        Err(error) => return (super::answer::status_of(&error), Json(json!({ "error": error.body_text() }))).into_response(),
     };
     match app.operator.execute(command).await {
         Ok(answer) => Json(answer).into_response(),

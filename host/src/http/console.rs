@@ -86,7 +86,7 @@ pub(super) async fn overview(State(app): State<App>, headers: HeaderMap) -> Resp
         Err(error) => return failed(&app, &error.to_string()),
     };
     let body = Overview {
-        plugins: plugins.iter().filter(|plugin| plugin.state != "removed").map(plugin_card).collect(),
+        plugins: plugins.iter().filter(|plugin| plugin.state != "removed" || has_served(plugin)).map(plugin_card).collect(),
         plugins_folder: app.flow.runtime.folder().display().to_string(),
         pid: std::process::id(),
         started_at: Moment(app.operator.started_at().as_second()),
@@ -149,7 +149,7 @@ pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Respon
     if !signed_in(&app, &headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let (changes, stopping) = (app.flow.runtime.changes(), app.stopping.clone());
+    let (changes, stopping) = (app.flow.runtime.changes(), app.flow.stopping.clone());
     let stream = stream::unfold((changes, stopping), async |(mut changes, mut stopping)| {
         tokio::select! {
             changed = changes.changed() => changed.ok()?,
@@ -175,6 +175,11 @@ fn failed(app: &App, error: &str) -> Response {
     page(app, StatusCode::SERVICE_UNAVAILABLE, Body::Trouble)
 }
 
+/// Whether something no longer happens now that its file was removed.
+fn has_served(view: &PluginView) -> bool {
+    view.events.iter().any(|event| event.kind == EventKind::Serving)
+}
+
 pub(super) fn plugin_state(state: &str) -> PluginState {
     match state {
         "serving" => PluginState::Serving,
@@ -193,7 +198,7 @@ fn plugin_card(view: &PluginView) -> PluginCard {
         _ => None,
     };
     let problem = view.message.as_ref().map(|message| {
-        let (word, line) = message.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).unwrap_or((&view.state, message));
+        let (word, line) = word_and_line(message).unwrap_or((&view.state, message));
         Problem { word: word.to_owned(), line: line.to_owned(), remedy: view.fix.clone() }
     });
     PluginCard {
@@ -205,6 +210,18 @@ fn plugin_card(view: &PluginView) -> PluginCard {
         errors: view.counters.failures,
         problem,
     }
+}
+
+/// A refusal begins with its stable word: `[not-a-component]: this is a core module`.
+fn word_and_line(message: &str) -> Option<(&str, &str)> {
+    message.strip_prefix('[')?.split_once("]: ")
+}
+
+/// A refusal as a sentence of a page: its line, its word behind it, and without the remedy, which stands elsewhere.
+pub(super) fn sentence(message: &str) -> String {
+    let Some((word, line)) = word_and_line(message) else { return message.to_owned() };
+    let line = line.split_once(".  do: ").map_or(line, |(line, _)| line);
+    format!("{line} ({word})")
 }
 
 /// Enough of a digest to tell versions apart.
@@ -223,7 +240,7 @@ fn swap(event: &CatalogEvent) -> Swap {
         },
         version,
         digest,
-        line: event.text.clone(),
+        line: sentence(&event.text),
         took_ms: event.took_ms,
     }
 }
@@ -266,12 +283,12 @@ fn log_line(line: &LogLine) -> LogLineView {
 }
 
 fn request_row(view: &RequestView) -> RequestRow {
-    let (state, ended_at) = match view.state.as_str() {
-        "pending" => (RequestState::Pending, None),
-        "approved" => (RequestState::Approved, None),
-        "denied" => (RequestState::Denied, None),
-        "redeemed" => (RequestState::Redeemed, None),
-        _ => (RequestState::Expired, Some(Moment(view.expires_at.as_second()))),
+    let state = match view.state.as_str() {
+        "pending" => RequestState::Pending,
+        "approved" => RequestState::Approved,
+        "denied" => RequestState::Denied,
+        "redeemed" => RequestState::Redeemed,
+        _ => RequestState::Expired,
     };
     RequestRow {
         transaction: view.transaction.0.clone(),
@@ -279,7 +296,6 @@ fn request_row(view: &RequestView) -> RequestRow {
         state,
         started_at: Moment(view.created_at.as_second()),
         expires_at: Moment(view.expires_at.as_second()),
-        ended_at,
         notified: view
             .notified
             .iter()

@@ -161,18 +161,20 @@ pub(super) async fn decide(State(app): State<App>, FormBody { headers, form }: F
         Some("report") => None,
         _ => return Ok((StatusCode::BAD_REQUEST, "decision must be approve, deny or report\n").into_response()),
     };
-    let now_it_counts = match decision {
-        Some(decision) => {
-            let decided = app.flow.decide(&transaction, &session.user.id, decision, &session.device.name, None).await?;
-            matches!(decided, Decided::Now)
+    let (status, card) = match decision {
+        Some(decision) => match app.flow.decide(&transaction, &session.user.id, decision, &session.device.name, None).await? {
+            Decided::Now(card) => (StatusCode::OK, Some(*card)),
+            Decided::Not(card) => (StatusCode::CONFLICT, card.map(|card| *card)),
+        },
+        None => {
+            let counts = app.flow.report(&transaction, &session.user.id).await?;
+            (if counts { StatusCode::OK } else { StatusCode::CONFLICT }, app.flow.card(&session, &transaction).await?)
         }
-        None => app.flow.report(&transaction, &session.user.id).await?,
     };
     if !from_script(&headers) {
         return Ok(Redirect::to("/device").into_response());
     }
-    let status = if now_it_counts { StatusCode::OK } else { StatusCode::CONFLICT };
-    Ok(match app.flow.card(&session, &transaction).await? {
+    Ok(match card {
         Some(card) => one(&app, &session, &headers, &card, status),
         None => StatusCode::NOT_FOUND.into_response(),
     })
@@ -206,7 +208,7 @@ pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Result
     let session = session(&app, &headers).await?;
     let wake = app.flow.wakes.of_user(&session.user.id);
     let cookie = cookie::read(&headers, COOKIE).unwrap_or_default().to_owned();
-    let stopping = app.stopping.clone();
+    let stopping = app.flow.stopping.clone();
     let start = (app, session.user.id, wake, stopping, cookie, true);
     let stream = stream::unfold(Some(start), async |state| {
         let (app, user, mut wake, mut stopping, cookie, first) = state?;

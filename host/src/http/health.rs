@@ -12,7 +12,7 @@ pub(super) async fn alive() -> &'static str {
 
 /// It can serve: the database answers, and it is not stopping.
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    if *app.stopping.borrow() {
+    if *app.flow.stopping.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
     match app.flow.store.ping().await {

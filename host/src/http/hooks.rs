@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::App;
-use crate::protocol::client::{Client, ClientKind};
-use crate::protocol::identifier::{ClientId, Digest, TransactionId};
+use crate::protocol::client::{Client, ClientKind, UnverifiedCredential};
+use crate::protocol::identifier::TransactionId;
 use crate::runtime::{CallFailure, DeviceView, Outcome, TransactionView, Urgency};
 use crate::store::StoreError;
 
@@ -65,7 +65,7 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Res
     }
     let Json(NotifyCall { transaction }) = match call {
         Ok(call) => call,
-        Err(rejection) => return error(StatusCode::BAD_REQUEST, "invalid_request", &rejection.body_text()),
+        Err(rejection) => return error(super::answer::status_of(&rejection), "invalid_request", &rejection.body_text()),
     };
     let catalog = app.flow.runtime.catalog();
     let channel = &transaction.device.channel;
@@ -74,7 +74,7 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Res
         return error(StatusCode::NOT_FOUND, "no_plugin", &what);
     };
     let view = TransactionView {
-        id: transaction.id.map_or_else(|| TransactionId::from_random(app.flow.random.bytes()), TransactionId),
+        id: transaction.id.map_or_else(|| TransactionId::new(app.flow.clock.now(), app.flow.random.bytes()), TransactionId),
         client_id: transaction.client_id,
         client_name: transaction.client_name,
         user_id: transaction.user_id,
@@ -108,12 +108,10 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Res
 
 /// The hook caller whose credential this is: `Bearer CLIENT_ID.SECRET`.
 async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Client>, StoreError> {
-    let credential =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
-    let Some((id, secret)) = credential.and_then(|credential| credential.rsplit_once('.')) else { return Ok(None) };
-    let registered = app.flow.store.client(&ClientId(id.to_owned())).await?;
-    let presented = Digest::of(secret.as_bytes());
-    Ok(registered.filter(|client| client.secret.matches(&presented) && client.kind == ClientKind::HookCaller))
+    let header = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let Some(credential) = UnverifiedCredential::read_bearer(header) else { return Ok(None) };
+    let registered = app.flow.store.client(&credential.client).await?;
+    Ok(credential.verify(registered).filter(|client| client.kind == ClientKind::HookCaller))
 }
 
 /// The variant's name, with what it carries.

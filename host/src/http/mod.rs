@@ -23,7 +23,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
-use tokio::sync::watch;
 
 pub use admin::AdminToken;
 pub use console::Sessions;
@@ -52,8 +51,6 @@ pub struct App {
     pub admin_token: Arc<AdminToken>,
     /// The demo page's own state, in the demo mode.
     pub demo: Option<Arc<Demo>>,
-    /// Turns true when the host is to stop: held answers end.
-    pub stopping: watch::Receiver<bool>,
     /// Whether the pages of this listener say that they are not encrypted.
     pub not_encrypted: bool,
     /// Whether cookies are for TLS only.

@@ -38,7 +38,7 @@ impl Networks {
     /// Whether a name may lead to this address.
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        is_public(address) || self.0.iter().any(|(network, bits)| contains(*network, *bits, address))
+        is_public(address) || (!is_link_local(address) && self.0.iter().any(|(network, bits)| contains(*network, *bits, address)))
     }
 }
 
@@ -47,10 +47,17 @@ impl Networks {
 pub(super) fn may_be_named(address: IpAddr, networks: &Networks) -> bool {
     let address = address.to_canonical();
     let mine = match address {
-        IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast(),
-        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_unspecified() && !v6.is_multicast(),
+        IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast(),
+        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
     };
-    mine || networks.allow(address)
+    !is_link_local(address) && (mine || networks.allow(address))
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
 }
 
 fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {

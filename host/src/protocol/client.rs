@@ -97,6 +97,13 @@ impl UnverifiedCredential {
         Ok(Self { client: ClientId(id), secret, in_header: true })
     }
 
+    /// Reads `Bearer CLIENT_ID.SECRET`, the credential of a hook caller.
+    pub fn read_bearer(authorization: Option<&[u8]>) -> Option<Self> {
+        let credential = std::str::from_utf8(authorization?).ok()?.strip_prefix("Bearer ")?;
+        let (client, secret) = credential.rsplit_once('.')?;
+        Some(Self { client: client.into(), secret: Zeroizing::new(secret.to_owned()), in_header: true })
+    }
+
     /// Whether this credential is the client's. Compares digests in constant time, also when there is no such
     /// client, so that the time says nothing.
     pub fn verify(&self, client: Option<Client>) -> Option<Client> {

@@ -66,7 +66,7 @@ codes! {
     RequestNotSupported = "request_not_supported", 400, "Signed requests are not supported.";
     /// OpenID Connect Core 3.1.2.6.
     RequestUriNotSupported = "request_uri_not_supported", 400, "request_uri is not supported.";
-    /// RFC 6749 4.1.2.1, used here with `Retry-After` (PROTOCOL, Requests).
+    /// RFC 6749 4.1.2.1, used here with `Retry-After`.
     TemporarilyUnavailable = "temporarily_unavailable", 503, "Too busy or too broken to answer now: try again later.";
 }
 

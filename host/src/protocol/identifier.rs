@@ -1,6 +1,7 @@
 //! Identifiers, and secrets that are shown once and stored as a digest.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -38,9 +39,60 @@ identifiers! {
 }
 
 impl TransactionId {
-    /// A new one from 128 random bits.
-    pub fn from_random(bytes: [u8; 16]) -> Self {
+    /// A new one: when it was made, and 80 random bits. Those that are made together stand together in an index, which
+    /// is then written in few places.
+    pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
+        let mut bytes = [0; 16];
+        // The lower six bytes of the milliseconds last until the year 10889.
+        bytes[..6].copy_from_slice(&now.as_millisecond().to_be_bytes()[2..]);
+        bytes[6..].copy_from_slice(&random);
         Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// A new `auth_req_id` (CIBA Core 7.3): which request it is for, and 256 random bits, in `[A-Za-z0-9._-]`.
+pub struct AuthReqId {
+    text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for AuthReqId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthReqId([redacted])")
+    }
+}
+
+impl AuthReqId {
+    /// The one of this request.
+    pub fn new(transaction: &TransactionId, random: [u8; 32]) -> Self {
+        Self { text: Zeroizing::new(format!("{transaction}.{}", Bearer::from_random(random).reveal())) }
+    }
+
+    /// What the client gets, once.
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    /// What is kept.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.text.as_bytes())
+    }
+}
+
+/// What a client sent as `auth_req_id`. It names a request; whether it was issued for that one is for its digest to
+/// say.
+#[derive(Debug)]
+pub struct UnverifiedAuthReqId {
+    /// The request it names.
+    pub transaction: TransactionId,
+    /// Of all of it.
+    pub digest: Digest,
+}
+
+impl UnverifiedAuthReqId {
+    /// Reads any text; one without a dot names nothing.
+    pub fn read(text: &str) -> Self {
+        let (transaction, _) = text.split_once('.').unwrap_or_default();
+        Self { transaction: transaction.into(), digest: Digest::of(text.as_bytes()) }
     }
 }
 
@@ -76,7 +128,7 @@ impl Digest {
     }
 }
 
-/// A secret that whoever holds it may use: `auth_req_id`, access tokens, device sessions, one-time links.
+/// A secret that whoever holds it may use: access tokens, device sessions, one-time links.
 /// 256 random bits in `[A-Za-z0-9_-]` (CIBA Core 7.3 asks for at least 128).
 pub struct Bearer(Zeroizing<String>);
 

@@ -78,9 +78,11 @@ impl Permissions {
         Self { http: self.http.union(&other.http).cloned().collect(), inbox: self.inbox || other.inbox, links: self.links || other.links }
     }
 
-    /// The options of `ciba-host plugin allow` that would allow exactly this; empty when there is nothing.
+    /// The options of `ciba-host plugin allow` that would allow exactly this; empty when there is nothing. `*` stands in
+    /// the settings, which only the operator knows: a word to be replaced, and none that a shell would.
     pub fn as_options(&self) -> String {
-        let mut options: Vec<String> = self.http.iter().map(|origin| format!("--http {origin}")).collect();
+        let mut options: Vec<String> =
+            self.http.iter().map(|origin| format!("--http {}", if origin == "*" { "ORIGIN" } else { origin })).collect();
         options.extend(self.inbox.then(|| "--inbox".to_owned()));
         options.extend(self.links.then(|| "--links".to_owned()));
         options.join(" ")
@@ -131,7 +133,9 @@ mod tests {
         let asked = Permissions { http: http(&["https://a.example", "https://b.example"]), inbox: true, links: false };
         let allowed = Permissions { http: http(&["https://a.example"]), inbox: false, links: true };
         assert_eq!(allowed.missing(&asked).as_options(), "--http https://b.example --inbox");
-        assert_eq!(allowed.missing(&Permissions { http: http(&["*"]), ..Permissions::default() }).as_options(), "");
+        let anything = Permissions { http: http(&["*"]), ..Permissions::default() };
+        assert_eq!(allowed.missing(&anything).as_options(), "");
+        assert_eq!(anything.as_options(), "--http ORIGIN");
     }
 
     #[test]

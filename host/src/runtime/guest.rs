@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -11,6 +10,7 @@ use super::contract::ciba::interception::refusals::Refusal;
 use super::contract::ciba::interception::{inbox, log, refusals, settings, transactions};
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
+use super::printed::Printed;
 use super::shared::{LogLevel, Shared};
 use super::transaction::TransactionView;
 
@@ -45,8 +45,8 @@ pub(super) struct Guest {
     pub(super) log_lines_dropped: u32,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
-    /// Where standard output and error go, for guests that have them: the message of an unhandled exception.
-    pub(super) output: MemoryOutputPipe,
+    /// What the guest printed.
+    pub(super) printed: Printed,
     /// Ticks in which the guest was running.
     pub(super) ticks: u32,
 }
@@ -55,8 +55,15 @@ impl Guest {
     pub(super) fn new(shared: Arc<Shared>, settings: Arc<serde_json::Value>, outgoing: Outgoing, limits: &CallLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
-        let output = MemoryOutputPipe::new(16 << 10);
-        let wasi = WasiCtxBuilder::new().stdout(output.clone()).stderr(output.clone()).build();
+        let printed = Printed::default();
+        // Nothing allows sockets: each would be a file of this process, whatever address it may not reach.
+        let wasi = WasiCtxBuilder::new()
+            .stdout(printed.clone())
+            .stderr(printed.clone())
+            .allow_tcp(false)
+            .allow_udp(false)
+            .max_random_size(limits::RANDOM_BYTES)
+            .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(limits::HTTP_FIELDS_BYTES);
         Self {
@@ -70,7 +77,7 @@ impl Guest {
             log_lines_left: limits.log_lines,
             log_lines_dropped: 0,
             inbox: None,
-            output,
+            printed,
             ticks: 0,
         }
     }

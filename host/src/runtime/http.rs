@@ -27,10 +27,12 @@ impl Outgoing {
 
     fn refuse(&self, origin: &str) -> Error {
         self.shared.count_refusal();
-        self.shared.log(
-            LogLevel::Warn,
-            &format!("refused [not-permitted]: HTTP to {origin}. do: ciba-host plugin allow {} --http {origin}", self.shared.name),
-        );
+        let fix = if is_origin(origin) {
+            format!("ciba-host plugin allow {} --http {origin}", self.shared.name)
+        } else {
+            "ask its author: no such host can be allowed".to_owned()
+        };
+        self.shared.log(LogLevel::Warn, &format!("refused [not-permitted]: HTTP to {origin}. do: {fix}"));
         Error::HttpRequestDenied
     }
 }
@@ -76,8 +78,50 @@ fn origin_of(uri: &http::Uri) -> String {
     }
 }
 
+/// Whether this is an origin and nothing else. Stricter than URLs are: what a plugin asks for is shown to the operator
+/// as part of a command, and must not be one of its own.
+pub(super) fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => (host, port.parse::<u16>().is_ok()),
+        _ => (authority, true),
+    };
+    let name = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    let number = |host: &str| {
+        let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok())
+    };
+    matches!(scheme, "http" | "https") && port && (name(host) || number(host))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_origin_is_nothing_but_an_origin() {
+        for origin in ["https://push.example.com", "http://127.0.0.1:8080", "https://[::1]:8443", "https://[2001:db8::1]"] {
+            assert!(super::is_origin(origin), "{origin}");
+        }
+        for other in [
+            "",
+            "*",
+            "https://",
+            "push.example.com",
+            "ftp://a",
+            "https://a/",
+            "https://a:b",
+            "https://a b",
+            "https://$(id)",
+            "https://a;id",
+            "https://a`id`",
+            "https://a'",
+            "https://a\n",
+            "https://[::1",
+            "https://é.example",
+        ] {
+            assert!(!super::is_origin(other), "{other}");
+        }
+    }
+
     #[test]
     fn an_origin_is_written_as_permissions_are() {
         for (uri, origin) in [

@@ -44,6 +44,12 @@ impl CallLimits {
 pub(super) const LOG_LINE_BYTES: usize = 1_024;
 /// What the host copies out of a guest in one host call, in bytes: wasmtime's default is 128 MiB.
 pub(super) const HOST_CALL_BYTES: usize = 4 << 20;
+/// Random bytes of one host call: wasmtime's default is 64 MiB, which the host would hold beside the guest's own.
+pub(super) const RANDOM_BYTES: u64 = 1 << 20;
+/// The longest reference of a notification that is kept for `withdraw`, in bytes.
+pub(super) const REFERENCE_BYTES: usize = 4 << 10;
+/// The longest explanation of a failure that is handed on, in bytes.
+pub(super) const WORDS_BYTES: usize = 1 << 10;
 /// Handles one call may hold: wasmtime's default is without limit.
 pub(super) const HANDLES: usize = 1_000;
 /// Header bytes of one HTTP message.

@@ -1,6 +1,5 @@
 //! From a file's bytes to a version that may serve: look, compile, compare, try. Any step can refuse.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -11,8 +10,9 @@ use wasmtime::component::{Component, Instance};
 
 use super::contract::exports::ciba::interception as exported;
 use super::guest::Guest;
+use super::http::is_origin;
 use super::refusal::Refusal;
-use super::shape::{self, Sniffed};
+use super::shape::{self, Lacks, Sniffed};
 use super::shared::Shared;
 use super::version::{CallFailure, Callable, Description, Version};
 use super::{Runtime, settings};
@@ -26,6 +26,8 @@ const SMALL: usize = 2 << 20;
 const TEXT_MAX: usize = 200;
 /// The longest schema, in bytes.
 const SCHEMA_MAX: usize = 64 << 10;
+/// The most channels, and the most things to ask for.
+const LISTED_MAX: usize = 32;
 
 /// What is to be loaded.
 pub struct Candidate {
@@ -41,8 +43,8 @@ pub struct Candidate {
 pub enum Loaded {
     /// It may serve.
     Version(Arc<Version>),
-    /// It ends in the middle, and may still be arriving.
-    Unfinished,
+    /// A part of it is missing, which may still be arriving. This is what is wrong with it if no more comes.
+    Unfinished(Refusal),
     /// It is to stay out of service: `enabled = false`.
     Disabled,
 }
@@ -58,18 +60,24 @@ impl Runtime {
             return Ok(Loaded::Disabled);
         }
         if shape::sniff(&candidate.bytes)? == Sniffed::Unfinished {
-            return Ok(Loaded::Unfinished);
+            let what = format!("it ends in the middle, after {} bytes", candidate.bytes.len());
+            return Ok(Loaded::Unfinished(Refusal::new("truncated", what, "copy it again")));
         }
         let digest = ArtefactDigest::of(&candidate.bytes);
         let component = self.component(&candidate.bytes, &digest).await?;
         let exported = shape::compare(&component)?;
+        match exported.lacks() {
+            None => {}
+            Some(Lacks::Rest(refusal)) => return Ok(Loaded::Unfinished(refusal)),
+            Some(Lacks::Everything(refusal)) => return Err(refusal),
+        }
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
             Refusal::new("wrong-import", format!("an import does not have the shape this host gives it: {}", error.root_cause()), REBUILD)
         })?;
         let wrong = |error: wasmtime::Error| Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD);
         let has = |hook: &str| exported.hooks.iter().any(|name| name == hook);
         let limits = self.limits_of(&candidate.name);
-        let mut callable = Callable {
+        let callable = Callable {
             notify: has("notify").then(|| exported::notify::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
             withdraw: has("withdraw").then(|| exported::withdraw::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
             pre,
@@ -77,13 +85,14 @@ impl Runtime {
             limits: limits.for_trial(),
             client: self.door.client(),
         };
-        let (callable_back, description) = {
-            let shared = Arc::clone(&shared);
-            let trial = self.guests().spawn(async move { trial(&callable, &shared).await.map(|description| (callable, description)) });
-            trial.await.map_err(|error| Refusal::new("trial", error.to_string(), "this is a fault of the host: report it"))??
+        let on_trial = Arc::new(shared.on_trial());
+        let tried = {
+            let shared = Arc::clone(&on_trial);
+            self.guests().spawn(async move { trial(&callable, &shared).await.map(|description| (callable, description)) }).await
         };
-        callable = callable_back;
-        settings::check(&description.schema, &callable.settings)?;
+        shared.keep_lines_of(&on_trial);
+        let fault = |error: tokio::task::JoinError| Refusal::new("trial", error.to_string(), "this is a fault of the host: report it");
+        let (mut callable, description) = tried.map_err(fault)??;
         callable.limits = limits;
         Ok(Loaded::Version(Arc::new(Version {
             name: candidate.name.clone(),
@@ -135,15 +144,16 @@ impl Runtime {
 const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin check FILE`";
 
 /// Reads `name.toml`, saying which line is wrong.
-pub(super) fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
-    toml::from_str(text).map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        Refusal::new(
-            "settings-file",
-            format!("{name}.toml:{line}: {}", error.message()),
-            "it has `enabled`, `order`, `[settings]` and `[asks]`",
-        )
-    })
+fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
+    let refuse = |what: String| Refusal::new("settings-file", what, "it has `enabled`, `order`, `[settings]` and `[asks]`");
+    let file: PluginFile = toml::from_str(text).map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        refuse(format!("{name}.toml:{line}: {}", error.message()))
+    })?;
+    match file.asks.http.iter().find(|asked| !is_origin(asked)) {
+        Some(other) => Err(refuse(format!("{name}.toml: `{other}` in [asks] is not an origin"))),
+        None => Ok(file),
+    }
 }
 
 /// Instantiates the component, loads every hook it exports, and lets it describe itself. Never calls a hook.
@@ -178,6 +188,7 @@ async fn try_all(callable: &Callable, store: &mut Store<Guest>) -> Result<Descri
     let plugin = exported::plugin::GuestIndices::new(&callable.pre).map_err(shaped)?.load(&mut *store, &instance).map_err(shaped)?;
     let said = plugin.call_describe(&mut *store).await.map_err(step("describe"))?;
     let description = describe(said, callable.notify.is_some()).map_err(TrialError::Refused)?;
+    settings::check(&description.schema, &callable.settings).map_err(TrialError::Refused)?;
     let settings = callable.settings.to_string();
     let verdict = plugin.call_validate_settings(&mut *store, &settings).await.map_err(step("validate-settings"))?;
     match verdict {
@@ -207,6 +218,9 @@ fn load_hooks(callable: &Callable, store: &mut Store<Guest>, instance: &Instance
 /// What the plugin says of itself, with every text bounded.
 fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Description, Refusal> {
     let refuse = |what: String| Refusal::new("describe", what, "this is for the plugin's author");
+    if said.channels.len() > LISTED_MAX || said.needs.len() > LISTED_MAX {
+        return Err(refuse(format!("its description names more than {LISTED_MAX} channels or needs")));
+    }
     for (field, text) in [("name", &said.name), ("version", &said.version), ("summary", &said.summary)]
         .into_iter()
         .chain(said.channels.iter().map(|channel| ("channels", channel)))
@@ -227,9 +241,10 @@ fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Descr
     let schema =
         serde_json::from_str(&said.settings_schema).map_err(|error| refuse(format!("its settings schema is not JSON: {error}")))?;
     let mut needs = Permissions::default();
-    for need in said.needs.into_iter().take(100) {
+    for need in said.needs {
         match need {
-            exported::plugin::Need::Http(origin) => drop(needs.http.insert(origin)),
+            exported::plugin::Need::Http(origin) if origin == "*" || is_origin(&origin) => drop(needs.http.insert(origin)),
+            exported::plugin::Need::Http(other) => return Err(refuse(format!("it needs HTTP to `{other}`, which is not an origin"))),
             exported::plugin::Need::Inbox => needs.inbox = true,
             exported::plugin::Need::Links => needs.links = true,
             // It can run without what this host has never heard of, or it will be told so when it asks.
@@ -237,13 +252,4 @@ fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Descr
         }
     }
     Ok(Description { name: said.name, version: said.version, summary: said.summary, channels: said.channels, needs, schema })
-}
-
-/// Whether a file of this size is worth reading.
-pub(super) fn check_size(path: &Path, length: u64) -> Result<(), Refusal> {
-    if length <= shape::BYTES_MAX {
-        return Ok(());
-    }
-    let what = format!("{} has {} MiB; at most {} are read", path.display(), length >> 20, shape::BYTES_MAX >> 20);
-    Err(Refusal::new("too-large", what, "build it in release mode, without debug information"))
 }

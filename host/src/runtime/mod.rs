@@ -1,23 +1,26 @@
 //! wasmtime lives here and nowhere else: load, swap, limits, permissions, one method per hook.
 //!
 //! A file in the plugin [`folder`] is taken through [`load`]: looked at ([`shape`]), compiled (or fetched from the
-//! [`cache`]), compared with the contract, and tried. What passes is published in the [`catalog`] by one pointer
-//! store, and called ([`version`]) in a fresh instance each time, on threads for guests, within its [`limits`].
+//! [`cache`]), compared with the contract, and tried. What passes is published ([`take`]) in the [`catalog`] by one
+//! pointer store, and called ([`version`]) in a fresh instance each time, on threads for guests, within its [`limits`].
 
 mod cache;
 mod catalog;
 mod contract;
 mod engine;
+mod files;
 mod folder;
 mod guest;
 mod http;
 mod limits;
 mod load;
 mod measure;
+mod printed;
 mod refusal;
 mod settings;
 mod shape;
 mod shared;
+mod take;
 mod transaction;
 mod version;
 
@@ -25,6 +28,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{Semaphore, watch};
@@ -75,6 +79,10 @@ pub enum Urgency {
     Background,
 }
 
+/// How long a call that nobody waits for stands in line. Then its job is put off, and leaves its place to those of
+/// other plugins: a slow one must not hold them up.
+const IN_LINE: Duration = Duration::from_millis(50);
+
 /// Plugins: what there is, what serves, and how it is called.
 pub struct Runtime {
     engine: Engine,
@@ -94,6 +102,8 @@ pub struct Runtime {
     small_lane: Arc<Semaphore>,
     large_lane: Arc<Semaphore>,
     catalog: watch::Sender<Arc<Catalog>>,
+    /// Held while a version is compared with what serves and put in its place.
+    publishing: tokio::sync::Mutex<()>,
 }
 
 impl Runtime {
@@ -133,6 +143,7 @@ impl Runtime {
             small_lane: Arc::new(Semaphore::new(1)),
             large_lane: Arc::new(Semaphore::new(1)),
             catalog: watch::Sender::new(Arc::default()),
+            publishing: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -177,6 +188,10 @@ impl Runtime {
     /// which its own limits do.
     async fn call(&self, version: &Arc<Version>, transaction: TransactionView, hook: Hook, urgency: Urgency) -> Report<Answered> {
         let wall = version.callable.limits.wall();
+        let patience = match urgency {
+            Urgency::ClientWaits => wall,
+            Urgency::Background => wall.min(IN_LINE),
+        };
         let places = async {
             let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
             let background = match urgency {
@@ -185,10 +200,11 @@ impl Runtime {
             };
             Some((own, background, Arc::clone(&self.places).acquire_owned().await.ok()?))
         };
-        let nothing = |failure| Report { result: Err(failure), inbox: None, took: std::time::Duration::ZERO };
-        let Ok(Some(places)) = tokio::time::timeout(wall, places).await else {
-            version.shared.log(LogLevel::Error, &format!("call failed {}", CallFailure::Busy(wall)));
-            return nothing(CallFailure::Busy(wall));
+        let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
+        let Ok(Some(places)) = tokio::time::timeout(patience, places).await else {
+            let failure = CallFailure::Busy(patience);
+            version.shared.say_busy(&failure);
+            return nothing(failure);
         };
         let version = Arc::clone(version);
         let call = self.guests().spawn(async move {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shared::one_line;
+
 /// See the module. `docs/errors.md` explains every word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -14,8 +16,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(word: &str, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { word: word.to_owned(), what: what.into(), fix: fix.into() }
+    /// `what` may quote the plugin, so it is made one line that can be shown.
+    pub(super) fn new(word: &str, what: impl AsRef<str>, fix: impl Into<String>) -> Self {
+        Self { word: word.to_owned(), what: one_line(what.as_ref()), fix: fix.into() }
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::files;
 use super::refusal::Refusal;
+use crate::protocol::plugin::PluginFile;
 
 /// Stands wherever a secret stood.
 const REDACTED: &str = "[redacted]";
@@ -53,13 +55,29 @@ fn reference(fields: &serde_json::Map<String, Value>) -> Option<Reference> {
     }
 }
 
+/// The files that the settings in this text point to. None where it cannot be read, which is said elsewhere.
+pub(super) fn files(text: &str, directory: &Path) -> Vec<PathBuf> {
+    fn collect(value: &Value, directory: &Path, found: &mut Vec<PathBuf>) {
+        match value {
+            Value::Object(fields) => match reference(fields) {
+                Some(Reference::File(path)) => found.push(directory.join(path)),
+                Some(Reference::Environment(_)) => {}
+                None => fields.values().for_each(|value| collect(value, directory, found)),
+            },
+            Value::Array(items) => items.iter().for_each(|item| collect(item, directory, found)),
+            _ => {}
+        }
+    }
+    let file: PluginFile = toml::from_str(text).unwrap_or_default();
+    let mut found = Vec::new();
+    collect(&serde_json::to_value(file.settings).unwrap_or_default(), directory, &mut found);
+    found
+}
+
 fn fetch(reference: &Reference, directory: &Path, at: &str) -> Result<String, Refusal> {
     match reference {
         Reference::File(path) => {
-            let path = directory.join(path);
-            let text =
-                std::fs::read_to_string(&path).map_err(|error| refused(format!("{at}: {} cannot be read: {error}", path.display())))?;
-            Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+            files::read_secret(&directory.join(path)).map_err(|error| refused(format!("{at}: a secret cannot be read: {error}")))
         }
         Reference::Environment(name) => {
             std::env::var(name).map_err(|_| refused(format!("{at}: the environment has no variable {name}, or it is not UTF-8")))
@@ -67,7 +85,7 @@ fn fetch(reference: &Reference, directory: &Path, at: &str) -> Result<String, Re
     }
 }
 
-fn refused(what: impl Into<String>) -> Refusal {
+fn refused(what: impl AsRef<str>) -> Refusal {
     Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")
 }
 
@@ -91,30 +109,70 @@ pub(super) fn check(schema: &Value, settings: &Value) -> Result<(), Refusal> {
 /// The settings as they may be shown: what the schema marks `writeOnly`, and what came from a file or the
 /// environment, is hidden.
 pub(super) fn redact(settings: &toml::Table, schema: &Value) -> Value {
-    redact_value(serde_json::to_value(settings).unwrap_or_default(), schema)
+    redact_value(serde_json::to_value(settings).unwrap_or_default(), &[schema], schema)
 }
 
-fn redact_value(value: Value, schema: &Value) -> Value {
-    if schema.get("writeOnly") == Some(&Value::Bool(true)) {
+/// `schemas` are those that are written for this value; `root` is where their references start.
+fn redact_value(value: Value, schemas: &[&Value], root: &Value) -> Value {
+    let Some(schemas) = applying(schemas, root) else { return Value::String(REDACTED.to_owned()) };
+    if schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true))) {
         return Value::String(REDACTED.to_owned());
     }
     match value {
         Value::Object(fields) if reference(&fields).is_some() => Value::String(REDACTED.to_owned()),
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(name, value)| {
-                    let schema = schema.get("properties").and_then(|properties| properties.get(&name)).unwrap_or(&Value::Null);
-                    (name, redact_value(value, schema))
-                })
-                .collect(),
-        ),
+        Value::Object(fields) => {
+            let redacted = fields.into_iter().map(|(name, value)| {
+                let inner: Vec<_> = schemas.iter().flat_map(|schema| for_property(schema, &name)).collect();
+                let value = redact_value(value, &inner, root);
+                (name, value)
+            });
+            Value::Object(redacted.collect())
+        }
         Value::Array(items) => {
-            let schema = schema.get("items").unwrap_or(&Value::Null);
-            Value::Array(items.into_iter().map(|item| redact_value(item, schema)).collect())
+            let inner: Vec<_> = schemas.iter().flat_map(|schema| for_items(schema)).collect();
+            Value::Array(items.into_iter().map(|item| redact_value(item, &inner, root)).collect())
         }
         plain => plain,
     }
+}
+
+/// These schemas and all that they draw in. `None` when a reference leads out of sight: then nothing may be shown.
+fn applying<'a>(schemas: &[&'a Value], root: &'a Value) -> Option<Vec<&'a Value>> {
+    let mut all: Vec<&Value> = Vec::new();
+    let mut next = schemas.to_vec();
+    while let Some(schema) = next.pop() {
+        if all.iter().any(|known| std::ptr::eq(*known, schema)) {
+            continue;
+        }
+        all.push(schema);
+        for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+            if let Some(reference) = schema.get(keyword) {
+                next.push(root.pointer(reference.as_str()?.strip_prefix('#')?)?);
+            }
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            next.extend(schema.get(keyword).and_then(Value::as_array).into_iter().flatten());
+        }
+        next.extend(["if", "then", "else"].iter().filter_map(|keyword| schema.get(keyword)));
+        next.extend(schema.get("dependentSchemas").and_then(Value::as_object).into_iter().flat_map(|schemas| schemas.values()));
+    }
+    Some(all)
+}
+
+/// What a schema says of one property. Patterns are not tried: any of them may be meant.
+fn for_property<'a>(schema: &'a Value, name: &str) -> Vec<&'a Value> {
+    let named = schema.get("properties").and_then(|properties| properties.get(name));
+    let patterns = schema.get("patternProperties").and_then(Value::as_object);
+    let others = ["additionalProperties", "unevaluatedProperties"].into_iter().filter_map(|keyword| schema.get(keyword));
+    let others = others.filter(|_| named.is_none());
+    named.into_iter().chain(patterns.into_iter().flat_map(|patterns| patterns.values())).chain(others).collect()
+}
+
+/// What a schema says of items, wherever they stand.
+fn for_items(schema: &Value) -> Vec<&Value> {
+    let keywords = ["items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"];
+    let found = keywords.into_iter().filter_map(|keyword| schema.get(keyword));
+    found.flat_map(|found| found.as_array().map_or_else(|| vec![found], |list| list.iter().collect())).collect()
 }
 
 #[cfg(test)]
@@ -137,6 +195,55 @@ mod tests {
         let missing = resolve(&table("key = { file = 'none' }"), directory.path()).unwrap_err();
         assert!(missing.what.starts_with("/key: "), "{missing}");
         assert!(resolve(&table("key = { env = 'CIBA_HOST_NO_SUCH_VARIABLE' }"), directory.path()).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_the_schema_marks_it() {
+        let settings = table("key = 'hush'\nplain = 'seen'\n[auth]\ntoken = 'hush'\n[[keys]]\nkey = 'hush'");
+        let secret = json!({"type": "string", "writeOnly": true});
+        let hidden = |schema: Value| {
+            let shown = redact(&settings, &schema).to_string();
+            (shown.matches("hush").count(), shown.contains("seen"))
+        };
+        let auth = json!({"properties": {"token": secret}});
+        let keys = json!({"items": {"properties": {"key": secret}}});
+        let properties = json!({"key": secret, "plain": {}, "auth": auth, "keys": keys});
+        assert_eq!(hidden(json!({})), (3, true));
+        assert_eq!(hidden(json!({"properties": properties})), (0, true));
+        assert_eq!(hidden(json!({"allOf": [{"anyOf": [{"then": {"properties": properties}}]}]})), (0, true));
+        assert_eq!(hidden(json!({"$ref": "#/$defs/all", "$defs": {"all": {"properties": properties}}})), (0, true));
+        let refers = json!({"key": {"$ref": "#/$defs/secret"}, "auth": {"additionalProperties": {"$ref": "#/$defs/secret"}},
+            "keys": {"prefixItems": [{"patternProperties": {"^k": {"$ref": "#/$defs/secret"}}}]}});
+        assert_eq!(hidden(json!({"properties": refers, "$defs": {"secret": secret}})), (0, true));
+        // Out of sight, or in a circle.
+        assert_eq!(hidden(json!({"$ref": "https://schemas.example/all"})), (0, false));
+        assert_eq!(hidden(json!({"$ref": "#", "properties": properties})), (0, true));
+    }
+
+    /// The schema is a stranger's, and the thread that applies it has a stack like any other.
+    #[test]
+    fn a_schema_that_turns_in_circles_or_goes_deep_is_no_danger() {
+        let settings = json!({"key": "x"});
+        for circle in [
+            json!({"$ref": "#"}),
+            json!({"allOf": [{"$ref": "#"}]}),
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}}),
+        ] {
+            let _ = check(&circle, &settings);
+        }
+        // As long a chain as fits into a description.
+        for link in [
+            |next: usize| json!({"$ref": format!("#/$defs/{next}")}),
+            |next| json!({"not": {"anyOf": [{"$ref": format!("#/$defs/{next}")}]}}),
+        ] {
+            let definitions: serde_json::Map<_, _> =
+                (0..2_300).map(|number| (number.to_string(), link(number + 1))).chain([("2300".to_owned(), json!(false))]).collect();
+            let deep = json!({"$ref": "#/$defs/0", "$defs": definitions});
+            assert!(deep.to_string().len() > 64 << 10);
+            let settings = settings.clone();
+            let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || check(&deep, &settings).is_err());
+            assert!(thread.unwrap().join().unwrap());
+        }
     }
 
     #[test]

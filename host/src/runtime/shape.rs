@@ -90,7 +90,7 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
             None => Refusal::new("unknown-import", what, "leave out what needs it; the WIT in wit/ says what there is"),
         });
     }
-    let mut exported = Exported::default();
+    let mut exported = Exported { nothing: true, ..Exported::default() };
     for (number, (name, item)) in kind.exports(engine).enumerate() {
         if number >= MORE_EXPORTS {
             return Err(Refusal::new(
@@ -99,6 +99,7 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
                 "export `plugin` and its hooks",
             ));
         }
+        exported.nothing = false;
         let Some(interface) = name.strip_prefix(CONTRACT) else { continue };
         let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
         if !is_version(version) {
@@ -114,14 +115,6 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
             }
         }
     }
-    if !exported.plugin {
-        let what = format!("it does not export {CONTRACT}plugin@{CONTRACT_VERSION}.0, by which a plugin says who it is");
-        return Err(Refusal::new("not-a-plugin", what, "use the ciba-guest crate, or a world that exports `plugin`"));
-    }
-    if exported.hooks.is_empty() {
-        let what = format!("it exports no hook, so that nothing would ever call it; there are {}", HOOKS.join(", "));
-        return Err(Refusal::new("no-hook", what, "export a hook, for example `notify`"));
-    }
     Ok(exported)
 }
 
@@ -130,8 +123,32 @@ const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin 
 /// What of the contract a component exports.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exported {
+    nothing: bool,
     plugin: bool,
     pub(super) hooks: Vec<String>,
+}
+
+/// What a plugin lacks that it cannot be without.
+pub(super) enum Lacks {
+    /// It has a part, or nothing at all: a file that is cut between two sections looks like this while it arrives.
+    Rest(Refusal),
+    /// It is something else.
+    Everything(Refusal),
+}
+
+impl Exported {
+    pub(super) fn lacks(&self) -> Option<Lacks> {
+        if !self.plugin {
+            let what = format!("it does not export {CONTRACT}plugin@{CONTRACT_VERSION}.0, by which a plugin says who it is");
+            let refusal = Refusal::new("not-a-plugin", what, "use the ciba-guest crate, or a world that exports `plugin`");
+            let arriving = self.nothing || !self.hooks.is_empty();
+            return Some(if arriving { Lacks::Rest(refusal) } else { Lacks::Everything(refusal) });
+        }
+        self.hooks.is_empty().then(|| {
+            let what = format!("it exports no hook, so that nothing would ever call it; there are {}", HOOKS.join(", "));
+            Lacks::Rest(Refusal::new("no-hook", what, "export a hook, for example `notify`"))
+        })
+    }
 }
 
 fn is_version(version: &str) -> bool {

@@ -8,11 +8,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limits::LOG_LINE_BYTES;
+use super::version::CallFailure;
 use crate::clock::Clock;
 use crate::protocol::plugin::{Permissions, PluginName};
 
 /// Log lines kept per plugin.
 const LINES_KEPT: usize = 500;
+
+/// How often it is said that there is no place for calls, in seconds: it is so for all of them or for none.
+const BUSY_SAID: i64 = 10;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +66,8 @@ pub struct Shared {
     failures: AtomicU64,
     refused: AtomicU64,
     micros: AtomicU64,
+    /// When it was last said that there was no place.
+    busy_said: Mutex<Option<Timestamp>>,
 }
 
 impl Shared {
@@ -75,7 +81,21 @@ impl Shared {
             failures: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             micros: AtomicU64::new(0),
+            busy_said: Mutex::default(),
         }
+    }
+
+    /// The same plugin during a trial, in which it may do nothing whatever it was allowed.
+    pub(super) fn on_trial(&self) -> Self {
+        Self::new(self.name.clone(), self.clock.clone(), Permissions::default())
+    }
+
+    /// Keeps the lines of a trial, which the host's log has already.
+    pub(super) fn keep_lines_of(&self, trial: &Self) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.extend(trial.lines());
+        let surplus = lines.len().saturating_sub(LINES_KEPT);
+        lines.drain(..surplus);
     }
 
     /// What it may do at this moment. Read at each host call: a permission taken back counts at once.
@@ -103,6 +123,16 @@ impl Shared {
         lines.push_back(LogLine { at: self.clock.now(), level, text });
     }
 
+    /// Says that a call had no place, but not of every one.
+    pub(super) fn say_busy(&self, failure: &CallFailure) {
+        let now = self.clock.now();
+        let mut said = self.busy_said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| now.duration_since(said).as_secs() >= BUSY_SAID) {
+            *said = Some(now);
+            self.log(LogLevel::Warn, &format!("calls are put off {failure}. do: see why it is slow, or raise its `concurrency`"));
+        }
+    }
+
     /// The latest lines, oldest first.
     pub fn lines(&self) -> Vec<LogLine> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
@@ -126,7 +156,7 @@ impl Shared {
 }
 
 /// Whatever a guest wrote, as one line that cannot pass for another: cut, control characters escaped.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for character in text.trim_end().chars() {
         if line.len() >= LOG_LINE_BYTES {

@@ -15,13 +15,16 @@ use super::contract::exports::ciba::interception as exported;
 use super::engine::TICK;
 use super::guest::{Guest, InboxMessage, TransactionHandle};
 use super::http::Outgoing;
-use super::limits::{CallLimits, HOST_CALL_BYTES};
+use super::limits::{CallLimits, HOST_CALL_BYTES, REFERENCE_BYTES, WORDS_BYTES};
 use super::shared::{LogLevel, Shared};
 use super::transaction::TransactionView;
 use crate::outbound::Client;
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
 
 pub use exported::notify::Outcome;
+
+/// Lines kept of what one call printed, besides those it logged.
+const PRINTED_LINES: usize = 20;
 
 /// What a plugin says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,6 +100,15 @@ impl Version {
         (imports, kind.exports(engine).map(|(name, _)| name.to_owned()).collect())
     }
 
+    /// What no longer happens when it is gone.
+    pub(super) fn without_it(&self) -> String {
+        if self.callable.notify.is_some() {
+            format!("nobody is notified on the channel {} any more", self.description.channels.join(", "))
+        } else {
+            "notifications are not taken back any more".to_owned()
+        }
+    }
+
     /// Whether it can take notifications back.
     pub fn can_withdraw(&self) -> bool {
         self.callable.withdraw.is_some()
@@ -142,6 +154,9 @@ pub enum CallFailure {
     /// It wanted more memory than it may have.
     #[error("[memory-limit] wanted more than {0} MiB of memory")]
     Memory(u32),
+    /// It handed over more than the host takes.
+    #[error("[size-limit] {0}")]
+    Size(String),
     /// It called itself too deeply.
     #[error("[stack-limit] called itself too deeply")]
     Stack,
@@ -237,7 +252,13 @@ impl Callable {
             Hook::Notify => {
                 let Some(indices) = &self.notify else { return Ok(Err(CallFailure::NoHook("notify"))) };
                 let guest = indices.load(&mut *store, instance)?;
-                guest.call_notify(&mut *store, lent).await?.map(Answered::Notify)
+                match guest.call_notify(&mut *store, lent).await? {
+                    Ok(outcome) => match bounded(outcome) {
+                        Ok(outcome) => Ok(Answered::Notify(outcome)),
+                        Err(failure) => return Ok(Err(failure)),
+                    },
+                    Err(error) => Err(error),
+                }
             }
             Hook::Withdraw { reference, why } => {
                 let Some(indices) = &self.withdraw else { return Ok(Err(CallFailure::NoHook("withdraw"))) };
@@ -254,9 +275,9 @@ impl Callable {
         Ok(answered.map_err(|error| {
             use super::contract::ciba::interception::refusals::ScriptError;
             match error {
-                ScriptError::Settings(why) => CallFailure::Settings(why),
-                ScriptError::Temporary(why) => CallFailure::Temporary(why),
-                ScriptError::Other(why) => CallFailure::Script(why),
+                ScriptError::Settings(why) => CallFailure::Settings(cut(why)),
+                ScriptError::Temporary(why) => CallFailure::Temporary(cut(why)),
+                ScriptError::Other(why) => CallFailure::Script(cut(why)),
             }
         }))
     }
@@ -270,22 +291,50 @@ impl Callable {
         if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
             return CallFailure::Stack;
         }
+        let words = error.root_cause().to_string();
+        // The error's type is wasmtime's own, so its words have to do.
+        if words.starts_with("too much data is being copied") {
+            return CallFailure::Size(format!("handed over more than {} MiB at once", HOST_CALL_BYTES >> 20));
+        }
         if guest.budget.exhausted {
             return CallFailure::Memory(self.limits.memory_mib);
         }
-        CallFailure::Trap(error.root_cause().to_string())
+        CallFailure::Trap(cut(words))
     }
 }
 
+/// The same outcome, if it is worth keeping. Explanations are cut, references are not: a part of one is of no use.
+fn bounded(outcome: Outcome) -> Result<Outcome, CallFailure> {
+    Ok(match outcome {
+        Outcome::Accepted(reference) if reference.len() > REFERENCE_BYTES => {
+            let what = format!("accepted with a reference of {} bytes; at most {REFERENCE_BYTES} are kept", reference.len());
+            return Err(CallFailure::Size(what));
+        }
+        Outcome::CredentialRejected(why) => Outcome::CredentialRejected(cut(why)),
+        Outcome::PayloadRejected(why) => Outcome::PayloadRejected(cut(why)),
+        Outcome::Other(what) => Outcome::Other(cut(what)),
+        outcome => outcome,
+    })
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > WORDS_BYTES {
+        text.truncate(text.floor_char_boundary(WORDS_BYTES));
+        text.push('…');
+    }
+    text
+}
+
 impl Guest {
-    /// Gives what the guest printed to its log, and says how many lines were dropped.
+    /// Gives what the guest printed to its log, and says how many lines were not kept.
     pub(super) fn flush_output(&self) {
-        let printed = self.output.contents();
-        for line in String::from_utf8_lossy(&printed).lines().filter(|line| !line.trim().is_empty()).take(20) {
+        let printed = self.printed.lines();
+        for line in printed.iter().take(PRINTED_LINES) {
             self.shared.log(LogLevel::Info, line);
         }
-        if self.log_lines_dropped > 0 {
-            self.shared.log(LogLevel::Warn, &format!("[log-limit] {} more lines were not kept", self.log_lines_dropped));
+        let dropped = self.log_lines_dropped as usize + printed.len().saturating_sub(PRINTED_LINES);
+        if dropped > 0 {
+            self.shared.log(LogLevel::Warn, &format!("[log-limit] {dropped} more lines were not kept"));
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::client::Client;
-use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::{Decision, Request};
@@ -74,6 +74,13 @@ pub struct Job {
     pub request: Request,
     /// How devices were reached so far.
     pub notified: Vec<Notified>,
+    /// Who asks whom.
+    pub parties: Parties,
+}
+
+/// Who asks whom, as plugins are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parties {
     /// The client's registered name, while it is registered.
     pub client_name: Option<String>,
     /// The user's name, while there is such a user.
@@ -104,8 +111,8 @@ pub struct NewRequest {
     pub request: Request,
     /// Digest of `auth_req_id`; `None` for an outside provider's request.
     pub auth_req_id: Option<Digest>,
-    /// Whether a notify job is written with it.
-    pub notify: bool,
+    /// To whom a notify job that is written with it speaks; `None` for a request that nobody is told of.
+    pub notify: Option<Parties>,
 }
 
 /// What a finished notify job leaves behind.
@@ -163,8 +170,8 @@ pub struct Listed {
 /// How a decision ended.
 #[derive(Clone, Debug)]
 pub enum Decided {
-    /// It counts.
-    Now,
+    /// It counts, and the request now stands like this.
+    Now(Box<Card>),
     /// It does not: the request stands as it says, or there is none of this user.
     Not(Option<Box<Card>>),
 }
@@ -237,8 +244,8 @@ pub trait Store: Send + Sync {
 
     /// Stores a request, and the job that announces it.
     fn start(&self, new: NewRequest) -> Answer<'_, ()>;
-    /// The request with this `auth_req_id`.
-    fn request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>>;
+    /// The request that this `auth_req_id` was issued for: an invented one finds nothing.
+    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>>;
     /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided>;
     /// The person says that a decided request of theirs was not theirs: what it gave is taken back, and what was not
@@ -266,6 +273,8 @@ pub trait Store: Send + Sync {
 
     /// Reserves jobs that are due. A reserved job is not given out again before `release`, or a restart.
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
+    /// Makes every notification that was postponed due now: what it waited for may be there.
+    fn hasten_notifications(&self, now: Timestamp);
     /// Ends or postpones a notify job, with everything it brought about.
     fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()>;
     /// Ends a job (`None`) or postpones it.

@@ -10,6 +10,9 @@ const words = document.title.replace(/^\(\d+\) /, "");
 export const pending = () => [...list.querySelectorAll('[data-state="pending"]')];
 const find = (transaction) => list.querySelector(`[data-transaction="${CSS.escape(transaction)}"]`);
 
+/** The transactions whose outcome was read. */
+const dismissed = new Set();
+
 let announcing;
 
 /** Reads a text aloud for those who do not see it appear. */
@@ -46,6 +49,7 @@ function merge(cards) {
   const arrived = [];
   for (const card of cards) {
     const present = find(card.dataset.transaction);
+    if (dismissed.has(card.dataset.transaction)) continue;
     if (!present) arrived.push(join(card));
     else if (!present.dataset.busy && present.dataset.state !== card.dataset.state) replace(present, card);
     else if (!present.dataset.busy) adoptNote(present, card);
@@ -97,6 +101,12 @@ export async function settle(card) {
   else if (element.dataset.state !== "pending") replace(card, element);
   else return "pending";
   return "settled";
+}
+
+/** The person has read it. The server shows an outcome for a while; here it does not come back. */
+export function dismiss(card) {
+  dismissed.add(card.dataset.transaction);
+  remove(card);
 }
 
 export function remove(card) {

@@ -1,6 +1,6 @@
 // The shop: starts a payment, shows how far it is, and what happens behind the counter.
 
-import { learn, now, spell, watchForSleep } from "./clock.js";
+import { learn, now, spell, tellTimes, watchForSleep } from "./clock.js";
 import { showStatus, showSteps } from "./strip.js";
 
 const shop = document.getElementById("shop");
@@ -37,7 +37,7 @@ async function pay() {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true");
   try {
-    const answer = await ask("/demo/start", { binding_message: `Pay 42.50, code ${code()}`, scope: "openid profile" });
+    const answer = await ask("/demo/start", { binding_message: `Pay 42.50, code ${code()}` });
     const started = await answer.json().catch(() => ({}));
     if (!answer.ok) return trouble(started);
     current = started.run;
@@ -85,20 +85,23 @@ function show(told) {
   }
   field("not_notified").textContent = told.not_notified ?? "";
   if (told.claims) {
-    field("claims").replaceChildren(...Object.entries(told.claims).map(row));
+    field("claims").replaceChildren(...told.known.map(row));
+    tellTimes(field("claims"));
     field("raw_claims").textContent = JSON.stringify(told.claims, null, 2);
   }
   field("id_token").textContent = told.id_token ?? "";
   phase(told.state);
 }
 
-function row([name, value]) {
-  const [line, term, detail, text] = ["div", "dt", "dd", "bdi"].map((kind) => document.createElement(kind));
-  text.dir = "auto";
-  text.textContent = typeof value === "string" ? value : JSON.stringify(value);
-  term.textContent = name;
+function row({ term, name, value, at }) {
+  const [line, title, claim, detail] = ["div", "dt", "code", "dd"].map((kind) => document.createElement(kind));
+  const text = document.createElement(at === null ? "bdi" : "time");
+  if (at === null) Object.assign(text, { dir: "auto", textContent: value });
+  else Object.assign(text, { dateTime: new Date(at * 1000).toISOString() }).dataset.form = "seconds";
+  claim.textContent = name;
+  title.append(`${term} `, claim);
   detail.append(text);
-  line.append(term, detail);
+  line.append(title, detail);
   return line;
 }
 
@@ -148,6 +151,7 @@ if (navigator.clipboard) {
     button.addEventListener("click", () => copy(button).catch(() => {}));
   }
 }
+tellTimes(document);
 if (!fixture) {
   learn(Number(document.body.dataset.now), performance.now());
   shop.querySelector("[data-pay]").addEventListener("click", pay);

@@ -63,7 +63,7 @@ function onClick(event, cards) {
   const summary = event.target.closest("summary");
   if (dismiss) {
     event.preventDefault();
-    cards.remove(dismiss.closest(".card"));
+    cards.dismiss(dismiss.closest(".card"));
   } else if (summary?.parentElement.matches(":only-child[open]")) {
     // A single request does not fold away.
     event.preventDefault();
@@ -75,7 +75,8 @@ async function onCheck(event, cards) {
   const button = event.target.querySelector("button");
   button.setAttribute("aria-busy", "true");
   try {
-    await cards.refresh({ path: "/device/check", method: "POST" });
+    // A form with nothing in it, as the button sends it without this script.
+    await cards.refresh({ path: "/device/check", method: "POST", body: new URLSearchParams() });
     if (!cards.pending().length) cards.announce(document.querySelector(".when-heard h2").textContent);
   } catch {
     cards.announce(lineWords("offline"));

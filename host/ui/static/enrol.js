@@ -39,7 +39,6 @@ function ask(token, userName) {
   const form = section.querySelector("form[data-when='ready']");
   const known = document.getElementById("requests")?.dataset.user;
   if (known === userName) {
-    section.querySelector("[data-when='already'] bdi").textContent = userName;
     section.dataset.link = "already";
     return;
   }

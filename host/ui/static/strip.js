@@ -34,6 +34,8 @@ function showPlugin(strip, plugin) {
   }
   const before = part(item, "spoken").textContent;
   if (before && before !== plugin.spoken) flip(item, before);
+  // "1 → 2" is news of a swap, not of a refusal.
+  if (plugin.state !== "serving") part(item, "before").hidden = true;
   item.className = plugin.state;
   write(part(item, "name"), plugin.name);
   write(part(item, "spoken"), plugin.spoken);
@@ -60,6 +62,7 @@ function spellUptime(seconds) {
 export function showSteps(steps) {
   const list = behind.querySelector("[data-steps]");
   behind.querySelector("[data-no-steps]").hidden = steps.length > 0;
+  behind.querySelector("[data-own-steps]").hidden = steps.length === 0;
   while (list.children.length > steps.length) list.lastElementChild.remove();
   steps.forEach((step, index) => {
     const item = list.children[index] ?? list.appendChild(copyOf("step"));

@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use ciba_tests::node;
 use ciba_tests::process::Server;
 
-use crate::cpu::Usage;
-use crate::load::{self, Endpoints, Flow, Round, STEPS};
 use crate::options::Options;
 use crate::ours::{Host, data_directory};
 use crate::peer;
 use crate::report::{Goal, Table, median};
+use ciba_tests::cpu::Usage;
+use ciba_tests::load::{self, Endpoints, Flow, Round, STEPS};
 
 const WARM_UP: Duration = Duration::from_secs(3);
 

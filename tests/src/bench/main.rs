@@ -1,12 +1,9 @@
 //! The benchmark: every number that the project promises, measured in one run on one machine, beside
 //! its goal. `scripts/bench` builds what it needs and calls it. Numbers live here, not in timed tests.
 
-mod connection;
-mod cpu;
-mod device;
 mod flow;
 mod hooks;
-mod load;
+mod hostile;
 mod options;
 mod ours;
 mod peer;
@@ -42,6 +39,9 @@ async fn measure() -> Result<()> {
     }
     if options.wants("swap") {
         swap::run(&options)?;
+    }
+    if options.wants("hostile") {
+        hostile::run(&options).await?;
     }
     if options.wants("flow") {
         flow::run(&options).await?;

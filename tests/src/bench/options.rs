@@ -13,9 +13,10 @@ sections (all, unless some are named):
   store    transactions per second, on this disk and with a slow fsync
   flow     complete authentications beside oidc-provider
   start    from start to ready, idle memory
-  swap     from a dropped plugin to serving it";
+  swap     from a dropped plugin to serving it
+  hostile  /token while guests loop on every processor";
 
-pub const SECTIONS: [&str; 5] = ["hooks", "store", "flow", "start", "swap"];
+pub const SECTIONS: [&str; 6] = ["hooks", "store", "flow", "start", "swap", "hostile"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {

@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail};
 use ciba_tests::process::Server;
 use tempfile::TempDir;
 
-use crate::connection::Origin;
-use crate::device::{Device, Phone};
-use crate::load::{Endpoints, Flow};
 use crate::options::Options;
+use ciba_tests::connection::Origin;
+use ciba_tests::device::{Device, Phone};
+use ciba_tests::load::{Endpoints, Flow};
 
 /// The program under measurement and the directory that it works in.
 #[derive(Clone, Debug)]
@@ -62,7 +62,8 @@ impl Host {
         Ok(flows)
     }
 
-    fn command(&self, words: &[&str]) -> Result<Vec<u8>> {
+    /// A command on its data directory, and what it printed.
+    pub fn command(&self, words: &[&str]) -> Result<Vec<u8>> {
         let mut command = Command::new(&self.program);
         command.args(words).arg("--data").arg(&self.data);
         let output = command.output().with_context(|| format!("cannot start {command:?}"))?;

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::connection::{Connection, Origin};
-use crate::device::Device;
-use crate::load::{Endpoints, Flow};
+use ciba_tests::connection::{Connection, Origin};
+use ciba_tests::device::Device;
+use ciba_tests::load::{Endpoints, Flow};
 
 pub const NAME: &str = "oidc-provider";
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::cpu::Usage;
 use crate::options::Options;
 use crate::ours::{Host, data_directory};
 use crate::report::{Goal, Table, median};
+use ciba_tests::cpu::Usage;
 
 /// Long enough for work that a start leaves to the background.
 const SETTLING: Duration = Duration::from_secs(2);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ciba_host::clock::{Clock, Random};
-use ciba_host::protocol::identifier::{Bearer, TransactionId};
+use ciba_host::protocol::identifier::{AuthReqId, TransactionId};
 use ciba_host::protocol::transaction::{Request, Stored};
 use ciba_host::store::sqlite::SqliteStore;
-use ciba_host::store::{NewRequest, Store};
+use ciba_host::store::{NewRequest, Parties, Store};
 use ciba_tests::shims;
 
 use crate::options::Options;
@@ -73,7 +73,7 @@ pub fn measure(arguments: &[String]) -> Result<()> {
 async fn write(callers: usize, duration: Duration) -> Result<Figures> {
     let data = data_directory()?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data.path().join("bench.db"))?);
-    let before = crate::cpu::Usage::of(std::process::id())?;
+    let before = ciba_tests::cpu::Usage::of(std::process::id())?;
     let begun = Instant::now();
     let tasks: Vec<_> = (0..callers)
         .map(|_| {
@@ -94,7 +94,7 @@ async fn write(callers: usize, duration: Duration) -> Result<Figures> {
         each.extend(task.await??);
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let used = crate::cpu::Usage::of(std::process::id())?;
+    let used = ciba_tests::cpu::Usage::of(std::process::id())?;
     each.sort_by(f64::total_cmp);
     let p99_ms = *each.get(each.len() * 99 / 100).context("nothing was written")?;
     let count = each.len() as f64;
@@ -103,8 +103,10 @@ async fn write(callers: usize, duration: Duration) -> Result<Figures> {
 
 fn new_request() -> NewRequest {
     let now = Clock::System.now();
+    let transaction = TransactionId::new(now, Random.bytes());
+    let auth_req_id = AuthReqId::new(&transaction, Random.bytes()).digest();
     let request = Request {
-        transaction: TransactionId::from_random(Random.bytes()),
+        transaction,
         client: "demo".into(),
         user: "alice".into(),
         scope: "openid".to_owned(),
@@ -115,5 +117,5 @@ fn new_request() -> NewRequest {
         expires_at: now + Duration::from_secs(120),
         decided_at: None,
     };
-    NewRequest { request, auth_req_id: Some(Bearer::from_random(Random.bytes()).digest()), notify: true }
+    NewRequest { request, auth_req_id: Some(auth_req_id), notify: Some(Parties::default()) }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::App;
 use super::answer;
-use super::console::{plugin_state, short};
+use super::console::{plugin_state, sentence, short};
 use super::views::demo::{Page, PluginStatus, Status};
 use super::views::text::Locale;
 use super::views::{Script, Secret, states as fixtures};
@@ -158,13 +158,14 @@ async fn status_of(app: &App, demo: &Demo) -> Status {
     let plugins = app.operator.plugins().await.unwrap_or_default();
     let plugins = plugins
         .into_iter()
+        .filter(|plugin| plugin.state != "removed")
         .map(|plugin| PluginStatus {
             name: plugin.name.to_string(),
             version: plugin.version,
             digest: plugin.digest.as_deref().map(short),
             state: plugin_state(&plugin.state),
             since_ms: plugin.since.unwrap_or(now).as_millisecond(),
-            message: plugin.message,
+            message: plugin.message.as_deref().map(sentence),
             replaced: None,
         })
         .collect();

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use super::super::App;
 use super::super::views::Secret;
-use super::super::views::demo::{Notified, Run, RunState, Started, Step};
+use super::super::views::demo::{Claim, Notified, Run, RunState, Started, Step};
 use super::{Demo, SHOP};
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::discovery::path;
-use crate::protocol::identifier::TransactionId;
+use crate::protocol::identifier::{TransactionId, UnverifiedAuthReqId};
 use crate::protocol::transaction::State;
 use crate::store::StoreError;
 
@@ -43,14 +43,13 @@ type Refusal = (StatusCode, Value);
 
 /// Asks the provider, and goes on polling in the background.
 pub(super) async fn start(app: &App, demo: &Arc<Demo>, binding_message: String) -> Result<Started, Refusal> {
-    let form = [("scope", "openid profile"), ("login_hint", "alice"), ("binding_message", binding_message.as_str())];
+    let form = [("scope", "openid"), ("login_hint", "alice"), ("binding_message", binding_message.as_str())];
     let (status, answer) = ask(demo, path::BACKCHANNEL_AUTHENTICATION, &form).await.map_err(away)?;
     let curl = curl(&app.flow.issuer, path::BACKCHANNEL_AUTHENTICATION, &form);
     let (Some(auth_req_id), Some(expires_in)) = (answer["auth_req_id"].as_str(), answer["expires_in"].as_u64()) else {
         return Err((status, answer));
     };
-    let digest = crate::protocol::identifier::Digest::of(auth_req_id.as_bytes());
-    let stored = app.flow.store.request_by_auth_req_id(&digest).await.ok().flatten();
+    let stored = app.flow.store.request_by_auth_req_id(&UnverifiedAuthReqId::read(auth_req_id)).await.ok().flatten();
     let Some(stored) = stored else { return Err(away("the request is gone".to_owned())) };
     let step = Step { title: "The shop asks".to_owned(), curl: Secret(curl.clone()), answer: Secret(pretty(&answer)) };
     let purchase = Arc::new(Purchase {
@@ -74,13 +73,15 @@ pub(super) async fn start(app: &App, demo: &Arc<Demo>, binding_message: String) 
 /// Polls until there is an answer. The provider holds each poll, because this client opted in to that.
 async fn poll(app: App, demo: Arc<Demo>, purchase: Arc<Purchase>, auth_req_id: String) {
     let form = [("grant_type", GRANT_TYPE_CIBA), ("auth_req_id", auth_req_id.as_str())];
+    // The shop's own is of no use to anybody else.
+    let by_hand = [("grant_type", GRANT_TYPE_CIBA), ("auth_req_id", "YOURS")];
     loop {
         match ask(&demo, path::TOKEN, &form).await {
             Ok((_, answer)) => {
                 let pending = matches!(answer["error"].as_str(), Some("authorization_pending" | "slow_down" | "temporarily_unavailable"));
                 let step = Step {
                     title: "The shop asks for the tokens".to_owned(),
-                    curl: Secret(curl(&app.flow.issuer, path::TOKEN, &form)),
+                    curl: Secret(curl(&app.flow.issuer, path::TOKEN, &by_hand)),
                     answer: Secret(pretty(&answer)),
                 };
                 let mut heard = purchase.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +132,7 @@ pub(super) async fn look(app: &App, purchase: &Purchase) -> Result<Run, StoreErr
         not_notified,
         expires_at_ms: purchase.expires_at_ms,
         now_ms: now.as_millisecond(),
+        known: claims.as_ref().map(Claim::known).unwrap_or_default(),
         claims,
         id_token: id_token.map(Secret),
         steps,

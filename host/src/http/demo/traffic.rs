@@ -10,7 +10,7 @@ use super::shop::ask;
 use crate::flow::operator::Command;
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::discovery::path;
-use crate::protocol::identifier::Digest;
+use crate::protocol::identifier::UnverifiedAuthReqId;
 use crate::protocol::transaction::Decision;
 use crate::protocol::user::CHANNEL_INBOX;
 use crate::store::Decided;
@@ -92,7 +92,7 @@ async fn run(app: App, demo: Arc<Demo>) {
     let mut ticks = tokio::time::interval(PACE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut number = 0;
-    while demo.traffic.is_on() && !*app.stopping.borrow() {
+    while demo.traffic.is_on() && !*app.flow.stopping.borrow() {
         ticks.tick().await;
         number = number % VISITORS + 1;
         let (app, demo, username) = (app.clone(), Arc::clone(&demo), visitor(number));
@@ -119,7 +119,7 @@ async fn authenticate(app: &App, demo: &Demo, username: &str) -> Result<(), Stri
     let start = [("scope", "openid"), ("login_hint", username), ("binding_message", "Demo traffic")];
     let (_, started) = ask(demo, path::BACKCHANNEL_AUTHENTICATION, &start).await?;
     let auth_req_id = started["auth_req_id"].as_str().ok_or_else(|| started.to_string())?;
-    let stored = app.flow.store.request_by_auth_req_id(&Digest::of(auth_req_id.as_bytes())).await.map_err(|error| error.to_string())?;
+    let stored = app.flow.store.request_by_auth_req_id(&UnverifiedAuthReqId::read(auth_req_id)).await.map_err(|error| error.to_string())?;
     let request = stored.ok_or("the request is gone")?;
     let mut wake = app.flow.wakes.of_user(&request.user);
     loop {
@@ -130,7 +130,7 @@ async fn authenticate(app: &App, demo: &Demo, username: &str) -> Result<(), Stri
         wake.changed().await;
     }
     let decided = app.flow.decide(&request.transaction, &request.user, Decision::Approve, "Visitor's phone", None).await;
-    if !matches!(decided, Ok(Decided::Now)) {
+    if !matches!(decided, Ok(Decided::Now(_))) {
         return Err(format!("not decided: {decided:?}"));
     }
     let redeem = [("grant_type", GRANT_TYPE_CIBA), ("auth_req_id", auth_req_id)];

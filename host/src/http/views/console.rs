@@ -77,7 +77,6 @@ pub struct RequestRow {
     pub state: RequestState,
     pub started_at: Moment,
     pub expires_at: Moment,
-    pub ended_at: Option<Moment>,
     /// One entry per attempt to tell the person: "inbox 0.1.0, 14 µs".
     pub notified: Vec<String>,
 }
@@ -158,6 +157,7 @@ impl Overview {
         } else if serving == self.plugins.len() {
             match serving {
                 1 => ("1 plugin serving".to_owned(), "good"),
+                2 => ("Both plugins serving".to_owned(), "good"),
                 _ => (format!("All {serving} plugins serving"), "good"),
             }
         } else {

@@ -69,7 +69,10 @@ pub struct Run {
     pub not_notified: Option<String>,
     pub expires_at_ms: i64,
     pub now_ms: i64,
+    /// The ID token's claims as they are.
     pub claims: Option<Value>,
+    /// The same, as far as a person makes something of them.
+    pub known: Vec<Claim>,
     pub id_token: Option<Secret>,
     pub steps: Vec<Step>,
 }
@@ -94,12 +97,41 @@ pub struct Notified {
     pub micros: u64,
 }
 
+/// A claim in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct Claim {
+    /// "Who".
+    pub term: &'static str,
+    /// `sub`.
+    pub name: &'static str,
+    pub value: String,
+    /// The value, where it is a time.
+    pub at: Option<Moment>,
+}
+
 /// One exchange with the provider, repeatable by hand.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     pub title: String,
     pub curl: Secret,
     pub answer: Secret,
+}
+
+impl Claim {
+    /// What people ask first comes first. What is not in this list stands in the JSON below it.
+    const TERMS: [(&'static str, &'static str); 6] =
+        [("Who", "sub"), ("Confirmed", "auth_time"), ("Vouched for by", "iss"), ("For", "aud"), ("Issued", "iat"), ("Good until", "exp")];
+
+    /// The claims of an ID token that are in the list.
+    #[must_use]
+    pub fn known(claims: &Value) -> Vec<Self> {
+        let one = |(term, name)| {
+            let value = claims.get(name)?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(Self { term, name, value: text, at: value.as_i64().map(Moment) })
+        };
+        Self::TERMS.into_iter().filter_map(one).collect()
+    }
 }
 
 impl Page {
@@ -160,17 +192,8 @@ impl Page {
         self.shown.as_ref().map_or(&[], |shown| &shown.run.steps)
     }
 
-    /// The claims as rows: name, and value as a person reads it.
-    fn claims(&self) -> Vec<(String, String)> {
-        let claims = self.shown.as_ref().and_then(|shown| shown.run.claims.as_ref());
-        let Some(Value::Object(claims)) = claims else {
-            return Vec::new();
-        };
-        let row = |(name, value): (&String, &Value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            (name.clone(), value)
-        };
-        claims.iter().map(row).collect()
+    fn known(&self) -> &[Claim] {
+        self.shown.as_ref().map_or(&[], |shown| &shown.run.known)
     }
 
     fn raw_claims(&self) -> String {

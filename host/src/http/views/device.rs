@@ -174,9 +174,12 @@ impl Page {
         (self.text().add_this_phone_for)(&foreign(name))
     }
 
-    /// Only where somebody is connected; filled by the script, like the question.
-    fn already_added(&self) -> Markup {
-        (self.text().already_added)(&foreign(""))
+    /// Whose phone this is already; only where somebody is connected.
+    fn already_added(&self) -> Option<Markup> {
+        match &self.body {
+            Body::Requests(requests) => Some((self.text().already_added)(&foreign(&requests.user_name))),
+            _ => None,
+        }
     }
 
     fn on_device(&self, name: &str) -> Markup {

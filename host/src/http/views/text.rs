@@ -123,11 +123,14 @@ pub struct Text {
     pub sending: &'static str,
     pub checking: &'static str,
     pub not_arrived: &'static str,
+    pub approved: &'static str,
     /// Client.
-    pub approved: WithOne,
+    pub approved_then: WithOne,
     pub denied: &'static str,
+    pub denied_then: &'static str,
     /// The time.
     pub expired: WithOne,
+    pub expired_then: &'static str,
     /// Device, time.
     pub approved_elsewhere: WithTwo,
     /// Device, time.

@@ -11,16 +11,19 @@ use crate::store::{Answer, AuditEntry, NewDevice};
 
 impl SqliteStore {
     pub(super) fn devices_of(&self, user: &UserId) -> Answer<'_, Vec<Device>> {
-        self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached(&format!("SELECT {} FROM device d WHERE d.user = ?1 ORDER BY d.added_at, d.id", rows::DEVICE))?;
-            let devices = statement.query_map([user.as_str()], rows::device)?.collect::<rusqlite::Result<_>>();
-            devices.map_err(rows::named("device", "one of a user"))
-        })
+        let devices = self.memory.known.or_read(&self.memory.known.devices, user, || {
+            self.readers.with(|connection| {
+                let mut statement = connection
+                    .prepare_cached(&format!("SELECT {} FROM device d WHERE d.user = ?1 ORDER BY d.added_at, d.id", rows::DEVICE))?;
+                let devices = statement.query_map([user.as_str()], rows::device)?.collect::<rusqlite::Result<Vec<_>>>();
+                devices.map(Some).map_err(rows::named("device", "one of a user"))
+            })
+        });
+        Box::pin(std::future::ready(devices.map(Option::unwrap_or_default)))
     }
 
     pub(super) fn insert_device(&self, device: Device, audit: AuditEntry) -> Answer<'_, ()> {
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             connection
                 .prepare_cached("INSERT INTO device (id, user, name, channel, address, added_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
                 .execute(params![
@@ -37,7 +40,7 @@ impl SqliteStore {
 
     pub(super) fn delete_device(&self, user: &UserId, device: &DeviceId) -> Answer<'_, bool> {
         let (user, device) = (user.clone(), device.clone());
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             let removed =
                 connection.prepare_cached("DELETE FROM device WHERE id = ?1 AND user = ?2")?.execute([device.as_str(), user.as_str()])?;
             Ok(removed > 0)
@@ -45,14 +48,17 @@ impl SqliteStore {
     }
 
     pub(super) fn find_device_by_session(&self, session: &Digest) -> Answer<'_, Option<(Device, User)>> {
-        self.read(|connection| {
-            let (device, user) = (rows::DEVICE, rows::USER);
-            connection
-                .prepare_cached(&format!("SELECT {device}, {user} FROM device d JOIN user u ON u.id = d.user WHERE d.session = ?1"))?
-                .query_row([session.0], |row| Ok((rows::device(row)?, rows::user(row, rows::DEVICE_COLUMNS)?)))
-                .optional()
-                .map_err(rows::named("device", "of a session"))
-        })
+        let found = self.memory.known.or_read(&self.memory.known.sessions, session, || {
+            self.readers.with(|connection| {
+                let (device, user) = (rows::DEVICE, rows::USER);
+                connection
+                    .prepare_cached(&format!("SELECT {device}, {user} FROM device d JOIN user u ON u.id = d.user WHERE d.session = ?1"))?
+                    .query_row([session.0], |row| Ok((rows::device(row)?, rows::user(row, rows::DEVICE_COLUMNS)?)))
+                    .optional()
+                    .map_err(rows::named("device", "of a session"))
+            })
+        });
+        Box::pin(std::future::ready(found))
     }
 
     pub(super) fn insert_enrolment(&self, token: Digest, user: &UserId, expires_at: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
@@ -82,7 +88,7 @@ impl SqliteStore {
 
     pub(super) fn use_enrolment(&self, token: &Digest, device: NewDevice, now: Timestamp) -> Answer<'_, Option<User>> {
         let token = *token;
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             let user: Option<String> = connection
                 .prepare_cached("DELETE FROM enrolment WHERE token = ?1 AND expires_at > ?2 RETURNING user")?
                 .query_row(params![token.0, rows::millis(now)], |row| row.get(0))

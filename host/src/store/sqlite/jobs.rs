@@ -1,86 +1,109 @@
 //! The outbox: what must still happen outside.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::schedule::Schedule;
+use super::waiting::Waits;
 use super::{SqliteStore, rows};
-use crate::store::{Answer, Job, JobKind, NotifyResult, StoreError};
+use crate::protocol::transaction::Stored;
+use crate::store::{Answer, Job, JobKind, NotifyResult, Parties, StoreError};
 
 impl SqliteStore {
     pub(super) fn lease_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
-        let result = {
-            let mut leased = self.leased();
-            let due = self.readers.with(|connection| due_jobs(connection, now, most, &leased));
-            if let Ok(jobs) = &due {
-                leased.extend(jobs.iter().map(|job| job.id));
+        let given = self.memory.schedule().lease(now, most);
+        let unread: Vec<i64> = given.iter().filter(|(_, job)| job.is_none()).map(|(id, _)| *id).collect();
+        let mut jobs: Vec<Job> = given.into_iter().filter_map(|(_, job)| job).collect();
+        if unread.is_empty() {
+            return Box::pin(std::future::ready(Ok(jobs)));
+        }
+        let read = self.readers.with(|connection| {
+            for id in &unread {
+                match job(connection, *id) {
+                    Ok(Some(job)) => jobs.push(job),
+                    // It stays leased, so that it is not tried again before a restart.
+                    Ok(None) => tracing::error!(job = id, "the schedule has a job that the table has not"),
+                    Err(error @ StoreError::Impossible { .. }) => tracing::error!(%error, "a job cannot be read; it is left out"),
+                    Err(error) => return Err(error),
+                }
             }
-            due
-        };
-        Box::pin(std::future::ready(result))
+            Ok(())
+        });
+        if let Err(error) = read {
+            let mut schedule = self.memory.schedule();
+            for id in unread.into_iter().chain(jobs.into_iter().map(|job| job.id)) {
+                schedule.release(id);
+            }
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        Box::pin(std::future::ready(Ok(jobs)))
     }
 
     pub(super) fn complete_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
-        let (id, expires_at, user) = (job.id, job.request.expires_at, job.request.user.clone());
+        let (id, user) = (job.id, job.request.user.clone());
         let (note, at) = result.shown.as_ref().map_or((None, Timestamp::UNIX_EPOCH), |shown| (shown.note.clone(), shown.at));
-        let write = self.write(move |connection| {
+        let again_at = result.again_at;
+        let devices_gone = !result.gone.is_empty();
+        let work = move |connection: &Connection| {
             let notified = serde_json::to_string(&result.notified).map_err(|error| StoreError::Backend(error.to_string()))?;
             let shown = result.shown.is_some();
             // A note arrives with the commit that ends the job; a request that was shown keeps the time it was.
-            let request: Option<(i64, String)> = connection
+            let request: Option<(Waits, String)> = connection
                 .prepare_cached(
                     "UPDATE request SET notified = ?2, shown_at = CASE WHEN ?3 THEN coalesce(shown_at, ?5) ELSE shown_at END,
                         note = CASE WHEN ?3 THEN ?4 ELSE note END
-                     WHERE id = (SELECT request FROM job WHERE id = ?1) RETURNING id, state",
+                     WHERE id = (SELECT request FROM job WHERE id = ?1) RETURNING id, token, expires_at, state",
                 )?
-                .query_row(params![id, notified, shown, note, rows::millis(at)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(params![id, notified, shown, note, rows::millis(at)], |row| Ok((rows::waits(row)?, row.get(3)?)))
                 .optional()?;
             for device in &result.gone {
                 connection.prepare_cached("DELETE FROM device WHERE id = ?1 AND user = ?2")?.execute([device.as_str(), user.as_str()])?;
             }
-            if let Some((request, state)) = request
-                && result.withdraw
-            {
-                let due_at = if state == "pending" { rows::millis(expires_at) } else { 0 };
-                connection
-                    .prepare_cached(
-                        "INSERT INTO job (kind, request, due_at) SELECT 'withdraw', ?1, ?2
-                         WHERE NOT EXISTS (SELECT 1 FROM job WHERE request = ?1 AND kind = 'withdraw')",
-                    )?
-                    .execute(params![request, due_at])?;
+            let mut withdraw: Option<(i64, i64)> = None;
+            let mut waits = None;
+            if let Some((request, state)) = request {
+                let pending = state == Stored::Pending.as_str();
+                if result.withdraw {
+                    let due_at = if pending { request.expires_at } else { 0 };
+                    withdraw = connection
+                        .prepare_cached(
+                            "INSERT INTO job (kind, request, due_at) SELECT 'withdraw', ?1, ?2
+                         WHERE NOT EXISTS (SELECT 1 FROM job WHERE request = ?1 AND kind = 'withdraw') RETURNING id, due_at",
+                        )?
+                        .query_row(params![request.id, due_at], |row| Ok((row.get(0)?, row.get(1)?)))
+                        .optional()?;
+                }
+                waits = Some(request).filter(|_| shown && pending);
             }
-            end_or_postpone(connection, id, result.again_at)
+            end_or_postpone(connection, id, result.again_at)?;
+            Ok((withdraw, waits))
+        };
+        let whose = job.request.user.clone();
+        let written = self.write_then(work, move |memory, (withdraw, waits)| {
+            let mut schedule = memory.schedule();
+            ended_or_postponed(&mut schedule, id, JobKind::Notify, again_at);
+            if let Some((withdraw, due_at)) = withdraw {
+                schedule.add(*withdraw, JobKind::Withdraw, *due_at);
+            }
+            if let Some(waits) = waits {
+                memory.waiting.shown(&whose, waits, at);
+            }
+            if devices_gone {
+                memory.known.forget();
+            }
         });
-        self.lease_until(id, write)
+        Box::pin(async move { written.await.map(drop) })
     }
 
     pub(super) fn complete_job(&self, job: &Job, again_at: Option<Timestamp>) -> Answer<'_, ()> {
-        let id = job.id;
-        let write = self.write(move |connection| end_or_postpone(connection, id, again_at));
-        self.lease_until(id, write)
-    }
-
-    /// Gives the lease back when the write has been answered, and not when it has only run: until its commit the
-    /// old row would still be found due.
-    fn lease_until<'a>(&'a self, id: i64, write: Answer<'a, ()>) -> Answer<'a, ()> {
-        struct Lease<'a>(&'a SqliteStore, i64);
-        impl Drop for Lease<'_> {
-            fn drop(&mut self) {
-                self.0.leased().remove(&self.1);
-            }
-        }
-        let lease = Lease(self, id);
-        Box::pin(async move {
-            let result = write.await;
-            drop(lease);
-            result
-        })
+        let (id, kind) = (job.id, job.kind);
+        let work = move |connection: &Connection| end_or_postpone(connection, id, again_at);
+        self.write_then(work, move |memory, ()| ended_or_postponed(&mut memory.schedule(), id, kind, again_at))
     }
 
     pub(super) fn delete_ended(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
-        self.write(move |connection| {
+        let work = move |connection: &Connection| {
             connection.prepare_cached("DELETE FROM access_grant WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
             connection.prepare_cached("DELETE FROM enrolment WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
             let forgotten = connection
@@ -90,49 +113,56 @@ impl SqliteStore {
                 )?
                 .execute([rows::millis(ended_before)])?;
             Ok(u64::try_from(forgotten).unwrap_or_default())
-        })
+        };
+        self.write_then(work, move |memory, _| memory.live.forget(ended_before))
     }
 }
 
-fn due_jobs(connection: &Connection, now: Timestamp, most: usize, leased: &HashSet<i64>) -> Result<Vec<Job>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {}, j.id, j.kind, j.attempts, r.notified, c.name, u.name, u.locale FROM job j JOIN request r ON r.id = j.request
-         LEFT JOIN client c ON c.id = r.client LEFT JOIN user u ON u.id = r.user WHERE j.due_at <= ?1 ORDER BY j.due_at, j.id LIMIT ?2",
-        rows::REQUEST
-    ))?;
-    let limit = i64::try_from(most + leased.len()).unwrap_or(i64::MAX);
-    let mut found = statement.query(params![rows::millis(now), limit])?;
-    let mut jobs = Vec::new();
+/// Every job there is, none of them given out.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Schedule> {
+    let mut schedule = Schedule::default();
+    let mut statement = connection.prepare("SELECT id, kind, due_at FROM job")?;
+    let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        let id: i64 = row.get(rows::REQUEST_COLUMNS)?;
-        if leased.contains(&id) {
-            continue;
-        }
-        let job = read_job(row, id).map_err(rows::named("job", &id.to_string()))?;
-        jobs.push(job);
-        if jobs.len() == most {
-            break;
-        }
+        schedule.add(row.get(0)?, kind(row, 1)?, row.get(2)?);
     }
-    Ok(jobs)
+    Ok(schedule)
+}
+
+fn job(connection: &Connection, id: i64) -> Result<Option<Job>, StoreError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {}, j.id, j.kind, j.attempts, r.notified, c.name, u.name, u.locale FROM job j JOIN request r ON r.id = j.request
+             LEFT JOIN client c ON c.id = r.client LEFT JOIN user u ON u.id = r.user WHERE j.id = ?1",
+            rows::REQUEST
+        ))?
+        .query_row([id], |row| read_job(row, id))
+        .optional()
+        .map_err(rows::named("job", &id.to_string()))
 }
 
 fn read_job(row: &rusqlite::Row<'_>, id: i64) -> rusqlite::Result<Job> {
-    let kind: String = row.get(rows::REQUEST_COLUMNS + 1)?;
     Ok(Job {
         id,
-        kind: match kind.as_str() {
-            "notify" => JobKind::Notify,
-            "withdraw" => JobKind::Withdraw,
-            other => return Err(rows::impossible(rows::REQUEST_COLUMNS + 1, Type::Text, format!("`{other}` is not a kind of job"))),
-        },
+        kind: kind(row, rows::REQUEST_COLUMNS + 1)?,
         attempts: row.get(rows::REQUEST_COLUMNS + 2)?,
         request: rows::request(row)?,
         notified: rows::notified(row, rows::REQUEST_COLUMNS + 3)?,
-        client_name: row.get(rows::REQUEST_COLUMNS + 4)?,
-        user_name: row.get(rows::REQUEST_COLUMNS + 5)?,
-        locale: row.get(rows::REQUEST_COLUMNS + 6)?,
+        parties: Parties {
+            client_name: row.get(rows::REQUEST_COLUMNS + 4)?,
+            user_name: row.get(rows::REQUEST_COLUMNS + 5)?,
+            locale: row.get(rows::REQUEST_COLUMNS + 6)?,
+        },
     })
+}
+
+fn kind(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<JobKind> {
+    let kind: String = row.get(column)?;
+    match kind.as_str() {
+        "notify" => Ok(JobKind::Notify),
+        "withdraw" => Ok(JobKind::Withdraw),
+        other => Err(rows::impossible(column, Type::Text, format!("`{other}` is not a kind of job"))),
+    }
 }
 
 fn end_or_postpone(connection: &Connection, id: i64, again_at: Option<Timestamp>) -> Result<(), StoreError> {
@@ -143,4 +173,12 @@ fn end_or_postpone(connection: &Connection, id: i64, again_at: Option<Timestamp>
             .execute(params![id, rows::millis(at)])?,
     };
     Ok(())
+}
+
+/// The same for the schedule.
+fn ended_or_postponed(schedule: &mut Schedule, id: i64, kind: JobKind, again_at: Option<Timestamp>) {
+    match again_at {
+        None => schedule.remove(id),
+        Some(at) => schedule.add(id, kind, rows::millis(at)),
+    }
 }

@@ -6,33 +6,46 @@
 mod checkpoint;
 mod devices;
 mod jobs;
+mod known;
+mod live;
 mod plugins;
 mod registry;
 mod requests;
 mod rows;
+mod schedule;
+mod waiting;
 mod writer;
 
-use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
     ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Job, Listed, NewDevice, NewRequest, NotifyResult, Store, StoreError,
 };
 use crate::protocol::client::Client;
-use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
+use known::Known;
+use live::Live;
+use schedule::Schedule;
+use waiting::Waiting;
 
 /// How many prepared statements a connection keeps: all of ours.
 const STATEMENTS_KEPT: usize = 128;
+/// Pages that a connection keeps, in KiB.
+const CACHE_KIB: u32 = 8 << 10;
 /// Readers kept open while nobody reads.
 const READERS_KEPT: usize = 8;
 
@@ -40,8 +53,7 @@ const READERS_KEPT: usize = 8;
 pub struct SqliteStore {
     writer: writer::Writer,
     readers: Readers,
-    /// Jobs given out and not finished.
-    leased: Arc<Mutex<HashSet<i64>>>,
+    memory: Arc<Memory>,
     _checkpoints: checkpoint::Checkpoints,
 }
 
@@ -51,33 +63,59 @@ impl SqliteStore {
     /// # Errors
     /// What is wrong with the file, and what to do about it.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        let unusable = || {
+            format!("{} cannot be opened as a database.\n  do: restore it from a backup, or move it away to start empty", path.display())
+        };
+        let damaged = !make_or_look(path).with_context(unusable)?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .and_then(|connection| {
                 // The first read of the file: here a damaged one shows.
                 connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
                 Ok(connection)
             })
-            .with_context(|| {
-                format!(
-                    "{} cannot be opened as a database.\n  do: restore it from a backup, or move it away to start empty",
-                    path.display()
-                )
-            })?;
+            .with_context(unusable)?;
+        if damaged {
+            // The log has a newer first page, so that nothing of the old one is missed. Whatever overwrote that one may
+            // not have stopped there.
+            let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).with_context(unusable)?;
+            anyhow::ensure!(found == "ok", "{}: {found}.\n  do: restore it from a backup", path.display());
+            tracing::warn!("{}: its beginning was overwritten; the log beside it had a copy, and the rest was checked", path.display());
+        }
         migrate(&mut connection).with_context(|| format!("{}: the tables cannot be brought up to date", path.display()))?;
         // Full durability: no answer leaves before its log record is on the disk. Checkpoints are not the writer's work.
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        let schedule = jobs::all(&connection).with_context(|| format!("{}: the jobs cannot be read", path.display()))?;
         let checkpoints = checkpoint::Checkpoints::start(path)?;
         Ok(Self {
             writer: writer::Writer::start(connection, checkpoints.wake())?,
             readers: Readers { path: path.into(), idle: Arc::default() },
-            leased: Arc::default(),
+            memory: Arc::new(Memory { schedule: Mutex::new(schedule), ..Memory::default() }),
             _checkpoints: checkpoints,
         })
     }
 
     /// Runs `work` inside a savepoint of the next group commit.
     fn write<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static) -> Answer<'_, T> {
-        self.writer.submit(work)
+        self.writer.submit(work, |_| {})
+    }
+
+    /// The same for work that changes what is remembered: `then` brings that up to date, once it was committed.
+    fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(&Memory, &T) + Send + 'static,
+    ) -> Answer<'_, T> {
+        let memory = Arc::clone(&self.memory);
+        self.writer.submit(work, move |result| {
+            if let Ok(written) = result {
+                then(&memory, written);
+            }
+        })
+    }
+
+    /// The same for work that changes clients, users or devices.
+    fn write_registry<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static) -> Answer<'_, T> {
+        self.write_then(work, |memory, _| memory.known.forget())
     }
 
     /// Runs a short read at once, on this thread: a look-up by key takes some ten microseconds, less than a
@@ -94,9 +132,25 @@ impl SqliteStore {
             tokio::task::spawn_blocking(move || readers.with(work)).await.map_err(|error| StoreError::Backend(error.to_string()))?
         })
     }
+}
 
-    fn leased(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
-        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
+/// What need not be read again. It says what the tables say, because there is one process, and what that commits is
+/// entered here on the writer's thread before anybody is told of it.
+#[derive(Default)]
+struct Memory {
+    /// Jobs, and who works on them.
+    schedule: Mutex<Schedule>,
+    /// Clients, users and devices.
+    known: Known,
+    /// What open device pages show.
+    waiting: Waiting,
+    /// Requests that clients poll for.
+    live: Live,
+}
+
+impl Memory {
+    fn schedule(&self) -> std::sync::MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,7 +210,7 @@ impl Store for SqliteStore {
     fn start(&self, new: NewRequest) -> Answer<'_, ()> {
         self.insert_request(new)
     }
-    fn request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>> {
+    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>> {
         self.find_request_by_auth_req_id(auth_req_id)
     }
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
@@ -195,6 +249,9 @@ impl Store for SqliteStore {
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
         self.lease_jobs(now, most)
     }
+    fn hasten_notifications(&self, now: Timestamp) {
+        self.memory.schedule().hasten_notifications(now);
+    }
     fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
         self.complete_notify(job, result)
     }
@@ -202,7 +259,7 @@ impl Store for SqliteStore {
         self.complete_job(job, again_at)
     }
     fn release(&self, job: &Job) {
-        self.leased().remove(&job.id);
+        self.memory.schedule().release(job.id);
     }
     fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
         self.delete_ended(ended_before, now)
@@ -257,11 +314,21 @@ impl Readers {
     }
 }
 
+/// Makes the file for this user alone, or says whether what is there begins as a database does.
+fn make_or_look(path: &Path) -> std::io::Result<bool> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut begins = Vec::new();
+    file.take(16).read_to_end(&mut begins)?;
+    Ok(begins.is_empty() || begins == b"SQLite format 3\0")
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    connection.execute_batch("PRAGMA foreign_keys = ON;")?;
+    // A plan that could depend on what is bound would be made again at every execution.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.execute_batch(&format!("PRAGMA foreign_keys = ON; PRAGMA cache_size = -{CACHE_KIB};"))?;
     Ok(connection)
 }
 

@@ -10,13 +10,16 @@ use crate::store::{Answer, AuditEntry, StoreError};
 
 impl SqliteStore {
     pub(super) fn find_client(&self, id: &ClientId) -> Answer<'_, Option<Client>> {
-        self.read(|connection| {
-            connection
-                .prepare_cached(&format!("SELECT {} FROM client WHERE id = ?1", rows::CLIENT))?
-                .query_row([id.as_str()], rows::client)
-                .optional()
-                .map_err(rows::named("client", id.as_str()))
-        })
+        let found = self.memory.known.or_read(&self.memory.known.clients, id, || {
+            self.readers.with(|connection| {
+                connection
+                    .prepare_cached(&format!("SELECT {} FROM client WHERE id = ?1", rows::CLIENT))?
+                    .query_row([id.as_str()], rows::client)
+                    .optional()
+                    .map_err(rows::named("client", id.as_str()))
+            })
+        });
+        Box::pin(std::future::ready(found))
     }
 
     pub(super) fn all_clients(&self) -> Answer<'_, Vec<Client>> {
@@ -28,7 +31,7 @@ impl SqliteStore {
     }
 
     pub(super) fn replace_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             let kind = match client.kind {
                 ClientKind::Ciba => "ciba",
                 ClientKind::HookCaller => "hook-caller",
@@ -49,7 +52,7 @@ impl SqliteStore {
 
     pub(super) fn delete_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool> {
         let id = id.clone();
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             let removed = connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])? > 0;
             if removed {
                 append_audit(connection, &audit)?;
@@ -71,18 +74,21 @@ impl SqliteStore {
     pub(super) fn find_user_by_hint(&self, hint: &str) -> Answer<'_, Option<User>> {
         // Three probes of three indexes; which of them a hint means cannot be told from its form alone. A name
         // wins over an address, so that nobody is shadowed by another person's address.
-        self.read(|connection| {
-            for column in ["hint_username", "hint_email", "hint_phone"] {
-                let found = connection
-                    .prepare_cached(&format!("SELECT {} FROM user u WHERE u.{column} = ?1", rows::USER))?
-                    .query_row([hint], |row| rows::user(row, 0))
-                    .optional()?;
-                if found.is_some() {
-                    return Ok(found);
+        let found = self.memory.known.or_read(&self.memory.known.users_by_hint, hint, || {
+            self.readers.with(|connection| {
+                for column in ["hint_username", "hint_email", "hint_phone"] {
+                    let found = connection
+                        .prepare_cached(&format!("SELECT {} FROM user u WHERE u.{column} = ?1", rows::USER))?
+                        .query_row([hint], |row| rows::user(row, 0))
+                        .optional()?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
                 }
-            }
-            Ok(None)
-        })
+                Ok(None)
+            })
+        });
+        Box::pin(std::future::ready(found))
     }
 
     pub(super) fn all_users(&self) -> Answer<'_, Vec<User>> {
@@ -94,7 +100,7 @@ impl SqliteStore {
     }
 
     pub(super) fn insert_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             let hint = |text: &Option<String>| text.as_deref().map(normal_hint);
             let inserted = connection
                 .prepare_cached(
@@ -124,7 +130,7 @@ impl SqliteStore {
 
     pub(super) fn delete_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
         let id = id.clone();
-        self.write(move |connection| {
+        self.write_registry(move |connection| {
             let removed = connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_str()])? > 0;
             if removed {
                 append_audit(connection, &audit)?;

@@ -5,15 +5,16 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
-use crate::protocol::identifier::{Digest, TransactionId, UserId};
+use crate::protocol::identifier::{Digest, TransactionId, UnverifiedAuthReqId, UserId};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Request};
-use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Listed, NewRequest, StoreError};
+use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, StoreError};
 
 impl SqliteStore {
     pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, ()> {
-        self.write(move |connection| {
-            let request = &new.request;
+        let NewRequest { request, auth_req_id, notify } = new;
+        let (stored, notifies) = (request.clone(), notify.is_some());
+        let work = move |connection: &Connection| {
             connection
                 .prepare_cached(
                     "INSERT INTO request (token, auth_req_id, client, user, scope, binding_message, acr_values, state, created_at, expires_at)
@@ -21,7 +22,7 @@ impl SqliteStore {
                 )?
                 .execute(params![
                     request.transaction.as_str(),
-                    new.auth_req_id.map(|digest| digest.0),
+                    auth_req_id.map(|digest| digest.0),
                     request.client.as_str(),
                     request.user.as_str(),
                     request.scope,
@@ -31,28 +32,46 @@ impl SqliteStore {
                     rows::millis(request.created_at),
                     rows::millis(request.expires_at),
                 ])?;
-            if new.notify {
+            if notifies {
                 connection
                     .prepare_cached("INSERT INTO job (kind, request, due_at) VALUES ('notify', last_insert_rowid(), ?1)")?
                     .execute([rows::millis(request.created_at)])?;
             }
-            Ok(())
-        })
+            Ok(connection.last_insert_rowid())
+        };
+        let written = self.write_then(work, move |memory, id| {
+            if let Some(digest) = auth_req_id {
+                memory.live.started(digest, stored.clone());
+            }
+            if let Some(parties) = notify {
+                let due_at = rows::millis(stored.created_at);
+                let job = Job { id: *id, kind: JobKind::Notify, attempts: 0, request: stored, notified: Vec::new(), parties };
+                memory.schedule().add_whole(job, due_at);
+            }
+        });
+        Box::pin(async move { written.await.map(drop) })
     }
 
-    pub(super) fn find_request_by_auth_req_id(&self, auth_req_id: &Digest) -> Answer<'_, Option<Request>> {
+    pub(super) fn find_request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>> {
+        let issued = |(issued, request): (Digest, Request)| auth_req_id.digest.matches(&issued).then_some(request);
+        if let Some(live) = self.memory.live.find(&auth_req_id.transaction) {
+            return Box::pin(std::future::ready(Ok(issued(live))));
+        }
         self.read(|connection| {
-            connection
-                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.auth_req_id = ?1", rows::REQUEST))?
-                .query_row([auth_req_id.0], rows::request)
+            let stored: Option<(Option<[u8; 32]>, Request)> = connection
+                .prepare_cached(&format!("SELECT {}, r.auth_req_id FROM request r WHERE r.token = ?1", rows::REQUEST))?
+                .query_row([auth_req_id.transaction.as_str()], |row| Ok((row.get(rows::REQUEST_COLUMNS)?, rows::request(row)?)))
                 .optional()
-                .map_err(rows::named("request", "of an auth_req_id"))
+                .map_err(rows::named("request", auth_req_id.transaction.as_str()))?;
+            // Without a digest it is an outside provider's, which nobody redeems here.
+            Ok(stored.and_then(|(digest, request)| issued((Digest(digest?), request))))
         })
     }
 
     /// The person who decides is the person who was asked for: user, state and expiry stand in one `WHERE`.
     pub(super) fn swap_decision(&self, by: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
-        self.write(move |connection| {
+        let (user, transaction) = (by.user.clone(), by.transaction.clone());
+        let work = move |connection: &Connection| {
             let swapped: Option<i64> = connection
                 .prepare_cached(
                     "UPDATE request SET state = ?1, decided_at = ?2, decided_on = ?3
@@ -63,24 +82,34 @@ impl SqliteStore {
                     |row| row.get(0),
                 )
                 .optional()?;
-            let Some(id) = swapped else {
-                return Ok(Decided::Not(card(connection, &by.user, &by.transaction)?.map(Box::new)));
-            };
+            let card = card(connection, &by.user, &by.transaction)?.map(Box::new);
+            let (Some(id), Some(card)) = (swapped, card.clone()) else { return Ok((Decided::Not(card), None)) };
             // A notification is taken back as soon as there is nothing left to decide; one that was not sent yet
             // need not be.
-            connection
-                .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind = 'withdraw'")?
-                .execute(params![rows::millis(now), id])?;
+            let withdraw: Option<i64> = connection
+                .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind = 'withdraw' RETURNING id")?
+                .query_row(params![rows::millis(now), id], |row| row.get(0))
+                .optional()?;
             if let Some(entry) = &by.audit {
                 append_audit(connection, entry)?;
             }
-            Ok(Decided::Now)
-        })
+            Ok((Decided::Now(card), withdraw))
+        };
+        let written = self.write_then(work, move |memory, (decided, withdraw)| {
+            if let Decided::Now(card) = decided {
+                memory.live.decided(&card.request);
+                memory.waiting.decided(&user, &transaction);
+            }
+            if let Some(withdraw) = withdraw {
+                memory.schedule().reschedule(*withdraw, rows::millis(now));
+            }
+        });
+        Box::pin(async move { written.await.map(|(decided, _)| decided) })
     }
 
     pub(super) fn swap_reported(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
-        let (transaction, user) = (transaction.clone(), user.clone());
-        self.write(move |connection| {
+        let (ended, transaction, user) = (transaction.clone(), transaction.clone(), user.clone());
+        let work = move |connection: &Connection| {
             let reported: Option<i64> = connection
                 .prepare_cached(
                     "UPDATE request SET reported_at = ?1, state = CASE state WHEN 'approved' THEN 'denied' ELSE state END
@@ -92,12 +121,13 @@ impl SqliteStore {
             connection.prepare_cached("DELETE FROM access_grant WHERE request = ?1")?.execute([id])?;
             append_audit(connection, &audit)?;
             Ok(true)
-        })
+        };
+        self.write_then(work, move |memory, _| memory.live.ended(&ended))
     }
 
     pub(super) fn swap_redeemed(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
-        let transaction = transaction.clone();
-        self.write(move |connection| {
+        let (ended, transaction) = (transaction.clone(), transaction.clone());
+        let work = move |connection: &Connection| {
             let swapped = connection
                 .prepare_cached(
                     "UPDATE request SET state = 'redeemed' WHERE token = ?1 AND state = 'approved' AND expires_at > ?2
@@ -114,7 +144,8 @@ impl SqliteStore {
                 )?
                 .execute(params![grant.access_token.0, id, client, user, scope, rows::millis(grant.expires_at)])?;
             Ok(true)
-        })
+        };
+        self.write_then(work, move |memory, _| memory.live.ended(&ended))
     }
 
     pub(super) fn cards_of(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>> {
@@ -133,13 +164,21 @@ impl SqliteStore {
     }
 
     pub(super) fn waiting_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>> {
-        self.read(|connection| {
+        if let Some(waiting) = self.memory.waiting.of(user, now) {
+            return Box::pin(std::future::ready(Ok(waiting)));
+        }
+        let (user, whose) = (user.clone(), user.clone());
+        // On the writer's thread, so that no change falls between reading and remembering.
+        let work = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT token FROM request WHERE user = ?1 AND state = 'pending' AND expires_at > ?2 AND shown_at IS NOT NULL ORDER BY id",
+                "SELECT id, token, expires_at FROM request
+                 WHERE user = ?1 AND state = 'pending' AND expires_at > ?2 AND shown_at IS NOT NULL ORDER BY id",
             )?;
-            let waiting = statement.query_map(params![user.as_str(), rows::millis(now)], |row| row.get(0).map(TransactionId))?;
-            Ok(waiting.collect::<rusqlite::Result<_>>()?)
-        })
+            let waiting = statement.query_map(params![user.as_str(), rows::millis(now)], rows::waits)?;
+            Ok(waiting.collect::<rusqlite::Result<Vec<_>>>()?)
+        };
+        let read = self.write_then(work, move |memory, waiting| memory.waiting.remember(whose, waiting.clone()));
+        Box::pin(async move { Ok(read.await?.into_iter().map(|waits| waits.transaction).collect()) })
     }
 
     pub(super) fn find_card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
@@ -147,13 +186,14 @@ impl SqliteStore {
     }
 
     pub(super) fn show_all_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, ()> {
-        let user = user.clone();
-        self.write(move |connection| {
+        let (user, whose) = (user.clone(), user.clone());
+        let work = move |connection: &Connection| {
             connection
                 .prepare_cached("UPDATE request SET shown_at = ?2 WHERE user = ?1 AND state = 'pending' AND shown_at IS NULL")?
                 .execute(params![user.as_str(), rows::millis(now)])?;
             Ok(())
-        })
+        };
+        self.write_then(work, move |memory, ()| memory.waiting.forget(&whose))
     }
 
     pub(super) fn history_of(&self, user: &UserId, most: u32) -> Answer<'_, Vec<Card>> {

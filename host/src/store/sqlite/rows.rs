@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::waiting::Waits;
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
 use crate::protocol::transaction::{Request, Stored};
@@ -74,6 +75,11 @@ pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
         decided_on: row.get(REQUEST_COLUMNS + 3)?,
         reported: row.get(REQUEST_COLUMNS + 4)?,
     })
+}
+
+/// The columns `id`, `token` and `expires_at`.
+pub(super) fn waits(row: &Row<'_>) -> rusqlite::Result<Waits> {
+    Ok(Waits { id: row.get(0)?, transaction: TransactionId(row.get(1)?), expires_at: row.get(2)? })
 }
 
 /// The column `notified`.

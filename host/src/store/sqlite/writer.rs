@@ -44,10 +44,12 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Queues `work` now; the answer comes after the commit.
+    /// Queues `work` now; the answer comes after the commit. What is kept in memory is changed by `then`, which runs on
+    /// the writer's thread in the order of the commits, before the answer, and also when nobody waits for that any more.
     pub(super) fn submit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(&Result<T, StoreError>) + Send + 'static,
     ) -> Answer<'static, T> {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |connection| {
@@ -56,8 +58,12 @@ impl Writer {
             });
             Done {
                 keep: result.is_ok(),
-                // The one who asked may have gone away; what they wrote stays.
-                answer: Box::new(move |commit| drop(answer.send(commit.and(result)))),
+                answer: Box::new(move |commit| {
+                    let result = commit.and(result);
+                    then(&result);
+                    // The one who asked may have gone away; what they wrote stays.
+                    drop(answer.send(result));
+                }),
             }
         });
         let queued = match &self.queue {

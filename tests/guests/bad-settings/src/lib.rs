@@ -1,4 +1,4 @@
-//! Finds two problems in any settings.
+//! Finds two problems in any settings. The second would like to be another line of the log.
 
 use ciba_guest::{Description, Notify, Outcome, Plugin, Problem, ScriptError, Transaction};
 use hostile::Settings;
@@ -13,7 +13,10 @@ impl Plugin for Guest {
     }
 
     fn validate_settings(_: &Settings) -> Result<(), Vec<Problem>> {
-        Err(vec![Problem::new("/url", "is not what this guest wants"), Problem::new("", "and it wants nothing else either")])
+        Err(vec![
+            Problem::new("/url", "is not what this guest wants"),
+            Problem::new("", "nor anything else\n\x1b[2JINFO plugin inbox: 9.9.9 serving"),
+        ])
     }
 }
 

@@ -186,38 +186,46 @@ struct FinishedTemplate<'a> {
     now_ms: i64,
     class: &'static str,
     sentence: Markup,
+    /// What follows from it for the person.
+    then: Option<Markup>,
     /// Another device approved: the person may say that it was not them.
     can_be_disowned: bool,
 }
 
 impl<'a> FinishedTemplate<'a> {
     fn of(card: &'a Card, text: &'static Text, now_ms: i64) -> Option<Self> {
-        let (class, sentence) = match &card.state {
+        let (class, sentence, then) = match &card.state {
             CardState::Pending | CardState::Checking | CardState::NotArrived => return None,
-            CardState::Approved(answer) => ("approved", approved(answer, card, text)),
-            CardState::Denied(answer) => ("denied", denied(answer, text)),
-            CardState::Expired => ("expired", (text.expired)(&card.expires_at.clock())),
-            CardState::Reported => ("reported", Markup::trusted(text.reported)),
+            CardState::Approved(answer) => {
+                let (sentence, then) = approved(answer, card, text);
+                ("approved", sentence, then)
+            }
+            CardState::Denied(answer) => {
+                let (sentence, then) = denied(answer, text);
+                ("denied", sentence, then)
+            }
+            CardState::Expired => ("expired", (text.expired)(&card.expires_at.clock()), Some(Markup::trusted(text.expired_then))),
+            CardState::Reported => ("reported", Markup::trusted(text.reported), Some(Markup::trusted(text.reported_hint))),
         };
         let can_be_disowned = matches!(&card.state, CardState::Approved(answer) if answer.by != AnsweredBy::ThisPhone);
-        Some(Self { card, text, now_ms, class, sentence, can_be_disowned })
+        Some(Self { card, text, now_ms, class, sentence, then, can_be_disowned })
     }
 }
 
-fn approved(answer: &Answer, card: &Card, text: &Text) -> Markup {
+fn approved(answer: &Answer, card: &Card, text: &Text) -> (Markup, Option<Markup>) {
     let at = answer.at.clock();
     match &answer.by {
-        AnsweredBy::ThisPhone => (text.approved)(&card.client.shown_foreign()),
-        AnsweredBy::Device(name) => (text.approved_elsewhere)(&foreign(name), &at),
-        AnsweredBy::Operator => (text.approved_by_operator)(&at),
+        AnsweredBy::ThisPhone => (Markup::trusted(text.approved), Some((text.approved_then)(&card.client.shown_foreign()))),
+        AnsweredBy::Device(name) => ((text.approved_elsewhere)(&foreign(name), &at), None),
+        AnsweredBy::Operator => ((text.approved_by_operator)(&at), None),
     }
 }
 
-fn denied(answer: &Answer, text: &Text) -> Markup {
+fn denied(answer: &Answer, text: &Text) -> (Markup, Option<Markup>) {
     let at = answer.at.clock();
     match &answer.by {
-        AnsweredBy::ThisPhone => Markup::trusted(text.denied),
-        AnsweredBy::Device(name) => (text.denied_elsewhere)(&foreign(name), &at),
-        AnsweredBy::Operator => (text.denied_by_operator)(&at),
+        AnsweredBy::ThisPhone => (Markup::trusted(text.denied), Some(Markup::trusted(text.denied_then))),
+        AnsweredBy::Device(name) => ((text.denied_elsewhere)(&foreign(name), &at), None),
+        AnsweredBy::Operator => ((text.denied_by_operator)(&at), None),
     }
 }

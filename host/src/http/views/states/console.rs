@@ -57,24 +57,23 @@ fn overview_of(plugins: Vec<Plugin>) -> Overview {
 }
 
 fn requests() -> Requests {
-    let row = |transaction: &str, ago: i64, state, ended: Option<i64>, notified: &[&str]| RequestRow {
+    let row = |transaction: &str, ago: i64, state, notified: &[&str]| RequestRow {
         transaction: transaction.to_owned(),
         client: "Fern & Co".to_owned(),
         state,
         started_at: Moment(NOW_S - ago),
         expires_at: Moment(EXPIRES_S - ago),
-        ended_at: ended.map(|ago| Moment(NOW_S - ago)),
         notified: notified.iter().copied().map(str::to_owned).collect(),
     };
     let inbox = &["inbox 0.1.0, 14 µs"][..];
     let both = &["inbox 0.1.0, 12 µs", "webhook 0.1.0, retry in 5 s"][..];
     Requests {
         requests: vec![
-            row("tx_4f0c81d2", 18, RequestState::Pending, None, inbox),
-            row("tx_1b77e930", 75, RequestState::Redeemed, Some(52), both),
-            row("tx_c04a5e1f", 160, RequestState::Denied, Some(149), inbox),
-            row("tx_93be0d44", 400, RequestState::Expired, Some(280), &[]),
-            row("tx_0aa1f6c7", 420, RequestState::Approved, Some(411), inbox),
+            row("tx_4f0c81d2", 18, RequestState::Pending, inbox),
+            row("tx_1b77e930", 75, RequestState::Redeemed, both),
+            row("tx_c04a5e1f", 160, RequestState::Denied, inbox),
+            row("tx_93be0d44", 400, RequestState::Expired, &[]),
+            row("tx_0aa1f6c7", 420, RequestState::Approved, inbox),
         ],
         cut: true,
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     Script, Secret,
-    demo::{Mishap, Notified, Page, Run, RunState, Shown, Started, Status, Step},
+    demo::{Claim, Mishap, Notified, Page, Run, RunState, Shown, Started, Status, Step},
 };
 use super::{
     Area, EXPIRES_S, NOW_MS, State,
@@ -24,7 +24,13 @@ pub(super) const STATES: &[State] = &[
         page(Some(run), Status { plugins: vec![], ..status() })
     }),
     demo("demo-approved", "Approved, with claims", |_| {
-        let run = Run { claims: Some(claims()), id_token: Some(Secret(id_token())), steps: steps(), ..run(RunState::Approved) };
+        let run = Run {
+            claims: Some(claims()),
+            known: Claim::known(&claims()),
+            id_token: Some(Secret(id_token())),
+            steps: steps(),
+            ..run(RunState::Approved)
+        };
         page(Some(run), status())
     }),
     demo("demo-denied", "Denied", |_| page(Some(run(RunState::Denied)), status())),
@@ -84,8 +90,9 @@ fn run(state: RunState) -> Run {
         expires_at_ms: EXPIRES_S * 1000,
         now_ms: NOW_MS,
         claims: None,
+        known: vec![],
         id_token: None,
-        steps: steps().into_iter().take(2).collect(),
+        steps: steps().into_iter().take(1).collect(),
     }
 }
 
@@ -93,12 +100,11 @@ fn claims() -> Value {
     json!({
         "iss": "http://127.0.0.1:8080",
         "sub": "usr_7d1f0c52",
-        "aud": "demo",
+        "aud": "fern",
         "exp": 1_795_446_078,
         "iat": 1_795_442_478,
         "auth_time": 1_795_442_470,
-        "name": "Alice",
-        "urn:openid:params:jwt:claim:auth_req_id": "example",
+        "at_hash": "77QmUPtjPfzWtF2AnpK9RQ",
     })
 }
 
@@ -114,18 +120,13 @@ fn steps() -> Vec<Step> {
     };
     vec![
         step(
-            "Start the authentication",
-            "curl -u demo:demo-secret http://127.0.0.1:8080/bc-authorize \\\n  -d scope='openid profile' \\\n  -d login_hint=alice \\\n  -d binding_message='Pay 42.50, code K7QP'",
-            "{\n  \"auth_req_id\": \"example\",\n  \"expires_in\": 120,\n  \"interval\": 2\n}",
+            "The shop asks",
+            "curl -u demo:demo-secret http://127.0.0.1:8080/bc-authorize \\\n  --data-urlencode 'scope=openid' \\\n  --data-urlencode 'login_hint=alice' \\\n  --data-urlencode 'binding_message=Pay 42.50, code K7QP'",
+            "{\n  \"auth_req_id\": \"example\",\n  \"expires_in\": 120,\n  \"interval\": 5\n}",
         ),
         step(
-            "Ask for the tokens: not yet",
-            "curl -u demo:demo-secret http://127.0.0.1:8080/token \\\n  -d grant_type=urn:openid:params:grant-type:ciba \\\n  -d auth_req_id=example",
-            "{ \"error\": \"authorization_pending\" }",
-        ),
-        step(
-            "Ask again: here they are",
-            "curl -u demo:demo-secret http://127.0.0.1:8080/token \\\n  -d grant_type=urn:openid:params:grant-type:ciba \\\n  -d auth_req_id=example",
+            "The shop asks for the tokens",
+            "curl -u demo:demo-secret http://127.0.0.1:8080/token \\\n  --data-urlencode 'grant_type=urn:openid:params:grant-type:ciba' \\\n  --data-urlencode 'auth_req_id=YOURS'",
             "{\n  \"token_type\": \"Bearer\",\n  \"id_token\": \"eyJ…\"\n}",
         ),
     ]

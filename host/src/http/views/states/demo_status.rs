@@ -25,7 +25,7 @@ pub(super) fn swapped() -> PluginStatus {
 pub(super) fn refused() -> PluginStatus {
     PluginStatus {
         state: PluginState::Refused,
-        message: Some("inbox.wasm ends in the middle of a section: the file is not complete".to_owned()),
+        message: Some("this is a core module (not-a-component)".to_owned()),
         replaced: None,
         ..swapped()
     }

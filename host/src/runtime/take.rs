@@ -1,0 +1,173 @@
+//! What becomes of a candidate: published, refused, or waited for; and how a plugin ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::catalog::{Event, EventKind, Status};
+use super::files::Files;
+use super::load::{Candidate, Loaded};
+use super::refusal::Refusal;
+use super::{Runtime, Version};
+use crate::protocol::plugin::PluginName;
+use crate::store::ActivePlugin;
+
+/// How a candidate ended.
+pub(super) enum Outcome {
+    /// It serves.
+    Taken,
+    /// A part of it is missing. This is what is wrong with it if no more comes.
+    Unfinished(Refusal),
+    /// It was not taken. It will be looked at again when another plugin gives up one of these channels.
+    Refused { wants: Vec<String> },
+    /// It stays out of service.
+    Off,
+    /// Its file is gone.
+    Removed,
+}
+
+impl Runtime {
+    /// Puts back what served when the host stopped: from the store, whatever the folder holds.
+    pub(super) async fn restore(self: &Arc<Self>) -> anyhow::Result<()> {
+        let mut loading = tokio::task::JoinSet::new();
+        for active in self.store.active_plugins().await? {
+            if !Files::of(&self.folder, &active.name).are_there() {
+                tracing::warn!("plugin {}: its file was removed while the host was stopped; it no longer serves", active.name);
+                self.store.deactivate(&active.name).await?;
+                continue;
+            }
+            let runtime = Arc::clone(self);
+            loading.spawn(async move { runtime.restore_one(active).await });
+        }
+        while loading.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn restore_one(&self, active: ActivePlugin) {
+        let name = active.name.clone();
+        let bytes = match self.store.artefact(&active.artefact).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return tracing::error!("plugin {name}: the store has no artefact {}", active.artefact.short()),
+            Err(error) => return tracing::error!("plugin {name}: {error}"),
+        };
+        let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: active.file };
+        match self.load(&candidate, self.shared_of(&name)).await {
+            Ok(Loaded::Version(version)) => self.serve(version, active.since, "serving again after a restart", None),
+            Ok(_) => tracing::error!("plugin {name}: what served before is not a plugin"),
+            Err(refusal) => {
+                tracing::error!("plugin {name}: what served before no longer does {refusal}");
+                self.publish(&name, |plugin| plugin.status = Status::Refused(Box::new(refusal)));
+            }
+        }
+    }
+
+    fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str, took_ms: Option<u64>) {
+        let named = (version.description.version.clone(), version.digest.clone());
+        let event = Event { at: since, kind: EventKind::Serving, text: how.to_owned(), version: Some(named), took_ms };
+        self.publish(&version.name.clone(), |plugin| {
+            plugin.serving = Some(version);
+            plugin.status = Status::Serving;
+            plugin.events.push(event);
+        });
+    }
+
+    /// Tries a candidate and publishes what became of it.
+    pub(super) async fn take(&self, candidate: Candidate) -> Outcome {
+        let start = Instant::now();
+        let name = candidate.name.clone();
+        match self.load(&candidate, self.shared_of(&name)).await {
+            Ok(Loaded::Unfinished(refusal)) => self.wait_for_rest(&name, refusal),
+            Ok(Loaded::Disabled) => {
+                self.stop(&name, Status::Off, "turned off: enabled = false in its .toml file").await;
+                Outcome::Off
+            }
+            Ok(Loaded::Version(version)) => {
+                // One after the other, or two for the same channel could both find it free.
+                let _turn = self.publishing.lock().await;
+                match self.catalog().channel_conflict(&version) {
+                    Some(refusal) => {
+                        self.refuse(&name, refusal);
+                        Outcome::Refused { wants: version.description.channels.clone() }
+                    }
+                    None => self.replace(version, candidate.bytes, start).await,
+                }
+            }
+            Err(refusal) => self.refuse(&name, refusal),
+        }
+    }
+
+    /// Remembers the version, then publishes it.
+    async fn replace(&self, version: Arc<Version>, bytes: Arc<[u8]>, start: Instant) -> Outcome {
+        let name = version.name.clone();
+        let active =
+            ActivePlugin { name: name.clone(), artefact: version.digest.clone(), file: version.file_text.clone(), since: version.since };
+        if let Err(error) = self.store.activate(active, bytes).await {
+            return self.refuse(
+                &name,
+                Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes"),
+            );
+        }
+        let old = self.catalog().plugin(&name).and_then(|plugin| plugin.serving.clone());
+        let replaced = old.as_ref().map_or_else(String::new, |old| {
+            let in_flight = match old.calls_in_flight() {
+                0 => String::new(),
+                1 => "; 1 call finishes on the old one".to_owned(),
+                calls => format!("; {calls} calls finish on the old one"),
+            };
+            format!(", replaced {} ({}){in_flight}", old.description.version, old.digest.short())
+        });
+        let took = start.elapsed().as_millis();
+        tracing::info!("plugin {name}: {} ({}) serving{replaced}; {took} ms", version.description.version, version.digest.short());
+        let missing = version.missing_permissions().as_options();
+        if !missing.is_empty() {
+            tracing::warn!(
+                "plugin {name}: asks for more than it may; until then that is refused.  do: ciba-host plugin allow {name} {missing}"
+            );
+        }
+        let since = version.since;
+        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok());
+        Outcome::Taken
+    }
+
+    /// Says that a file is not whole yet. What served goes on serving.
+    pub(super) fn wait_for_rest(&self, name: &PluginName, refusal: Refusal) -> Outcome {
+        self.publish(name, |plugin| plugin.status = Status::Waiting);
+        Outcome::Unfinished(refusal)
+    }
+
+    /// Says why a file was not taken. What served goes on serving.
+    pub(super) fn refuse(&self, name: &PluginName, refusal: Refusal) -> Outcome {
+        let serving = self.catalog().plugin(name).and_then(|plugin| plugin.serving.clone());
+        let still = serving.map_or_else(
+            || "nothing serves under this name".to_owned(),
+            |version| format!("still serving: {} {} ({})", name, version.description.version, version.digest.short()),
+        );
+        tracing::error!("plugin {name}.wasm refused {refusal}\n  {still}");
+        let event = self.event(EventKind::Refused, refusal.to_string());
+        self.publish(name, |plugin| {
+            plugin.status = Status::Refused(Box::new(refusal));
+            plugin.events.push(event);
+        });
+        Outcome::Refused { wants: Vec::new() }
+    }
+
+    /// Takes a plugin out of service and says what no longer happens.
+    pub(super) async fn stop(&self, name: &PluginName, status: Status, why: &str) {
+        if let Err(error) = self.store.deactivate(name).await {
+            tracing::error!("plugin {name}: {error}");
+        }
+        let served = self.catalog().plugin(name).and_then(|plugin| plugin.serving.clone());
+        let said = served.as_ref().map_or_else(|| why.to_owned(), |version| format!("{why}; {}", version.without_it()));
+        if served.is_some() {
+            tracing::warn!("plugin {name}: {said}");
+        } else {
+            tracing::info!("plugin {name}: {said}; nothing served under this name");
+        }
+        let event = self.event(EventKind::Stopped, said);
+        self.publish(name, |plugin| {
+            if plugin.serving.take().is_some() || plugin.status != status {
+                plugin.events.push(event);
+            }
+            plugin.status = status;
+        });
+    }
+}

@@ -1,0 +1,97 @@
+//! Which jobs there are, when they fall due, and which are given out: the table `job` as this process remembers it.
+//!
+//! The table is the truth and survives; this is read from it when the database is opened and changed after each commit
+//! that changed the table. Looking for work then costs nothing while there is none, and a request that was just stored
+//! need not be read back to be announced.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::rows::millis;
+use crate::store::{Job, JobKind};
+
+/// Jobs kept whole. Those beyond are read back when they are due.
+const WHOLE: usize = 10_000;
+
+/// See the module. Times are milliseconds, as in the table.
+#[derive(Default)]
+pub(super) struct Schedule {
+    /// Due time and row of every job that nobody works on.
+    free: BTreeSet<(i64, i64)>,
+    /// Every job, by row.
+    jobs: HashMap<i64, Entry>,
+    /// Those that need not be read back.
+    whole: HashMap<i64, Job>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    kind: JobKind,
+    due_at: i64,
+    leased: bool,
+}
+
+impl Schedule {
+    /// There is a job, and it is free from `due_at` on.
+    pub(super) fn add(&mut self, id: i64, kind: JobKind, due_at: i64) {
+        self.remove(id);
+        self.free.insert((due_at, id));
+        self.jobs.insert(id, Entry { kind, due_at, leased: false });
+    }
+
+    /// There is a job, and this is all of it.
+    pub(super) fn add_whole(&mut self, job: Job, due_at: i64) {
+        self.add(job.id, job.kind, due_at);
+        if self.whole.len() < WHOLE {
+            self.whole.insert(job.id, job);
+        }
+    }
+
+    /// The job is due at another time, unless somebody works on it and will say so themselves.
+    pub(super) fn reschedule(&mut self, id: i64, due_at: i64) {
+        if let Some(entry) = self.jobs.get(&id).filter(|entry| !entry.leased) {
+            self.add(id, entry.kind, due_at);
+        }
+    }
+
+    /// Every notification that was postponed is due at once.
+    pub(super) fn hasten_notifications(&mut self, now: Timestamp) {
+        let late =
+            |(id, entry): (&i64, &Entry)| (!entry.leased && entry.kind == JobKind::Notify && entry.due_at > millis(now)).then_some(*id);
+        for id in self.jobs.iter().filter_map(late).collect::<Vec<_>>() {
+            self.reschedule(id, millis(now));
+        }
+    }
+
+    /// The job has ended.
+    pub(super) fn remove(&mut self, id: i64) {
+        self.whole.remove(&id);
+        if let Some(entry) = self.jobs.remove(&id) {
+            self.free.remove(&(entry.due_at, id));
+        }
+    }
+
+    /// Gives out up to `most` jobs that are due, the longest due first: the row, and the job where it is known whole.
+    pub(super) fn lease(&mut self, now: Timestamp, most: usize) -> Vec<(i64, Option<Job>)> {
+        let mut given = Vec::new();
+        while given.len() < most
+            && let Some((due_at, id)) = self.free.first().copied()
+            && due_at <= millis(now)
+        {
+            self.free.pop_first();
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                entry.leased = true;
+            }
+            given.push((id, self.whole.remove(&id)));
+        }
+        given
+    }
+
+    /// Nobody works on it any more, and it is as it was.
+    pub(super) fn release(&mut self, id: i64) {
+        if let Some(entry) = self.jobs.get(&id).filter(|entry| entry.leased).copied() {
+            self.add(id, entry.kind, entry.due_at);
+        }
+    }
+}
