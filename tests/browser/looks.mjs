@@ -14,7 +14,9 @@ export function sticksOut() {
     if (!scroller && box.width > 0 && (box.left < -0.5 || box.right > width + 0.5)) {
       problems.push(`${describe(element)} stands at ${Math.round(box.left)}…${Math.round(box.right)} of ${width}`);
     }
-    const { overflowX } = getComputedStyle(element);
+    const { overflowX, fontSize } = getComputedStyle(element);
+    const squeezed = box.width < 3 * parseFloat(fontSize) && element.textContent.trim().length > 6;
+    if (squeezed && element.matches("h1, h2, h3, p, button, summary")) problems.push(`${describe(element)} has room for a letter or two`);
     if (["auto", "scroll"].includes(overflowX)) continue;
     const cut = ["hidden", "clip"].includes(overflowX);
     const drawn = element.matches("button, .button, .card, .panel, .till, .message, .note, .badge, li, td");

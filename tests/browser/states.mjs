@@ -4,10 +4,10 @@
 //   node states.mjs http://127.0.0.1:8080 [--shots DIR] [--only NAME,NAME]
 
 import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { VIEWPORTS, installed, launch } from "./browser.mjs";
 import { missingStrings, sticksOut } from "./looks.mjs";
 
 const { values: options, positionals } = parseArgs({
@@ -20,27 +20,11 @@ if (!base) {
   process.exit(2);
 }
 
-const VIEWPORTS = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 const SCHEMES = ["light", "dark"];
 const AXE_RULES = { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] };
-// What tests/node installs serves every test.
-const installed = createRequire(new URL("../node/package.json", import.meta.url));
-const { chromium } = installed("playwright-core");
 const axe = await readFile(installed.resolve("axe-core/axe.min.js"), "utf8");
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-
+const browser = await launch();
 const failures = [];
 let looks = 0;
 

@@ -1,0 +1,237 @@
+// What can come between a person and their answer, on the real device page.
+//
+//   node phone_cases.mjs CASE BASE_URL PHONE_LINK [SECOND_PHONE_LINK]
+
+import assert from "node:assert/strict";
+
+import { isMarked, play, screen, step, until } from "./browser.mjs";
+import { PENDING, client, connected, enrol, press } from "./phone.mjs";
+
+const [name, base, ...links] = process.argv.slice(2);
+const demo = client(base);
+const heading = (phone, text) => phone.getByRole("heading", { name: text });
+/** The card of this message, whatever became of it. */
+const cardSaying = (phone, message) => phone.locator(".card", { hasText: message });
+
+const cases = {
+  /** Arrivals join below, and neither a button nor the focus moves. */
+  async several(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    const [first, second] = ["First of two", "Second of two"].map((message) => cardSaying(phone, message));
+    const asked = [];
+    await step("one request stands open", async () => {
+      asked.push(await demo.ask("First of two"));
+      await first.locator('button[value="approve"]:not([aria-disabled])').waitFor();
+      assert.equal(await phone.title(), "(1) Requests");
+    });
+    await step("a second joins below, and nothing moves", async () => {
+      const deny = first.getByRole("button", { name: "Deny" });
+      await deny.focus();
+      const places = () => first.evaluate((card) => [card, ...card.querySelectorAll("button")].map((each) => each.getBoundingClientRect().top));
+      const before = await places();
+      // It ends sooner, and still does not push in.
+      asked.push(await demo.ask("Second of two", { requested_expiry: 60 }));
+      await second.waitFor();
+      assert.equal(await phone.title(), "(2) Requests");
+      assert.deepEqual(await places(), before, "the first card and its buttons");
+      assert.ok(await deny.evaluate((button) => button === document.activeElement), "the focus is where it was");
+      assert.ok(await phone.evaluate(() => document.querySelector(".card").textContent.includes("First of two")), "it joined below");
+      assert.equal(await phone.locator(".card[open]").count(), 1, "open cards");
+      await until("it is announced", async () => (await phone.locator("#announcer").textContent()).includes("New request from Demo client."));
+    });
+    await step("each is answered by itself", async () => {
+      await press(first, "Deny");
+      await heading(phone, "Denied. No access was given.").waitFor();
+      assert.equal(await phone.title(), "(1) Requests");
+      assert.ok(await phone.locator(".card").first().evaluate((card) => card === document.activeElement), "the focus is on the outcome");
+      assert.equal(await second.getAttribute("open"), null, "the other stays folded");
+      await second.locator("summary").click();
+      await press(second, "Approve");
+      await heading(phone, "Approved. Return to Demo client.").waitFor();
+      assert.equal(await phone.title(), "Requests");
+      assert.deepEqual([await demo.poll(asked[0]), await demo.poll(asked[1])], ["access_denied", "tokens"]);
+      assert.ok(await isMarked(phone), "the page was not loaded again");
+    });
+  },
+
+  /** Without a connection there is no answer to give, and none is kept for later. */
+  async offline(browser) {
+    const phone = await step("a request stands open", async () => {
+      const phone = await enrol(browser, links[0]);
+      await demo.ask("Into a tunnel");
+      await phone.locator('button[value="approve"]:not([aria-disabled])').waitFor();
+      return phone;
+    });
+    const card = phone.locator(PENDING);
+    await step("the connection goes, and the answer with it", async () => {
+      await phone.context().setOffline(true);
+      await card.getByText("No connection. You cannot answer yet.").waitFor();
+      for (const answer of ["deny", "approve"]) {
+        const button = card.locator(`button[value="${answer}"]`);
+        assert.equal(await button.getAttribute("aria-disabled"), "true");
+        await button.dispatchEvent("click");
+      }
+      assert.ok(await card.getByRole("button", { name: "Approve" }).isVisible(), "no answer is on its way");
+    });
+    await step("it comes back, and nothing was sent meanwhile", async () => {
+      const checked = phone.waitForResponse((answer) => answer.url().endsWith("/device/cards"));
+      await phone.context().setOffline(false);
+      await connected(phone);
+      assert.match(await (await checked).text(), /data-state="pending"/, "the server still waits");
+      await press(card, "Approve");
+      await heading(phone, "Approved. Return to Demo client.").waitFor();
+      assert.ok(await isMarked(phone), "the page was not loaded again");
+    });
+    await step("with nothing to answer it is said just as well", async () => {
+      await phone.getByRole("link", { name: "Done" }).click();
+      await heading(phone, "No requests.").waitFor();
+      await phone.context().setOffline(true);
+      await heading(phone, "No connection. You cannot answer yet.").waitFor();
+      await phone.context().setOffline(false);
+      await heading(phone, "No requests.").waitFor();
+    });
+  },
+
+  /** An answer whose reply is lost: the server's state is shown, never a guess. */
+  async "no reply"(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    const decide = "**/device/decide";
+    await step("the answer arrived, its reply did not", async () => {
+      const asked = await demo.ask("Lost on the way back");
+      await phone.route(decide, async (route) => {
+        await route.fetch();
+        await route.abort();
+      });
+      const settled = pledge();
+      await phone.route("**/device/cards/*", async (route) => {
+        await settled.promise;
+        await route.continue();
+      });
+      await press(phone.locator(PENDING), "Approve");
+      await phone.getByText("Checking whether your answer arrived…").waitFor();
+      settled.resolve();
+      await heading(phone, "Approved. Return to Demo client.").waitFor();
+      assert.equal(await demo.poll(asked), "tokens");
+      await phone.getByRole("link", { name: "Done" }).click();
+    });
+    await step("the answer did not arrive, and can be given again", async () => {
+      await phone.unrouteAll();
+      await phone.route(decide, (route) => route.abort());
+      const asked = await demo.ask("Lost on the way there");
+      const card = phone.locator(PENDING);
+      await press(card, "Approve");
+      await card.getByText("Your answer did not arrive. Nothing was decided; you can answer again.").waitFor();
+      await phone.unrouteAll();
+      await press(card, "Deny");
+      await heading(phone, "Denied. No access was given.").waitFor();
+      assert.equal(await demo.poll(asked), "access_denied");
+    });
+  },
+
+  /** Two phones of one person: the other one says who answered, and takes a report. */
+  async elsewhere(browser) {
+    const [phone, other] = await step("two phones are enrolled", async () => [
+      await enrol(browser, links[0], { userAgent: "Mozilla/5.0 (Linux; Android 15; Pixel 8) Chrome/130" }),
+      await enrol(browser, links[1]),
+    ]);
+    await step("answered on one, the other says so", async () => {
+      await demo.ask("Two phones");
+      await other.locator(PENDING).waitFor();
+      await press(phone.locator(PENDING), "Approve");
+      await heading(phone, "Approved. Return to Demo client.").waitFor();
+      await heading(other, /^Approved on Chrome on Android at \d\d:\d\d\.$/).waitFor();
+      assert.equal(await phone.getByRole("button", { name: "That wasn’t me" }).count(), 0, "who answered need not wonder");
+    });
+    await step("that wasn't me", async () => {
+      await other.getByRole("button", { name: "That wasn’t me" }).click();
+      await heading(other, "Noted: this was not you.").waitFor();
+    });
+  },
+
+  /** A phone that is removed shows nothing of its person any more. */
+  async removed(browser) {
+    const phone = await step("a request stands open", async () => {
+      const phone = await enrol(browser, links[0]);
+      await demo.ask("For nobody else");
+      await phone.locator(PENDING).waitFor();
+      return phone;
+    });
+    await step("it is removed in another tab", async () => {
+      const tab = await phone.context().newPage();
+      await tab.goto(`${base}/device/history`);
+      await tab.getByText("Remove this phone").click();
+      await tab.getByRole("button", { name: "Remove it now" }).click();
+      await tab.getByText("This phone is not connected yet.").or(tab.getByText("This phone is no longer connected.")).first().waitFor();
+    });
+    await step("nothing is left on the screen", async () => {
+      await heading(phone, "This phone is no longer connected.").waitFor();
+      assert.ok(await isMarked(phone), "it did not take a reload");
+      const words = await phone.locator("body").innerText();
+      for (const left of ["For nobody else", "Demo client", "Alice", "History"]) assert.ok(!words.includes(left), `“${left}” is still there`);
+      assert.equal(await phone.title(), "This phone is no longer connected.");
+      await phone.reload();
+      assert.ok(!(await phone.content()).includes("Alice"), "nor after a reload");
+    });
+  },
+
+  /** Links that add a phone, opened where one is connected already. */
+  async "links again"(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    await step("a link that is not used yet stays unused", async () => {
+      await phone.goto(links[1]);
+      await heading(phone, "This phone is already connected for Alice.").waitFor();
+      await phone.getByRole("link", { name: "Back to requests" }).click();
+      await heading(phone, "No requests.").waitFor();
+    });
+    await step("a used link says so, and who is connected", async () => {
+      await phone.goto(links[0]);
+      await heading(phone, "This link was already used, or it is too old.").waitFor();
+      await phone.locator("[data-when=used]", { hasText: "This phone is already connected for Alice." }).waitFor();
+      await phone.getByRole("link", { name: "Back to requests" }).click();
+      await connected(phone);
+    });
+    await step("the unused one adds another phone, and the used one does not", async () => {
+      await enrol(browser, links[1]);
+      const third = await (await screen(browser, "phone")).newPage();
+      await third.goto(links[0]);
+      await heading(third, "Ask for a new link.").waitFor();
+      assert.equal(await third.getByRole("button", { name: "Add this phone" }).count(), 0);
+    });
+  },
+
+  /** The same forms, refreshed by hand. */
+  async "no JavaScript"(browser) {
+    const context = await screen(browser, "phone", { javaScriptEnabled: false });
+    const phone = await context.newPage();
+    await step("the link's code is typed in", async () => {
+      const [page, code] = links[0].split("#enrol=");
+      await phone.goto(page);
+      await phone.getByLabel("The part of your link after the = sign").fill(code);
+      await phone.getByRole("button", { name: "Add this phone" }).click();
+      await phone.locator("noscript .by-hand").waitFor();
+    });
+    await step("approved by form", async () => {
+      const asked = await demo.ask("By hand one");
+      await phone.getByRole("button", { name: "Check now" }).click();
+      await phone.getByText("By hand one").waitFor();
+      await phone.getByRole("button", { name: "Approve" }).click();
+      await heading(phone, "Approved. Return to Demo client.").waitFor();
+      assert.equal(await demo.poll(asked), "tokens");
+    });
+    await step("denied by form", async () => {
+      const asked = await demo.ask("By hand two");
+      await phone.getByRole("button", { name: "Check now" }).click();
+      await phone.getByRole("button", { name: "Deny" }).click();
+      await heading(phone, "Denied. No access was given.").waitFor();
+      assert.equal(await demo.poll(asked), "access_denied");
+    });
+  },
+};
+
+function pledge() {
+  let resolve;
+  return { promise: new Promise((kept) => (resolve = kept)), resolve: () => resolve() };
+}
+
+assert.ok(name in cases, `CASE is one of: ${Object.keys(cases).join(", ")}`);
+await play(cases[name]);

@@ -1,0 +1,198 @@
+//! What needs a browser: people's screens, played and looked at. The scripts are in `browser/`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ciba_tests::host::{Host, Said, finish, program, wait_for};
+use ciba_tests::process::Server;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A command that runs one of the scripts in `browser/`.
+fn script(name: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(name));
+    command
+}
+
+/// Plays a script that must succeed to its last step.
+#[track_caller]
+fn plays(mut command: Command, log: impl FnOnce() -> String) {
+    command.stderr(Stdio::inherit());
+    let said = finish(command).unwrap();
+    assert!(said.status.success() && said.output.ends_with("ok all\n"), "{}{}\n{}", said.output, said.error, log());
+}
+
+/// The program in this folder, away from whatever the environment says.
+fn program_in(folder: &Path) -> Command {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CIBA_HOST_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("CIBA_HOST_LISTEN__ADMIN", "127.0.0.1:0").current_dir(folder);
+    command
+}
+
+/// The demo as people start it: in a folder of their own, beneath which its data lie. So the commands that the demo
+/// page shows are short, and the pictures say nothing of this machine.
+struct Demo {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = program_in(folder.path());
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data", "data"]);
+        command.stderr(File::create(folder.path().join("log")).unwrap());
+        let server = Server::start(command).unwrap();
+        Self { folder, server }
+    }
+
+    /// The story, played here.
+    fn story(&self, pictures: &Path) -> Command {
+        let mut story = script("story.mjs");
+        story.args(["demo", "phone", "console"].map(|word| self.server.said(word).unwrap())).arg(self.server.id().to_string());
+        story.arg("--shots").arg(pictures).current_dir(&self.folder);
+        story
+    }
+
+    /// Takes the only notify plugin away, and waits until that was noticed.
+    fn remove_plugin(&self) {
+        fs::remove_file(self.folder.path().join("data/plugins/inbox.wasm")).unwrap();
+        wait_for("the plugin stops", || {
+            let mut command = program_in(self.folder.path());
+            command.args(["plugin", "list", "--json", "--data", "data"]);
+            let plugins: Value = serde_json::from_str(&finish(command)?.output)?;
+            Ok((plugins[0]["state"] == "removed").then_some(()))
+        })
+        .unwrap();
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// Pictures go to the folder that `CIBA_PICTURES` names: `docs/pictures` makes the README's anew.
+fn pictures(demo: &Demo) -> PathBuf {
+    match std::env::var_os("CIBA_PICTURES") {
+        Some(folder) => Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder),
+        None => demo.folder.path().to_owned(),
+    }
+}
+
+/// The sixty seconds, with `cp`: the card appears by itself, approved and denied; a new version, a broken file and the
+/// way back while others' authentications run; same process, none failed.
+#[test]
+fn the_sixty_seconds_are_played_on_the_real_pages() {
+    let demo = Demo::start();
+    let pictures = pictures(&demo);
+    plays(demo.story(&pictures), || demo.log());
+    for name in ["demo.png", "phone.png"] {
+        let bytes = fs::metadata(pictures.join(name)).unwrap().len();
+        assert!(bytes < 150_000, "{name} has {bytes} bytes, too many for a README");
+    }
+}
+
+/// The plugin is load-bearing: the same story stops where it would have lit up the phone.
+#[test]
+fn without_its_plugin_the_same_story_fails_at_the_card() {
+    let demo = Demo::start();
+    demo.remove_plugin();
+    let Said { status, output, .. } = finish(demo.story(demo.folder.path())).unwrap();
+    assert_eq!(status.code(), Some(1), "{output}{}", demo.log());
+    assert!(output.contains("failed the card appears by itself"), "{output}");
+    assert!(output.contains("Alice was not notified: no notify plugin is serving"), "{output}");
+}
+
+/// And what a person sees then: nothing comes by itself, the shop says so, and *Check now* finds it.
+#[test]
+fn without_a_plugin_only_check_now_finds_the_request() {
+    let demo = Demo::start();
+    demo.remove_plugin();
+    let mut command = script("unnotified.mjs");
+    command.args(["demo", "phone"].map(|word| demo.server.said(word).unwrap()));
+    plays(command, || demo.log());
+}
+
+/// Every state of every page: phone and desktop, light and dark, English and Arabic, 200 % text.
+#[test]
+fn every_state_fits_is_accessible_and_says_everything() {
+    let host = Host::demo().unwrap();
+    let mut command = script("states.mjs");
+    command.arg(host.issuer());
+    let said = finish(command).unwrap();
+    assert!(said.status.success() && said.output.ends_with(", 0 failures\n"), "{}{}", said.error, said.output);
+    // Five looks at each state and screen: two schemes, and the larger text.
+    let looks: usize = said.output.split(' ').next().unwrap().parse().unwrap();
+    assert!(looks > 500, "only {}", said.output);
+}
+
+/// The phone's clock is an hour ahead: nothing has expired too early.
+#[test]
+fn a_phone_that_is_an_hour_ahead_is_right() {
+    wrong_clock("60");
+}
+
+/// The phone's clock is an hour behind: nothing expires too late.
+#[test]
+fn a_phone_that_is_an_hour_behind_is_right() {
+    wrong_clock("-60");
+}
+
+fn wrong_clock(minutes: &str) {
+    let host = Host::demo().unwrap();
+    let mut command = script("wrong_clock.mjs");
+    command.args([&host.issuer(), host.said("phone").unwrap(), minutes]);
+    plays(command, || host.log());
+}
+
+/// One of the cases of `browser/phone_cases.mjs`, on phones of their own.
+#[track_caller]
+fn case(name: &str) {
+    let host = Host::demo().unwrap();
+    let second = host.data.json(&["user", "enrol", "alice"]).unwrap();
+    let mut command = script("phone_cases.mjs");
+    command.args([name, &host.issuer(), host.said("phone").unwrap(), second["link"].as_str().unwrap()]);
+    plays(command, || host.log());
+}
+
+#[test]
+fn arrivals_join_below_and_move_nothing() {
+    case("several");
+}
+
+#[test]
+fn without_a_connection_there_is_no_answer_to_give() {
+    case("offline");
+}
+
+#[test]
+fn a_lost_reply_is_looked_up_and_never_guessed() {
+    case("no reply");
+}
+
+#[test]
+fn an_answer_given_elsewhere_is_shown_and_can_be_disowned() {
+    case("elsewhere");
+}
+
+#[test]
+fn a_removed_phone_shows_nothing_any_more() {
+    case("removed");
+}
+
+#[test]
+fn a_link_that_adds_a_phone_works_once() {
+    case("links again");
+}
+
+#[test]
+fn without_javascript_the_same_forms_answer() {
+    case("no JavaScript");
+}

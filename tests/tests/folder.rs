@@ -1,0 +1,700 @@
+//! The plugin folder is an inbox: what is dropped there serves, or is refused in plain words while the last good
+//! version goes on.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ciba_tests::cpu::Usage;
+use ciba_tests::host::{Data, Host, guest, sample, wait_for};
+use ciba_tests::party::{Client, Phone, waiting_in};
+use ciba_tests::shims::Shim;
+use ciba_tests::wire::Request;
+use serde_json::Value;
+
+/// Between the two halves of a file that is written in place.
+const BETWEEN_HALVES: Duration = Duration::from_millis(300);
+
+/// A host with a plugin folder, and alice, who is reached on the channel `inbox`.
+struct Folder {
+    host: Host,
+}
+
+impl Folder {
+    /// With the demo's first plugin.
+    fn demo() -> Self {
+        Self::with_config("")
+    }
+
+    fn with_config(text: &str) -> Self {
+        Self::of(Data::with_config(text).unwrap().demo().unwrap())
+    }
+
+    /// With version 1 of `steady` as the plugin `inbox`.
+    fn steady() -> Self {
+        let folder = Self::demo();
+        folder.write("inbox.wasm", &steady(1));
+        folder.wait_for_version("inbox", "0001");
+        folder
+    }
+
+    fn of(host: Host) -> Self {
+        host.data.must(&["user", "device", "alice", "--channel", "inbox"]).unwrap();
+        Self { host }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.host.plugins().join(name)
+    }
+
+    fn cp(&self, from: &Path, name: &str) {
+        assert!(Command::new("cp").arg(from).arg(self.file(name)).status().unwrap().success());
+    }
+
+    /// By `cp`, from a file beside the folder.
+    fn write(&self, name: &str, content: &[u8]) {
+        let beside = self.host.data.beside("next");
+        fs::write(&beside, content).unwrap();
+        self.cp(&beside, name);
+    }
+
+    fn plugin(&self, name: &str) -> Value {
+        self.host.plugin(name).unwrap()
+    }
+
+    fn wait_for_plugin(&self, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        wait_for(&format!("{name} {what}"), || Ok(Some(self.host.plugin(name)?).filter(&is)))
+            .unwrap_or_else(|error| panic!("{error}\n{:#}\n{}", self.plugin(name), self.host.log()))
+    }
+
+    fn wait_for_version(&self, name: &str, version: &str) -> Value {
+        let is = |plugin: &Value| plugin["version"] == version && matches!(plugin["state"].as_str(), Some("serving" | "blocked"));
+        self.wait_for_plugin(name, &format!("serves version {version}"), is)
+    }
+
+    fn wait_for_state(&self, name: &str, state: &str) -> Value {
+        self.wait_for_plugin(name, &format!("is {state}"), |plugin| plugin["state"] == state)
+    }
+
+    /// Waits until the file was refused with a line that has these words, and everybody who should says so.
+    fn wait_for_refusal(&self, name: &str, word: &str, says: &str) {
+        let marked = format!("[{word}]: ");
+        let is = |plugin: &Value| {
+            let message = plugin["message"].as_str().unwrap_or_default();
+            plugin["state"] == "refused" && message.starts_with(&marked) && message.contains(says)
+        };
+        let plugin = self.wait_for_plugin(name, &format!("is refused: {marked}{says}"), is);
+        assert!(plugin["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "nothing to do: {plugin:#}");
+        let log = self.host.log();
+        let lines: Vec<_> = log.lines().collect();
+        let last = lines.iter().rposition(|line| line.contains(&format!("plugin {name}.wasm refused {marked}")) && line.contains(says));
+        let still = lines[last.unwrap_or_else(|| panic!("not in the log: {marked}{says}\n{log}")) + 1];
+        let text = self.host.data.must(&["plugin", "list"]).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(&marked) && line.contains(says));
+        assert!(line.is_some() && text.contains("\n  do: "), "{marked}{says}\n{text}");
+        let console = Console::of(&self.host);
+        let serving = plugin["version"].as_str();
+        for page in [console.text("/"), console.text(&format!("/plugins/{name}"))] {
+            assert!(page.contains(says) && page.contains(word), "{page}");
+            assert!(serving.is_none() || page.contains("refused, ") && page.contains(" still serving"), "{page}");
+        }
+        match serving {
+            Some(version) => assert!(still.contains(&format!("still serving: {name} {version} (")), "{still}"),
+            None => assert!(still.contains("nothing serves under this name"), "{still}"),
+        }
+    }
+
+    fn requests(&self) -> Vec<Value> {
+        self.host.data.json(&["request", "list"]).unwrap().as_array().unwrap().clone()
+    }
+
+    /// Asks alice. The new request's transaction.
+    fn ask(&self) -> String {
+        self.ask_user("alice")
+    }
+
+    fn ask_user(&self, user: &str) -> String {
+        let known: Vec<_> = self.requests().iter().map(transaction).collect();
+        Client::demo(&self.host).start(user).unwrap();
+        let new = self.requests().iter().map(transaction).find(|transaction| !known.contains(transaction));
+        new.expect("an acknowledged request is listed")
+    }
+
+    fn notified(&self, transaction: &str) -> Vec<Value> {
+        let shown = self.host.data.json(&["request", "show", transaction]).unwrap();
+        shown["notified"].as_array().unwrap().clone()
+    }
+
+    /// Waits until so many devices were reached: by which plugin in which version, in this order.
+    fn wait_for_notified(&self, transaction: &str, devices: usize) -> Vec<String> {
+        let name = |notified: &Value| format!("{} {}", notified["plugin"].as_str().unwrap(), notified["version"].as_str().unwrap());
+        let notified = || Ok(Some(self.notified(transaction)).filter(|notified| notified.len() == devices));
+        let notified = wait_for("the notification", notified).unwrap_or_else(|error| panic!("{error}\n{}", self.host.log()));
+        notified.iter().map(name).collect()
+    }
+
+    /// A new request is notified by this plugin in this version.
+    fn assert_notifies(&self, plugin_and_version: &str) {
+        assert_eq!(self.wait_for_notified(&self.ask(), 1), [plugin_and_version]);
+    }
+
+    fn count_in_log(&self, text: &str) -> usize {
+        self.host.log().matches(text).count()
+    }
+}
+
+fn transaction(request: &Value) -> String {
+    request["transaction"].as_str().unwrap().to_owned()
+}
+
+/// The operator's browser.
+struct Console<'a> {
+    host: &'a Host,
+    cookie: String,
+}
+
+impl<'a> Console<'a> {
+    fn of(host: &'a Host) -> Self {
+        let link = host.data.json(&["console"]).unwrap()["link"].as_str().unwrap().to_owned();
+        let (origin, token) = link.split_once("/#login=").unwrap();
+        let answer = Request::form("/login", &[("token", token)]).header("origin", origin).send(host.admin).unwrap();
+        let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        Self { host, cookie }
+    }
+
+    /// A page without its markup.
+    fn text(&self, path: &str) -> String {
+        let answer = Request::get(path).header("cookie", &self.cookie).send(self.host.admin).unwrap();
+        assert_eq!(answer.status, 200, "{path}");
+        let html = answer.text();
+        let pieces = html.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text));
+        let text = pieces.collect::<String>();
+        [("&#39;", "'"), ("&#34;", "\""), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
+            .iter()
+            .fold(text, |text, (coded, plain)| text.replace(coded, plain))
+    }
+}
+
+/// The guest `steady` as this version of itself.
+fn steady(version: usize) -> Vec<u8> {
+    const MARK: &[u8] = b"steady-version-0001";
+    let mut bytes = fs::read(guest("steady")).unwrap();
+    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark is in the guest");
+    bytes[at + MARK.len() - 4..at + MARK.len()].copy_from_slice(format!("{version:04}").as_bytes());
+    bytes
+}
+
+/// Where a component can be cut and still look whole: after its header and after each of its sections.
+fn section_ends(component: &[u8]) -> Vec<usize> {
+    let mut ends = vec![8];
+    let mut at = 8;
+    while at < component.len() {
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            at += 1;
+            length |= usize::from(component[at] & 0x7f) << shift;
+            shift += 7;
+            if component[at] & 0x80 == 0 {
+                break;
+            }
+        }
+        at += 1 + length;
+        ends.push(at);
+    }
+    assert_eq!(ends.pop(), Some(component.len()));
+    ends
+}
+
+#[test]
+fn a_file_serves_however_it_arrives() {
+    let folder = Folder::demo();
+    let file = folder.file("inbox.wasm");
+    let id = folder.host.id();
+
+    folder.write("inbox.wasm", &steady(1));
+    folder.wait_for_version("inbox", "0001");
+    folder.assert_notifies("inbox 0001");
+
+    // Over the one that lies there, without emptying it first.
+    let mut open = File::options().write(true).open(&file).unwrap();
+    open.write_all(&steady(2)).unwrap();
+    drop(open);
+    folder.wait_for_version("inbox", "0002");
+
+    let unseen = folder.file(".inbox.wasm.new");
+    fs::write(&unseen, steady(3)).unwrap();
+    fs::rename(&unseen, &file).unwrap();
+    folder.wait_for_version("inbox", "0003");
+
+    // A symbolic link that is swapped.
+    let releases = folder.host.data.beside("releases");
+    for version in 4..=7 {
+        fs::create_dir_all(releases.join(version.to_string())).unwrap();
+        fs::write(releases.join(format!("{version}/inbox.wasm")), steady(version)).unwrap();
+    }
+    for version in 4..=5 {
+        symlink(releases.join(format!("{version}/inbox.wasm")), &unseen).unwrap();
+        fs::rename(&unseen, &file).unwrap();
+        folder.wait_for_version("inbox", &format!("000{version}"));
+    }
+
+    // A link that is swapped further up, of which nothing happens in the folder itself.
+    let current = releases.join("current");
+    symlink("6", &current).unwrap();
+    symlink(current.join("inbox.wasm"), &unseen).unwrap();
+    fs::rename(&unseen, &file).unwrap();
+    folder.wait_for_version("inbox", "0006");
+    symlink("7", releases.join("next")).unwrap();
+    fs::rename(releases.join("next"), &current).unwrap();
+    folder.wait_for_version("inbox", "0007");
+    folder.assert_notifies("inbox 0007");
+
+    // A new name is a new plugin.
+    folder.cp(&guest("elsewhere"), "elsewhere.wasm");
+    folder.wait_for_version("elsewhere", "1.0.0");
+    assert_eq!(folder.host.id(), id);
+    assert_eq!(folder.count_in_log("refused"), 0, "{}", folder.host.log());
+    let named =
+        folder.host.log().lines().filter(|line| line.contains("plugin inbox: 0007 (") && line.contains(", replaced 0006 (")).count();
+    assert_eq!(named, 1, "{}", folder.host.log());
+}
+
+#[test]
+fn what_is_removed_stops_and_the_operator_is_told_what_no_longer_happens() {
+    let folder = Folder::steady();
+    let phone = Phone::of(&folder.host, "alice").unwrap();
+    fs::remove_file(folder.file("inbox.wasm")).unwrap();
+    let plugin = folder.wait_for_state("inbox", "removed");
+    let sentence = "its file was removed; nobody is notified on the channel inbox any more";
+    assert_eq!(plugin["message"], sentence);
+    assert_eq!(plugin["version"], Value::Null);
+    assert!(folder.host.log().contains(&format!("WARN plugin inbox: {sentence}")), "{}", folder.host.log());
+    let console = Console::of(&folder.host);
+    for page in [console.text("/"), console.text("/plugins/inbox")] {
+        assert!(page.contains(sentence), "{page}");
+    }
+
+    // The request waits, nobody was told, and the person finds it when they look.
+    let transaction = folder.ask();
+    let unheard = format!("transaction={transaction} channel=\"inbox\"");
+    let told = || Ok(folder.host.log().lines().any(|line| line.contains("nobody was notified") && line.contains(&unheard)).then_some(()));
+    wait_for("the log says that nobody was notified", told).unwrap_or_else(|error| panic!("{error}\n{}", folder.host.log()));
+    let shown = folder.host.data.json(&["request", "show", &transaction]).unwrap();
+    assert_eq!((&shown["state"], &shown["notified"]), (&"pending".into(), &Value::Array(Vec::new())));
+    assert!(phone.waiting().unwrap().is_empty(), "a card appeared although no plugin put it there");
+    assert_eq!(waiting_in(&phone.check().unwrap()), std::slice::from_ref(&transaction));
+    let decided = phone.decide(&transaction, "approve").unwrap();
+    assert!(decided.status < 400, "{}", decided.text());
+
+    // Another that waits is notified as soon as there is a plugin again.
+    let transaction = folder.ask();
+    folder.write("inbox.wasm", &steady(2));
+    assert_eq!(folder.wait_for_notified(&transaction, 2), ["inbox 0002", "inbox 0002"]);
+}
+
+/// Stopping is something that happens once, not something that goes on.
+#[test]
+fn a_host_without_its_plugin_has_nothing_to_do() {
+    let folder = Folder::steady();
+    fs::remove_file(folder.file("inbox.wasm")).unwrap();
+    folder.wait_for_state("inbox", "removed");
+    let before = Usage::of(folder.host.id()).unwrap().processor;
+    std::thread::sleep(Duration::from_secs(2));
+    let used = Usage::of(folder.host.id()).unwrap().processor - before;
+    assert!(used < Duration::from_secs(1), "it used {used:?} of 2 s for nothing");
+    assert_eq!(folder.plugin("inbox")["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "stopped").count(), 1);
+}
+
+#[test]
+fn a_file_that_ends_in_the_middle_is_waited_for_and_then_refused() {
+    let folder = Folder::steady();
+    let good = steady(2);
+    folder.write("inbox.wasm", &good[..good.len() / 2]);
+    let waiting = folder.wait_for_state("inbox", "waiting");
+    assert_eq!(waiting["version"], "0001", "the last good version serves");
+    assert!(Console::of(&folder.host).text("/").contains("waiting, 0001 still serving"));
+    folder.assert_notifies("inbox 0001");
+    folder.wait_for_refusal("inbox", "truncated", &format!("it ends in the middle, after {} bytes", good.len() / 2));
+    folder.assert_notifies("inbox 0001");
+    // The rest, late, is not too late.
+    File::options().append(true).open(folder.file("inbox.wasm")).unwrap().write_all(&good[good.len() / 2..]).unwrap();
+    folder.wait_for_version("inbox", "0002");
+    assert_eq!(folder.count_in_log("refused"), 1, "{}", folder.host.log());
+}
+
+#[test]
+fn a_file_that_arrives_in_two_halves_is_taken_and_never_refused() {
+    let folder = Folder::steady();
+    let whole = steady(1).len();
+    let mut cuts = section_ends(&steady(1));
+    cuts.extend([0, 3, whole / 2, whole - 1]);
+    for (number, cut) in cuts.iter().enumerate() {
+        let version = number + 2;
+        let good = steady(version);
+        let mut open = File::create(folder.file("inbox.wasm")).unwrap();
+        open.write_all(&good[..*cut]).unwrap();
+        std::thread::sleep(BETWEEN_HALVES);
+        open.write_all(&good[*cut..]).unwrap();
+        drop(open);
+        folder.wait_for_version("inbox", &format!("{version:04}"));
+        assert_eq!(folder.count_in_log("refused"), 0, "cut at {cut} of {whole}\n{}", folder.host.log());
+        assert_eq!(folder.count_in_log("any more"), 0, "cut at {cut} of {whole}\n{}", folder.host.log());
+    }
+    let events = folder.plugin("inbox")["events"].clone();
+    assert!(events.as_array().unwrap().iter().all(|event| event["kind"] == "serving"), "{events:#}");
+}
+
+/// What each of these guests would do wrong is found before it serves.
+#[test]
+fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
+    let folder = Folder::steady();
+    let script = folder.host.data.beside("script");
+    fs::write(&script, "#!/bin/sh\n").unwrap();
+    let empty = folder.host.data.beside("empty");
+    fs::write(&empty, b"\0asm\x0d\0\x01\0").unwrap();
+    for (number, (file, word, says)) in [
+        (script, "not-wasm", "this is not a WebAssembly file"),
+        (sample("broken.wasm"), "not-a-component", "this is a core module"),
+        (empty, "not-a-plugin", "by which a plugin says who it is"),
+        (guest("other-world"), "not-a-plugin", "by which a plugin says who it is"),
+        (guest("later-contract"), "contract-version", "exports ciba:interception/notify@0.2.0; this host speaks 0.1.x"),
+        (guest("unknown-hook"), "unknown-hook", "telepathy@0.1.0, which is not a hook of this host"),
+        (guest("unknown-import"), "contract-version", "telepathy@0.1.0, which this host does not have"),
+        (guest("traps-at-describe"), "trial", "describe: [trap]"),
+        (guest("bad-settings"), "settings", "/url: is not what this guest wants; settings: nor anything else\\n\\u{1b}[2JINFO"),
+        (guest("asks-too-much"), "describe", "it needs HTTP to `https://$(touch taken).example`, which is not an origin"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        folder.cp(&file, "inbox.wasm");
+        folder.wait_for_refusal("inbox", word, says);
+        // The next good one is taken as if nothing had been.
+        folder.assert_notifies(&format!("inbox {:04}", number + 1));
+        folder.write("inbox.wasm", &steady(number + 2));
+        folder.wait_for_version("inbox", &format!("{:04}", number + 2));
+    }
+    assert!(!folder.host.log().contains('\u{1b}'), "{}", folder.host.log());
+}
+
+#[test]
+fn what_is_no_plain_file_or_has_no_good_name_is_refused_and_holds_nothing_up() {
+    let folder = Folder::steady();
+    assert!(Command::new("mkfifo").arg(folder.file("pipe.wasm")).status().unwrap().success());
+    fs::create_dir(folder.file("directory.wasm")).unwrap();
+    symlink("/nowhere", folder.file("dangling.wasm")).unwrap();
+    symlink("/dev/zero", folder.file("endless.wasm")).unwrap();
+    File::create(folder.file("large.wasm")).unwrap().set_len(65 << 20).unwrap();
+    folder.cp(&guest("steady"), "no good name.wasm");
+    folder.wait_for_refusal("pipe", "unreadable", "pipe.wasm: not a file");
+    folder.wait_for_refusal("directory", "unreadable", "directory.wasm: not a file");
+    folder.wait_for_refusal("dangling", "unreadable", "dangling.wasm: No such file or directory");
+    folder.wait_for_refusal("endless", "unreadable", "endless.wasm: not a file");
+    folder.wait_for_refusal("large", "too-large", "longer than the 65536 KiB that are read");
+    assert_eq!(folder.count_in_log("was not taken [name]: `no good name` cannot be a plugin's name"), 1, "{}", folder.host.log());
+    folder.write("inbox.wasm", &steady(2));
+    folder.wait_for_version("inbox", "0002");
+}
+
+#[test]
+fn a_settings_file_goes_through_the_same_check_and_is_live_at_once() {
+    let folder = Folder::demo();
+    let phone = Phone::of(&folder.host, "alice").unwrap();
+    folder.write("inbox.toml", b"[settings]\nnote = 'We never phone you'\n");
+    let changed = |note: &'static str| {
+        move |plugin: &Value| plugin["state"] == "serving" && plugin["settings"] == serde_json::json!({ "note": note })
+    };
+    folder.wait_for_plugin("inbox", "serves with its settings", changed("We never phone you"));
+    let version = folder.plugin("inbox")["version"].as_str().unwrap().to_owned();
+    folder.ask();
+    let card = || Ok(phone.cards()?.contains("We never phone you").then_some(()));
+    wait_for("a card with the note of the settings", card).unwrap();
+
+    for (text, word, says) in [
+        ("enabld = true\n", "settings-file", "inbox.toml:1: unknown field `enabld`"),
+        ("enabled = true\nodrer = 1\n", "settings-file", "inbox.toml:2: unknown field `odrer`"),
+        ("enabled = true\n\n[settigns]\nnote = 'x'\n", "settings-file", "inbox.toml:3: unknown field `settigns`"),
+        ("enabled = \n", "settings-file", "inbox.toml:1: "),
+        ("enabled = true\norder = 'first'\n", "settings-file", "inbox.toml:2: invalid type"),
+        ("[settings]\nnote = 7\n", "settings", "/note: "),
+        ("[settings]\nnoet = 'x'\n", "settings", "noet"),
+        ("[settings]\nnote = \"two\\nlines\"\n", "settings", "/note: must be one line of plain text"),
+        ("[settings]\nnote = { file = 'nowhere' }\n", "settings", "/note: a secret cannot be read"),
+        ("[settings]\nnote = { env = 'CIBA_HOST_NOWHERE' }\n", "settings", "/note: the environment has no variable CIBA_HOST_NOWHERE"),
+        ("[settings]\nnote = { file = '/dev/zero' }\n", "settings", "not a file"),
+        ("[asks]\nhttp = ['https://a.example/path']\n", "settings-file", "`https://a.example/path` in [asks] is not an origin"),
+    ] {
+        folder.write("inbox.toml", text.as_bytes());
+        folder.wait_for_refusal("inbox", word, says);
+        let plugin = folder.plugin("inbox");
+        assert_eq!((&plugin["version"], &plugin["settings"]["note"]), (&version.as_str().into(), &"We never phone you".into()), "{text}");
+    }
+    // Not UTF-8 is not a question of settings either.
+    folder.write("inbox.toml", b"[settings]\nnote = '\xff'\n");
+    folder.wait_for_refusal("inbox", "settings-file", "inbox.toml is not UTF-8");
+
+    folder.write("inbox.toml", b"[settings]\nnote = 'Good again'\n");
+    folder.wait_for_plugin("inbox", "serves with its settings", changed("Good again"));
+    fs::remove_file(folder.file("inbox.toml")).unwrap();
+    folder.wait_for_plugin("inbox", "serves without settings", |plugin| {
+        plugin["state"] == "serving" && plugin["settings"] == serde_json::json!({})
+    });
+}
+
+#[test]
+fn a_plugin_that_is_turned_off_stops_and_stays_off_while_its_settings_are_rewritten() {
+    let folder = Folder::steady();
+    folder.write("inbox.toml", b"enabled = false\n");
+    let plugin = folder.wait_for_state("inbox", "off");
+    let sentence = "turned off: enabled = false in its .toml file; nobody is notified on the channel inbox any more";
+    assert_eq!(plugin["message"], sentence);
+    assert!(folder.host.log().contains(sentence));
+    let transaction = folder.ask();
+    assert!(folder.notified(&transaction).is_empty());
+
+    // An editor empties the file before it writes it.
+    let mut open = File::create(folder.file("inbox.toml")).unwrap();
+    folder.wait_for_state("inbox", "waiting");
+    open.write_all(b"enabled = false\norder = 5\n").unwrap();
+    drop(open);
+    folder.wait_for_state("inbox", "off");
+    assert_eq!(folder.count_in_log(") serving"), 2, "{}", folder.host.log());
+    assert!(folder.notified(&transaction).is_empty());
+
+    // It stays off over a restart.
+    let folder = Folder { host: folder.host.stop().unwrap().demo().unwrap() };
+    assert_eq!(folder.plugin("inbox")["state"], "off");
+    folder.write("inbox.toml", b"enabled = true\n");
+    folder.wait_for_version("inbox", "0001");
+    assert_eq!(folder.wait_for_notified(&transaction, 1), ["inbox 0001"]);
+
+    // Left empty, the file is a mistake.
+    File::create(folder.file("inbox.toml")).unwrap();
+    folder.wait_for_refusal("inbox", "settings-file", "inbox.toml is empty");
+    folder.assert_notifies("inbox 0001");
+}
+
+#[test]
+fn of_two_plugins_for_one_channel_the_second_waits_until_the_first_is_gone() {
+    let folder = Folder::steady();
+    folder.host.data.must(&["plugin", "allow", "second", "--inbox"]).unwrap();
+    folder.write("second.wasm", &steady(2));
+    folder.wait_for_refusal("second", "channel-taken", "it serves the channel `inbox`, which inbox serves already");
+    folder.assert_notifies("inbox 0001");
+    // A swap of the first changes nothing for the second, and says nothing again.
+    folder.write("inbox.wasm", &steady(3));
+    folder.wait_for_version("inbox", "0003");
+    // That of an unrelated plugin neither.
+    folder.cp(&guest("other-world"), "third.wasm");
+    folder.wait_for_refusal("third", "not-a-plugin", "by which a plugin says who it is");
+    fs::remove_file(folder.file("third.wasm")).unwrap();
+    folder.wait_for_state("third", "removed");
+    assert_eq!(folder.count_in_log("refused [channel-taken]"), 1, "{}", folder.host.log());
+
+    fs::remove_file(folder.file("inbox.wasm")).unwrap();
+    folder.wait_for_version("second", "0002");
+    folder.assert_notifies("second 0002");
+
+    // The other way to make room: the first takes another channel.
+    folder.write("inbox.wasm", &steady(4));
+    folder.wait_for_refusal("inbox", "channel-taken", "it serves the channel `inbox`, which second serves already");
+    folder.cp(&guest("elsewhere"), "second.wasm");
+    folder.wait_for_version("second", "1.0.0");
+    folder.wait_for_version("inbox", "0004");
+    folder.assert_notifies("inbox 0004");
+}
+
+/// The host has seen all of them before, so that nothing sets them apart.
+#[test]
+fn of_plugins_for_one_channel_that_come_together_one_serves() {
+    const NAMES: [&str; 4] = ["one", "two", "three", "four"];
+    let folder = Folder::demo();
+    for version in 0..NAMES.len() {
+        folder.write("inbox.wasm", &steady(version));
+        folder.wait_for_version("inbox", &format!("{version:04}"));
+    }
+    let data = folder.host.stop().unwrap();
+    fs::remove_file(data.path().join("plugins/inbox.wasm")).unwrap();
+    for (version, name) in NAMES.iter().enumerate() {
+        fs::write(data.path().join(format!("plugins/{name}.wasm")), steady(version)).unwrap();
+    }
+    let host = data.demo().unwrap();
+    let states = NAMES.map(|name| host.plugin(name).unwrap()["state"].as_str().unwrap().to_owned());
+    assert_eq!(states.iter().filter(|state| *state == "refused").count(), NAMES.len() - 1, "{states:?}\n{}", host.log());
+}
+
+#[test]
+fn devices_are_reached_in_the_operators_order() {
+    for (strategy, order, expected) in [
+        ("all", ["elsewhere", "inbox"], &["elsewhere 1.0.0", "inbox 0001"][..]),
+        ("all", ["inbox", "elsewhere"], &["inbox 0001", "elsewhere 1.0.0"]),
+        ("first-accepted", ["elsewhere", "inbox"], &["elsewhere 1.0.0"]),
+        ("first-accepted", ["inbox", "elsewhere"], &["inbox 0001"]),
+    ] {
+        let folder = Folder::with_config(&format!("[notify]\nstrategy = '{strategy}'\nchannels = {order:?}\n"));
+        folder.host.data.must(&["user", "device", "alice", "--channel", "elsewhere"]).unwrap();
+        folder.write("inbox.wasm", &steady(1));
+        folder.wait_for_version("inbox", "0001");
+        folder.cp(&guest("elsewhere"), "elsewhere.wasm");
+        folder.wait_for_version("elsewhere", "1.0.0");
+        let transaction = folder.ask();
+        assert_eq!(folder.wait_for_notified(&transaction, expected.len()), expected, "{strategy} {order:?}");
+
+        // Whose device is on one channel is not reached on another.
+        folder.host.data.must(&["user", "add", "bob"]).unwrap();
+        folder.host.data.must(&["user", "device", "bob", "--channel", "elsewhere"]).unwrap();
+        assert_eq!(folder.wait_for_notified(&folder.ask_user("bob"), 1), ["elsewhere 1.0.0"]);
+
+        // Without the first channel's plugin, the next one is as good.
+        fs::remove_file(folder.file(&format!("{}.wasm", order[0]))).unwrap();
+        folder.wait_for_state(order[0], "removed");
+        let left = if order[0] == "inbox" { "elsewhere 1.0.0" } else { "inbox 0001" };
+        folder.assert_notifies(left);
+        assert_eq!(folder.notified(&transaction).len(), expected.len(), "nothing more was sent");
+    }
+}
+
+#[test]
+fn what_was_not_allowed_is_refused_as_a_value_until_it_is_allowed() {
+    let folder = Folder::demo();
+    fs::remove_file(folder.file("inbox.wasm")).unwrap();
+    folder.wait_for_state("inbox", "removed");
+    folder.write("greeter.wasm", &steady(1));
+    let plugin = folder.wait_for_state("greeter", "blocked");
+    assert_eq!(plugin["fix"], "ciba-host plugin allow greeter --inbox");
+    let page = Console::of(&folder.host).text("/plugins/greeter");
+    assert!(page.contains("not allowed") && page.contains("ciba-host plugin allow greeter --inbox"), "{page}");
+    let transaction = folder.ask();
+    let line = "refused [not-permitted]: inbox. do: ciba-host plugin allow greeter --inbox";
+    wait_for("the log says what to allow", || Ok(folder.host.data.must(&["plugin", "log", "greeter"])?.contains(line).then_some(())))
+        .unwrap();
+    assert!(folder.host.log().contains(line), "{}", folder.host.log());
+    assert!(!folder.host.log().contains("[trap]"));
+    assert!(folder.notified(&transaction).is_empty());
+
+    // The one that waits is notified, in the same process, by the same version.
+    folder.host.data.must(&["plugin", "allow", "greeter", "--inbox"]).unwrap();
+    assert_eq!(folder.wait_for_notified(&transaction, 1), ["greeter 0001"]);
+    assert_eq!(folder.plugin("greeter")["state"], "serving");
+    folder.host.data.must(&["plugin", "allow", "greeter", "--inbox", "--revoke"]).unwrap();
+    assert_eq!(folder.plugin("greeter")["state"], "blocked");
+}
+
+#[test]
+fn the_last_good_version_survives_a_restart_with_a_bad_file_in_the_folder() {
+    let folder = Folder::steady();
+    folder.write("inbox.toml", b"[settings]\nwait_ms = 7\n");
+    folder.wait_for_plugin("inbox", "serves with its settings", |plugin| plugin["settings"]["wait_ms"] == 7);
+    let data = folder.host.stop().unwrap();
+    fs::copy(guest("other-world"), data.path().join("plugins/inbox.wasm")).unwrap();
+    fs::write(data.path().join("plugins/inbox.toml"), "nonsense").unwrap();
+    let folder = Folder { host: data.demo().unwrap() };
+    folder.wait_for_refusal("inbox", "settings-file", "inbox.toml:1: ");
+    assert_eq!(folder.plugin("inbox")["settings"]["wait_ms"], 7);
+    folder.assert_notifies("inbox 0001");
+
+    // A link that leads nowhere is a bad file too.
+    let data = folder.host.stop().unwrap();
+    fs::remove_file(data.path().join("plugins/inbox.wasm")).unwrap();
+    symlink("/nowhere", data.path().join("plugins/inbox.wasm")).unwrap();
+    let folder = Folder { host: data.demo().unwrap() };
+    folder.wait_for_refusal("inbox", "unreadable", "No such file or directory");
+    folder.assert_notifies("inbox 0001");
+
+    // A file that is gone is a decision, whenever it was made.
+    let data = folder.host.stop().unwrap();
+    fs::remove_file(data.path().join("plugins/inbox.wasm")).unwrap();
+    let folder = Folder { host: data.demo().unwrap() };
+    assert_eq!(folder.plugin("inbox")["version"], Value::Null);
+    assert!(folder.host.log().contains("plugin inbox: its file was removed while the host was stopped"), "{}", folder.host.log());
+    assert!(folder.notified(&folder.ask()).is_empty());
+
+    // And a good one that came meanwhile serves from the start.
+    let data = folder.host.stop().unwrap();
+    fs::remove_file(data.path().join("plugins/inbox.toml")).unwrap();
+    fs::write(data.path().join("plugins/inbox.wasm"), steady(5)).unwrap();
+    let folder = Folder { host: data.demo().unwrap() };
+    assert_eq!(folder.plugin("inbox")["version"], "0005");
+}
+
+/// A file system that says nothing and whose files always look the same. What is in them is read every half minute.
+#[test]
+fn a_file_system_that_tells_nothing_is_read_again() {
+    let shim = Shim::TellsNothing.library().unwrap();
+    let data = Data::new().unwrap();
+    fs::create_dir(data.path().join("plugins")).unwrap();
+    fs::write(data.path().join("plugins/inbox.wasm"), steady(1)).unwrap();
+    let host = data.serve_changed(&["--demo"], |command| {
+        command.env("LD_PRELOAD", shim);
+    });
+    let folder = Folder::of(host.unwrap());
+    assert!(folder.host.log().contains("the folder cannot be watched; it is looked at once a second"), "{}", folder.host.log());
+    folder.wait_for_version("inbox", "0001");
+    // A name that comes or goes shows, without any look inside.
+    folder.cp(&guest("elsewhere"), "elsewhere.wasm");
+    folder.wait_for_version("elsewhere", "1.0.0");
+    fs::remove_file(folder.file("elsewhere.wasm")).unwrap();
+    folder.wait_for_state("elsewhere", "removed");
+    folder.write("inbox.wasm", &steady(2));
+    folder.wait_for_version("inbox", "0002");
+    folder.assert_notifies("inbox 0002");
+}
+
+#[test]
+fn secrets_of_settings_are_shown_nowhere() {
+    let folder = Folder::demo();
+    let secrets = ["whsec_aHVzaC1odXNoLWZpbGUtaHVzaC1odXNoISE=", "whsec_aHVzaC1odXNoLXRvbWwtaHVzaC1odXNoISE="];
+    let file = folder.host.data.beside("webhook.key");
+    fs::write(&file, format!("{}\n", secrets[0])).unwrap();
+    folder.cp(&sample("webhook.wasm"), "webhook.wasm");
+    folder.wait_for_refusal("webhook", "settings", "secrets");
+    let settings = |secrets: &str| format!("[settings]\nurl = 'https://push.example.com/wake'\nsecrets = {secrets}\n");
+    let written = settings(&format!("[{{ file = {file:?} }}, '{}']", secrets[1]));
+    folder.write("webhook.toml", written.as_bytes());
+    let plugin = folder.wait_for_plugin("webhook", "is taken", |plugin| plugin["version"].is_string());
+    assert_eq!(plugin["settings"]["url"], "https://push.example.com/wake");
+    assert_eq!(plugin["settings"]["secrets"], "[redacted]");
+
+    // What is wrong with a secret is said without the secret.
+    for (wrong, says) in [
+        (format!("'{}'", secrets[1]), "/secrets"),
+        (format!("['{}', 7]", secrets[1]), "/secrets/1"),
+        (format!("['x{}']", secrets[1]), "secrets"),
+        (format!("['{}']\nhush = '{}'", secrets[1], secrets[1]), "hush"),
+    ] {
+        folder.write("webhook.toml", settings(&wrong).as_bytes());
+        folder.wait_for_refusal("webhook", "settings", says);
+    }
+    folder.write("webhook.toml", written.as_bytes());
+    folder.wait_for_plugin("webhook", "is taken again", |plugin| plugin["state"] == "blocked");
+
+    // A secret that is changed where it is kept is checked like any other change.
+    let serving = folder.count_in_log("plugin webhook: ");
+    fs::write(&file, "changed for the worse").unwrap();
+    folder.wait_for_refusal("webhook", "settings", "/secrets/0");
+    fs::write(&file, "whsec_Y2hhbmdlZC1mb3ItdGhlLWJldHRlci0hISEhISE=").unwrap();
+    folder.wait_for_plugin("webhook", "is taken again", |plugin| plugin["state"] == "blocked");
+    assert!(folder.count_in_log("plugin webhook: ") > serving);
+
+    folder.host.data.must(&["plugin", "allow", "webhook", "--http", "https://push.example.com"]).unwrap();
+    folder.host.data.must(&["user", "device", "alice", "--channel", "webhook"]).unwrap();
+    folder.ask();
+    wait_for("the plugin is called", || Ok((folder.plugin("webhook")["counters"]["calls"] != 0).then_some(()))).unwrap();
+    let console = Console::of(&folder.host);
+    let shown = [
+        folder.host.log(),
+        folder.host.data.must(&["plugin", "list"]).unwrap(),
+        folder.host.data.must(&["plugin", "list", "--json"]).unwrap(),
+        folder.host.data.must(&["plugin", "log", "webhook"]).unwrap(),
+        folder.host.data.must(&["plugin", "inspect", folder.file("webhook.wasm").to_str().unwrap()]).unwrap(),
+        folder.host.data.must(&["plugin", "inspect", folder.file("webhook.wasm").to_str().unwrap(), "--json"]).unwrap(),
+        console.text("/"),
+        console.text("/plugins/webhook"),
+    ];
+    for text in &shown {
+        assert!(!text.contains("aHVzaC1odXNo") && !text.contains("changed for the worse") && !text.contains("Y2hhbmdlZC1mb3It"), "{text}");
+    }
+}
