@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 
-import { isMarked, play, screen, step, until } from "./browser.mjs";
+import { isMarked, play, screen, step } from "./browser.mjs";
 import { PENDING, client, connected, enrol, press } from "./phone.mjs";
 
 const [name, base, ...links] = process.argv.slice(2);
@@ -27,7 +27,8 @@ const cases = {
     await step("a second joins below, and nothing moves", async () => {
       const deny = first.getByRole("button", { name: "Deny" });
       await deny.focus();
-      const places = () => first.evaluate((card) => [card, ...card.querySelectorAll("button")].map((each) => each.getBoundingClientRect().top));
+      const places = () =>
+        first.evaluate((card) => [card, ...card.querySelectorAll("button")].map((each) => each.getBoundingClientRect().top));
       const before = await places();
       // It ends sooner, and still does not push in.
       asked.push(await demo.ask("Second of two", { requested_expiry: 60 }));
@@ -37,7 +38,7 @@ const cases = {
       assert.ok(await deny.evaluate((button) => button === document.activeElement), "the focus is where it was");
       assert.ok(await phone.evaluate(() => document.querySelector(".card").textContent.includes("First of two")), "it joined below");
       assert.equal(await phone.locator(".card[open]").count(), 1, "open cards");
-      await until("it is announced", async () => (await phone.locator("#announcer").textContent()).includes("New request from Demo client."));
+      await phone.locator("#announcer", { hasText: "New request from Demo client." }).waitFor({ state: "attached" });
     });
     await step("each is answered by itself", async () => {
       await press(first, "Deny");
@@ -167,7 +168,9 @@ const cases = {
       await heading(phone, "This phone is no longer connected.").waitFor();
       assert.ok(await isMarked(phone), "it did not take a reload");
       const words = await phone.locator("body").innerText();
-      for (const left of ["For nobody else", "Demo client", "Alice", "History"]) assert.ok(!words.includes(left), `“${left}” is still there`);
+      for (const left of ["For nobody else", "Demo client", "Alice", "History"]) {
+        assert.ok(!words.includes(left), `“${left}” is still there`);
+      }
       assert.equal(await phone.title(), "This phone is no longer connected.");
       await phone.reload();
       assert.ok(!(await phone.content()).includes("Alice"), "nor after a reload");

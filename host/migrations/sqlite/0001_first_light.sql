@@ -66,19 +66,18 @@ CREATE TABLE request (
     notified TEXT
 ) STRICT;
 CREATE INDEX request_of_user ON request (user, id);
--- What an open device page asks for at every change.
-CREATE INDEX request_waiting ON request (user) WHERE state = 'pending';
 
+-- What a redeemed request gave. It is found by the token of its request, which stands in the access token: rows that
+-- are written together then stand together.
 CREATE TABLE access_grant (
-    access_token BLOB PRIMARY KEY NOT NULL,
-    request INTEGER NOT NULL,
-    client TEXT NOT NULL,
-    user TEXT NOT NULL,
-    scope TEXT NOT NULL,
+    request INTEGER PRIMARY KEY NOT NULL,
+    -- Digest.
+    access_token BLOB NOT NULL,
     expires_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
--- What must still happen outside. A row is deleted when it has happened or no longer can.
+-- What must still happen outside. A row is deleted when it has happened or no longer can. All of it is read when the
+-- database is opened, so that no index by time is needed.
 CREATE TABLE job (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -86,7 +85,6 @@ CREATE TABLE job (
     due_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX job_due ON job (due_at, id);
 CREATE INDEX job_withdraw ON job (request) WHERE kind = 'withdraw';
 
 CREATE TABLE used_link (

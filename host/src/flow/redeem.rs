@@ -107,7 +107,7 @@ impl Flow {
     /// Mints, then swaps: of two racing polls one gets the tokens, and nothing leaves before it is stored.
     async fn redeem(&self, client: &Client, request: &Request) -> Result<Tokens, Refused> {
         let now = self.clock.now();
-        let access_token = Bearer::from_random(self.random.bytes());
+        let access_token = Bearer::of_request(&request.transaction, self.random.bytes());
         let claims = IdTokenClaims {
             iss: &self.issuer,
             sub: &request.user,

@@ -7,7 +7,7 @@ use crate::protocol::backchannel::{BackchannelRequest, Hint, Limits};
 use crate::protocol::client::{Client, ClientKind};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
-use crate::protocol::identifier::{AuthReqId, TransactionId};
+use crate::protocol::identifier::{Bearer, TransactionId};
 use crate::protocol::transaction::{Request, Stored};
 use crate::store::{NewRequest, Parties};
 
@@ -15,7 +15,7 @@ use crate::store::{NewRequest, Parties};
 #[derive(Debug)]
 pub struct Started {
     /// What the client redeems. Shown once.
-    pub auth_req_id: AuthReqId,
+    pub auth_req_id: Bearer,
     /// What plugins and devices call the request.
     pub transaction: TransactionId,
     /// Lifetime in seconds.
@@ -44,7 +44,7 @@ impl Flow {
         let user = self.store.user_by_hint(hint).await?.ok_or(Refused::from(ErrorCode::UnknownUserId))?;
         let now = self.clock.now();
         let transaction = TransactionId::new(now, self.random.bytes());
-        let auth_req_id = AuthReqId::new(&transaction, self.random.bytes());
+        let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
         let request = Request {
             transaction: transaction.clone(),
             client: client.id.clone(),

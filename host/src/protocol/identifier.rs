@@ -50,34 +50,6 @@ impl TransactionId {
     }
 }
 
-/// A new `auth_req_id` (CIBA Core 7.3): which request it is for, and 256 random bits, in `[A-Za-z0-9._-]`.
-pub struct AuthReqId {
-    text: Zeroizing<String>,
-}
-
-impl std::fmt::Debug for AuthReqId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AuthReqId([redacted])")
-    }
-}
-
-impl AuthReqId {
-    /// The one of this request.
-    pub fn new(transaction: &TransactionId, random: [u8; 32]) -> Self {
-        Self { text: Zeroizing::new(format!("{transaction}.{}", Bearer::from_random(random).reveal())) }
-    }
-
-    /// What the client gets, once.
-    pub fn reveal(&self) -> &str {
-        &self.text
-    }
-
-    /// What is kept.
-    pub fn digest(&self) -> Digest {
-        Digest::of(self.text.as_bytes())
-    }
-}
-
 /// What a client sent as `auth_req_id`. It names a request; whether it was issued for that one is for its digest to
 /// say.
 #[derive(Debug)]
@@ -128,8 +100,8 @@ impl Digest {
     }
 }
 
-/// A secret that whoever holds it may use: access tokens, device sessions, one-time links.
-/// 256 random bits in `[A-Za-z0-9_-]` (CIBA Core 7.3 asks for at least 128).
+/// A secret that whoever holds it may use: `auth_req_id`, access tokens, device sessions, one-time links.
+/// 256 random bits in `[A-Za-z0-9._-]` (CIBA Core 7.3 asks for at least 128).
 pub struct Bearer(Zeroizing<String>);
 
 impl std::fmt::Debug for Bearer {
@@ -142,6 +114,12 @@ impl Bearer {
     /// A new one.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// A new one that says which request it belongs to, so that no index of digests is needed to find that: an
+    /// `auth_req_id` or an access token.
+    pub fn of_request(transaction: &TransactionId, bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(format!("{transaction}.{}", Self::from_random(bytes).reveal())))
     }
 
     /// What is handed out, once.

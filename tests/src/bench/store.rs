@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ciba_host::clock::{Clock, Random};
-use ciba_host::protocol::identifier::{AuthReqId, TransactionId};
+use ciba_host::protocol::identifier::{Bearer, TransactionId};
 use ciba_host::protocol::transaction::{Request, Stored};
 use ciba_host::store::sqlite::SqliteStore;
 use ciba_host::store::{NewRequest, Parties, Store};
@@ -104,7 +104,7 @@ async fn write(callers: usize, duration: Duration) -> Result<Figures> {
 fn new_request() -> NewRequest {
     let now = Clock::System.now();
     let transaction = TransactionId::new(now, Random.bytes());
-    let auth_req_id = AuthReqId::new(&transaction, Random.bytes()).digest();
+    let auth_req_id = Bearer::of_request(&transaction, Random.bytes()).digest();
     let request = Request {
         transaction,
         client: "demo".into(),

@@ -128,21 +128,16 @@ impl SqliteStore {
     pub(super) fn swap_redeemed(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
         let (ended, transaction) = (transaction.clone(), transaction.clone());
         let work = move |connection: &Connection| {
-            let swapped = connection
+            let swapped: Option<i64> = connection
                 .prepare_cached(
-                    "UPDATE request SET state = 'redeemed' WHERE token = ?1 AND state = 'approved' AND expires_at > ?2
-                     RETURNING id, client, user, scope",
+                    "UPDATE request SET state = 'redeemed' WHERE token = ?1 AND state = 'approved' AND expires_at > ?2 RETURNING id",
                 )?
-                .query_row(params![transaction.as_str(), rows::millis(now) - REDEEM_GRACE_SECONDS * 1000], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
-                })
+                .query_row(params![transaction.as_str(), rows::millis(now) - REDEEM_GRACE_SECONDS * 1000], |row| row.get(0))
                 .optional()?;
-            let Some((id, client, user, scope)) = swapped else { return Ok(false) };
+            let Some(id) = swapped else { return Ok(false) };
             connection
-                .prepare_cached(
-                    "INSERT INTO access_grant (access_token, request, client, user, scope, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![grant.access_token.0, id, client, user, scope, rows::millis(grant.expires_at)])?;
+                .prepare_cached("INSERT INTO access_grant (request, access_token, expires_at) VALUES (?1, ?2, ?3)")?
+                .execute(params![id, grant.access_token.0, rows::millis(grant.expires_at)])?;
             Ok(true)
         };
         self.write_then(work, move |memory, _| memory.live.ended(&ended))
