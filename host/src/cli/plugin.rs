@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::plugin_build::{BuildOptions, build};
-use super::plugin_try::{Bench, Case, Tried, outcome_json, take_settings};
+use super::plugin_try::{Bench, Case, Tried, take_settings};
 use super::{Common, ask, block_on, plugin_new, print};
 use crate::flow::operator::{Command, PluginView};
-use crate::protocol::plugin::{Permissions, PluginName};
-use crate::runtime::{LogLevel, LogLine, Version};
+use crate::protocol::plugin::{Permissions, PluginName, check_origin};
+use crate::runtime::{LogLevel, LogLine, Outcome, Version};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "A plugin is put live by copying its .wasm file into DIR/plugins. Its name is the file's, without .wasm.")]
@@ -133,16 +133,11 @@ fn check(common: &Common, file: &Path) -> anyhow::Result<()> {
     println!("  hooks     {}", version.hooks.join(", "));
     println!("  channels  {}", version.description.channels.join(", "));
     if needs != Permissions::default() {
-        let options = with_origin(&needs.as_options());
+        let options = needs.as_options();
         println!("  asks for  {options}");
         println!("  allow it  ciba-host plugin allow {} {options}", version.name);
     }
     Ok(())
-}
-
-/// Which origin it is, where a plugin says that its settings have it, only the operator knows.
-fn with_origin(options: &str) -> String {
-    options.replace("--http *", "--http ORIGIN")
 }
 
 fn inspect(common: &Common, file: &Path) -> anyhow::Result<()> {
@@ -172,6 +167,9 @@ fn inspect(common: &Common, file: &Path) -> anyhow::Result<()> {
 
 fn attempt(common: &Common, file: &Path, input: &Path, http: Vec<String>) -> anyhow::Result<()> {
     let mut case = Case::read(input)?;
+    for origin in &http {
+        check_origin(origin).map_err(anyhow::Error::msg)?;
+    }
     let settings = take_settings(&mut case);
     let (version, tried) = block_on(async {
         let bench = Bench::new(folder_of(file)).await?;
@@ -183,7 +181,7 @@ fn attempt(common: &Common, file: &Path, input: &Path, http: Vec<String>) -> any
         return print::json(&tried_json(&version, &tried));
     }
     match &tried.report.result {
-        Ok(outcome) => println!("answer   {}", in_words(&outcome_json(outcome))),
+        Ok(outcome) => println!("answer   {}", in_words(&outcome.to_json())),
         Err(failure) => println!("failed   {failure}"),
     }
     if let Some(message) = &tried.report.inbox {
@@ -227,7 +225,7 @@ fn tried_json(version: &Version, tried: &Tried) -> Value {
     json!({
         "plugin": version.name,
         "version": version.description.version,
-        "answer": tried.report.result.as_ref().ok().map(outcome_json),
+        "answer": tried.report.result.as_ref().ok().map(Outcome::to_json),
         "failure": tried.report.result.as_ref().err().map(ToString::to_string),
         "note": tried.report.inbox.as_ref().and_then(|message| message.note.clone()),
         "micros": u64::try_from(tried.report.took.as_micros()).unwrap_or(u64::MAX),
@@ -254,7 +252,7 @@ fn list(common: &Common) -> anyhow::Result<()> {
             println!("{}", why(plugin, message));
         }
         if let Some(fix) = &plugin.fix {
-            println!("  do: {}", with_origin(fix));
+            println!("  do: {}", fix);
         }
     }
     Ok(())
@@ -310,7 +308,6 @@ fn log(common: &Common, name: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::Outcome;
 
     #[test]
     fn an_outcome_is_shown_by_its_name_and_what_it_carries() {
@@ -322,7 +319,7 @@ mod tests {
             (Outcome::EndpointSuspect, "endpoint-suspect"),
             (Outcome::PayloadRejected("the receiver answered 400\u{1b}".into()), "payload-rejected the receiver answered 400\\u{1b}"),
         ] {
-            assert_eq!(in_words(&outcome_json(&outcome)), shown);
+            assert_eq!(in_words(&outcome.to_json()), shown);
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::outbound::{Door, Networks};
@@ -89,20 +88,6 @@ fn refused(line: &str) -> Option<String> {
         Some(_) => format!("{what}.  do: {fix}"),
         None => format!("{what}.  do: ask for it in `describe`, or under [asks] in the .toml file beside the plugin"),
     })
-}
-
-/// The outcome's name in the WIT, with what it carries: as the HTTP hook answers it.
-pub(super) fn outcome_json(outcome: &Outcome) -> Value {
-    match outcome {
-        Outcome::Accepted(reference) => json!({ "accepted": reference }),
-        Outcome::Throttled(after) => json!({ "throttled": after }),
-        Outcome::Retryable(after) => json!({ "retryable": after }),
-        Outcome::EndpointGone(since) => json!({ "endpoint-gone": since }),
-        Outcome::EndpointSuspect => json!("endpoint-suspect"),
-        Outcome::CredentialRejected(why) => json!({ "credential-rejected": why }),
-        Outcome::PayloadRejected(why) => json!({ "payload-rejected": why }),
-        Outcome::Other(what) => json!({ "other": what }),
-    }
 }
 
 /// A runtime of its own, with nothing in it.

@@ -109,6 +109,7 @@ impl Serve {
         let door = Door::new(config.outbound.private_networks.clone());
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
+            own: directory.path().to_owned(),
             cache: directory.cache(),
             pagemap_scan: config.plugins.pagemap_scan,
             limits: config.plugins.limits,

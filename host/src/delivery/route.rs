@@ -35,7 +35,10 @@ pub(super) async fn notify(flow: &Flow, job: &Job) -> NotifyResult {
         }
         let catalog = flow.runtime.catalog();
         let Some(version) = catalog.notifier(&device.channel).cloned() else {
-            tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
+            // Once for each request, although it is tried again until there is one.
+            if job.attempts == 0 {
+                tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
+            }
             again.get_or_insert(None);
             continue;
         };

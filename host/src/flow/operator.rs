@@ -10,7 +10,7 @@ use super::Flow;
 use crate::clock::{Clock, Random};
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest, TransactionId, UserId};
-use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::protocol::transaction::Decision;
 use crate::protocol::user::{Device, User, normal_hint};
 use crate::runtime::{Counters, Event, Plugin, Status};
@@ -472,14 +472,4 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
         Status::Removed => ("removed", stopped(), None),
     };
     PluginView { state: state.to_owned(), message, fix, ..view }
-}
-
-/// An origin is scheme, host and perhaps a port, and nothing else.
-fn check_origin(origin: &str) -> Result<(), String> {
-    let wrong = || format!("`{origin}` is not an origin: write for example https://push.example.com, without a path");
-    let url = url::Url::parse(origin).map_err(|_| wrong())?;
-    if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != origin {
-        return Err(wrong());
-    }
-    Ok(())
 }

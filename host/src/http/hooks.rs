@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::App;
 use crate::protocol::client::{Client, ClientKind, UnverifiedCredential};
 use crate::protocol::identifier::TransactionId;
-use crate::runtime::{CallFailure, DeviceView, Outcome, TransactionView, Urgency};
+use crate::runtime::{CallFailure, DeviceView, TransactionView, Urgency};
 use crate::store::StoreError;
 
 /// What the caller says of its request: the names of the WIT. All but the device may be left out.
@@ -93,7 +93,7 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Res
         Ok(outcome) => Json(NotifyAnswer {
             plugin: version.name.to_string(),
             version: version.description.version.clone(),
-            outcome: outcome_json(outcome),
+            outcome: outcome.to_json(),
             micros: u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX),
         })
         .into_response(),
@@ -112,20 +112,6 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Client>, StoreE
     let Some(credential) = UnverifiedCredential::read_bearer(header) else { return Ok(None) };
     let registered = app.flow.store.client(&credential.client).await?;
     Ok(credential.verify(registered).filter(|client| client.kind == ClientKind::HookCaller))
-}
-
-/// The variant's name, with what it carries.
-fn outcome_json(outcome: Outcome) -> Value {
-    match outcome {
-        Outcome::Accepted(reference) => json!({ "accepted": reference }),
-        Outcome::Throttled(after) => json!({ "throttled": after }),
-        Outcome::Retryable(after) => json!({ "retryable": after }),
-        Outcome::EndpointGone(since) => json!({ "endpoint-gone": since }),
-        Outcome::EndpointSuspect => json!("endpoint-suspect"),
-        Outcome::CredentialRejected(why) => json!({ "credential-rejected": why }),
-        Outcome::PayloadRejected(why) => json!({ "payload-rejected": why }),
-        Outcome::Other(what) => json!({ "other": what }),
-    }
 }
 
 fn error(status: StatusCode, code: &str, description: &str) -> Response {

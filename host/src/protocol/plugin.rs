@@ -123,9 +123,63 @@ impl Default for PluginFile {
     }
 }
 
+/// Whether this is an origin and nothing else. Stricter than URLs are: what a plugin asks for is shown to the operator
+/// as part of a command, and must not be one of its own.
+pub fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => (host, port.parse::<u16>().is_ok()),
+        _ => (authority, true),
+    };
+    let name = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    let number = |host: &str| {
+        let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok())
+    };
+    matches!(scheme, "http" | "https") && port && (name(host) || number(host))
+}
+
+/// Checks an origin that is to be allowed: it must be written as those of requests are, or none would ever match.
+///
+/// # Errors
+/// What was expected.
+pub fn check_origin(origin: &str) -> Result<(), String> {
+    let written_so = url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+    if written_so && is_origin(origin) {
+        return Ok(());
+    }
+    Err(format!("`{origin}` is not an origin: write for example https://push.example.com, without a path"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_nothing_but_an_origin() {
+        for origin in ["https://push.example.com", "http://127.0.0.1:8080", "https://[::1]:8443", "https://[2001:db8::1]"] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "",
+            "*",
+            "https://",
+            "push.example.com",
+            "ftp://a",
+            "https://a/",
+            "https://a:b",
+            "https://a b",
+            "https://$(id)",
+            "https://a;id",
+            "https://a`id`",
+            "https://a'",
+            "https://a\n",
+            "https://[::1",
+            "https://é.example",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
+    }
 
     #[test]
     fn what_is_missing_is_said_as_the_command_that_allows_it() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::refusal::Refusal;
 use super::settings;
-use super::shape::BYTES_MAX;
+use super::shape::{self, BYTES_MAX};
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
 
 /// The longest `name.toml`, and the longest secret it points to, in bytes.
@@ -60,7 +60,7 @@ impl Files {
         let bytes = match read(&self.wasm, BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error @ Unreadable { why: Why::TooLong(_), .. }) => {
-                return Err(Refusal::new("too-large", error.to_string(), "build it in release mode, without debug information"));
+                return Err(shape::too_large(error.to_string()));
             }
             Err(error) => return Err(unreadable(error)),
         };

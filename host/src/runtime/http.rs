@@ -10,6 +10,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::limits::CallLimits;
 use super::shared::{LogLevel, Shared};
 use crate::outbound::{Client, SendError};
+use crate::protocol::plugin::is_origin;
 
 /// What a call needs to send.
 #[derive(Clone)]
@@ -78,50 +79,8 @@ fn origin_of(uri: &http::Uri) -> String {
     }
 }
 
-/// Whether this is an origin and nothing else. Stricter than URLs are: what a plugin asks for is shown to the operator
-/// as part of a command, and must not be one of its own.
-pub(super) fn is_origin(text: &str) -> bool {
-    let Some((scheme, authority)) = text.split_once("://") else { return false };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !authority.ends_with(']') => (host, port.parse::<u16>().is_ok()),
-        _ => (authority, true),
-    };
-    let name = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    let number = |host: &str| {
-        let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok())
-    };
-    matches!(scheme, "http" | "https") && port && (name(host) || number(host))
-}
-
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn an_origin_is_nothing_but_an_origin() {
-        for origin in ["https://push.example.com", "http://127.0.0.1:8080", "https://[::1]:8443", "https://[2001:db8::1]"] {
-            assert!(super::is_origin(origin), "{origin}");
-        }
-        for other in [
-            "",
-            "*",
-            "https://",
-            "push.example.com",
-            "ftp://a",
-            "https://a/",
-            "https://a:b",
-            "https://a b",
-            "https://$(id)",
-            "https://a;id",
-            "https://a`id`",
-            "https://a'",
-            "https://a\n",
-            "https://[::1",
-            "https://é.example",
-        ] {
-            assert!(!super::is_origin(other), "{other}");
-        }
-    }
-
     #[test]
     fn an_origin_is_written_as_permissions_are() {
         for (uri, origin) in [

@@ -10,13 +10,12 @@ use wasmtime::component::{Component, Instance};
 
 use super::contract::exports::ciba::interception as exported;
 use super::guest::Guest;
-use super::http::is_origin;
 use super::refusal::Refusal;
 use super::shape::{self, Lacks, Sniffed};
 use super::shared::Shared;
 use super::version::{CallFailure, Callable, Description, Version};
 use super::{Runtime, settings};
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName, is_origin};
 
 /// A hostile file can be made to compile for very long.
 const COMPILE: Duration = Duration::from_secs(60);
@@ -81,7 +80,7 @@ impl Runtime {
             notify: has("notify").then(|| exported::notify::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
             withdraw: has("withdraw").then(|| exported::withdraw::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
             pre,
-            settings: Arc::new(settings::resolve(&file.settings, &self.folder)?),
+            settings: Arc::new(settings::resolve(&file.settings, &self.folder, &self.config.own)?),
             limits: limits.for_trial(),
             client: self.door.client(),
         };

@@ -58,6 +58,8 @@ use version::{Answered, Hook};
 pub struct RuntimeConfig {
     /// The folder that files are dropped into.
     pub folder: PathBuf,
+    /// The host's own directory: what lies there, but for the folder, is no plugin's secret. Empty where there is none.
+    pub own: PathBuf,
     /// Where compiled components are kept.
     pub cache: PathBuf,
     /// Limits where nothing else is said.

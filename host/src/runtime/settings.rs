@@ -12,28 +12,44 @@ use crate::protocol::plugin::PluginFile;
 const REDACTED: &str = "[redacted]";
 
 /// The settings as the plugin gets them. `{ file = "…" }` and `{ env = "…" }` become what they point to; a relative
-/// path counts from `directory`.
-pub(super) fn resolve(settings: &toml::Table, directory: &Path) -> Result<Value, Refusal> {
+/// path counts from `directory`. Nothing else in `own`, the host's directory, can be pointed to.
+pub(super) fn resolve(settings: &toml::Table, directory: &Path, own: &Path) -> Result<Value, Refusal> {
     let value = serde_json::to_value(settings).map_err(|error| refused(error.to_string()))?;
-    resolve_value(value, directory, "")
+    resolve_value(value, Places { directory, own }, "")
 }
 
-fn resolve_value(value: Value, directory: &Path, at: &str) -> Result<Value, Refusal> {
+/// Where files of secrets lie, and where they do not.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    directory: &'a Path,
+    own: &'a Path,
+}
+
+impl Places<'_> {
+    /// Whether a file is the host's own: its keys, its database. Whoever may write into the folder may not read those.
+    fn forbid(self, file: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let file = real(file);
+        !self.own.as_os_str().is_empty() && file.starts_with(real(self.own)) && !file.starts_with(real(self.directory))
+    }
+}
+
+fn resolve_value(value: Value, places: Places<'_>, at: &str) -> Result<Value, Refusal> {
     Ok(match value {
         Value::Object(fields) => match reference(&fields) {
-            Some(reference) => Value::String(fetch(&reference, directory, at)?),
+            Some(reference) => Value::String(fetch(&reference, places, at)?),
             None => Value::Object(
                 fields
                     .into_iter()
                     .map(|(name, value)| {
                         let at = format!("{at}/{name}");
-                        resolve_value(value, directory, &at).map(|value| (name, value))
+                        resolve_value(value, places, &at).map(|value| (name, value))
                     })
                     .collect::<Result<_, _>>()?,
             ),
         },
         Value::Array(items) => {
-            let resolved = items.into_iter().enumerate().map(|(number, item)| resolve_value(item, directory, &format!("{at}/{number}")));
+            let resolved = items.into_iter().enumerate().map(|(number, item)| resolve_value(item, places, &format!("{at}/{number}")));
             Value::Array(resolved.collect::<Result<_, _>>()?)
         }
         plain => plain,
@@ -74,10 +90,13 @@ pub(super) fn files(text: &str, directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn fetch(reference: &Reference, directory: &Path, at: &str) -> Result<String, Refusal> {
+fn fetch(reference: &Reference, places: Places<'_>, at: &str) -> Result<String, Refusal> {
     match reference {
+        Reference::File(path) if places.forbid(&places.directory.join(path)) => {
+            Err(refused(format!("{at}: {} is the host's own and no plugin's secret", path.display())))
+        }
         Reference::File(path) => {
-            files::read_secret(&directory.join(path)).map_err(|error| refused(format!("{at}: a secret cannot be read: {error}")))
+            files::read_secret(&places.directory.join(path)).map_err(|error| refused(format!("{at}: a secret cannot be read: {error}")))
         }
         Reference::Environment(name) => {
             std::env::var(name).map_err(|_| refused(format!("{at}: the environment has no variable {name}, or it is not UTF-8")))
@@ -190,11 +209,27 @@ mod tests {
         std::fs::write(directory.path().join("key"), "whsec_abc\n").unwrap();
         let settings = table("url = 'https://x'\nsecrets = [{ file = 'key' }]\nplain = 'y'");
         let schema = json!({"properties": {"plain": {"writeOnly": true}}});
-        assert_eq!(resolve(&settings, directory.path()).unwrap()["secrets"], json!(["whsec_abc"]));
+        let resolve = |settings: &toml::Table| resolve(settings, directory.path(), Path::new(""));
+        assert_eq!(resolve(&settings).unwrap()["secrets"], json!(["whsec_abc"]));
         assert_eq!(redact(&settings, &schema), json!({"url": "https://x", "secrets": [REDACTED], "plain": REDACTED}));
-        let missing = resolve(&table("key = { file = 'none' }"), directory.path()).unwrap_err();
+        let missing = resolve(&table("key = { file = 'none' }")).unwrap_err();
         assert!(missing.what.starts_with("/key: "), "{missing}");
-        assert!(resolve(&table("key = { env = 'CIBA_HOST_NO_SUCH_VARIABLE' }"), directory.path()).is_err());
+        assert!(resolve(&table("key = { env = 'CIBA_HOST_NO_SUCH_VARIABLE' }")).is_err());
+    }
+
+    #[test]
+    fn the_hosts_own_files_are_nobodys_secret() {
+        let own = tempfile::tempdir().unwrap();
+        let folder = own.path().join("plugins");
+        std::fs::create_dir(&folder).unwrap();
+        for file in [own.path().join("admin.token"), folder.join("key")] {
+            std::fs::write(file, "hush").unwrap();
+        }
+        std::os::unix::fs::symlink("../admin.token", folder.join("link")).unwrap();
+        for (file, allowed) in [("key", true), ("../plugins/key", true), ("../admin.token", false), ("link", false)] {
+            let settings = table(&format!("key = {{ file = '{file}' }}"));
+            assert_eq!(resolve(&settings, &folder, own.path()).is_ok(), allowed, "{file}");
+        }
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Sniffed, Refusal> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
     const MODULE: &[u8] = &[1, 0, 0, 0];
+    // The folder does not even read such a file; whoever else has the bytes finds out here.
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(too_large(format!("it is longer than {BYTES_MAX} bytes")));
+    }
     let start = &bytes[..bytes.len().min(4)];
     if !MAGIC.starts_with(start) {
         return Err(Refusal::new("not-wasm", "this is not a WebAssembly file", "put the .wasm file that `ciba-host plugin build` wrote"));
@@ -47,6 +51,10 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Sniffed, Refusal> {
         _ => return Err(Refusal::new("not-a-component", "this WebAssembly version is not known", "run `ciba-host plugin build`")),
     }
     Ok(if sections_are_whole(&bytes[8..]) { Sniffed::Component } else { Sniffed::Unfinished })
+}
+
+pub(super) fn too_large(what: String) -> Refusal {
+    Refusal::new("too-large", what, "build it in release mode, without debug information")
 }
 
 /// Whether the last section ends where the file ends.
@@ -115,6 +123,8 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
             }
         }
     }
+    // Every toolchain has an order of its own.
+    exported.hooks.sort_unstable();
     Ok(exported)
 }
 

@@ -299,7 +299,27 @@ impl Callable {
         if guest.budget.exhausted {
             return CallFailure::Memory(self.limits.memory_mib);
         }
+        if error.downcast_ref::<Trap>() == Some(&Trap::UnreachableCodeReached) {
+            return CallFailure::Trap("it panicked; what it said last stands in its log".to_owned());
+        }
         CallFailure::Trap(cut(words))
+    }
+}
+
+impl Outcome {
+    /// The variant's name, with what it carries: the contract's own words.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::json;
+        match self {
+            Self::Accepted(reference) => json!({ "accepted": reference }),
+            Self::Throttled(after) => json!({ "throttled": after }),
+            Self::Retryable(after) => json!({ "retryable": after }),
+            Self::EndpointGone(since) => json!({ "endpoint-gone": since }),
+            Self::EndpointSuspect => json!("endpoint-suspect"),
+            Self::CredentialRejected(why) => json!({ "credential-rejected": why }),
+            Self::PayloadRejected(why) => json!({ "payload-rejected": why }),
+            Self::Other(what) => json!({ "other": what }),
+        }
     }
 }
 
