@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::outbound::Networks;
-use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::runtime::CallLimits;
 
 /// The commented defaults.
@@ -112,7 +112,7 @@ pub struct Plugins {
     pub pagemap_scan: bool,
     /// For every plugin.
     pub limits: CallLimits,
-    /// For single plugins.
+    /// For single plugins: what their tables say, laid over `limits`.
     pub limits_of: HashMap<PluginName, CallLimits>,
     /// What single plugins may do.
     pub allow: HashMap<PluginName, Permissions>,
@@ -187,12 +187,28 @@ impl Config {
         Ok(config)
     }
 
-    fn from_table(table: toml::Table) -> Result<Self, toml::de::Error> {
+    fn from_table(mut table: toml::Table) -> Result<Self, toml::de::Error> {
+        lay_limits(&mut table);
         table.try_into()
     }
 
     /// Rules that join several keys, or a key and the world.
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    ///
+    /// # Errors
+    /// The key that is wrong, and why.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
+        self.plugins.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
+        for (name, limits) in &self.plugins.limits_of {
+            limits.check().map_err(|what| (format!("plugins.limits_of.{name}"), what))?;
+        }
+        for (name, allowed) in &self.plugins.allow {
+            allowed.http.iter().try_for_each(|origin| check_origin(origin)).map_err(|what| (format!("plugins.allow.{name}"), what))?;
+        }
+        Ok(())
+    }
+
+    fn check_house(&self) -> Result<(), (&'static str, String)> {
         if self.issuer.is_empty() {
             if !self.listen.public.ip().is_loopback() {
                 return Err((
@@ -205,15 +221,16 @@ impl Config {
             }
         } else {
             check_issuer(&self.issuer).map_err(|what| ("issuer", what))?;
+            check_reach("public", self.listen.public, &self.issuer).map_err(|what| ("issuer", what))?;
         }
         if !self.listen.device_url.is_empty() {
             check_issuer(&self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
         }
+        if let Some(device) = self.listen.device {
+            check_reach("device", device, &self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
+        }
         if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
             return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
-        }
-        if self.plugins.limits.concurrency == 0 || self.plugins.limits.wall_ms == 0 {
-            return Err(("plugins.limits", "concurrency and wall_ms must be at least 1".to_owned()));
         }
         Ok(())
     }
@@ -249,6 +266,14 @@ fn check_issuer(issuer: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What is reached over a network is reached by https.
+fn check_reach(what: &str, listener: SocketAddr, url: &str) -> Result<(), String> {
+    if listener.ip().is_loopback() || url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(format!("must begin with https://, because the {what} listener {listener} is not on loopback"))
+}
+
 fn defaults() -> toml::Table {
     DEFAULTS.parse().expect("the default configuration is TOML, which a test checks")
 }
@@ -260,6 +285,17 @@ fn merge(table: &mut toml::Table, over: toml::Table) {
             (Some(toml::Value::Table(table)), toml::Value::Table(over)) => merge(table, over),
             (_, value) => drop(table.insert(key, value)),
         }
+    }
+}
+
+/// Lays what is said of single plugins over what is said of all. What is no table at all is said by whoever reads it.
+fn lay_limits(table: &mut toml::Table) {
+    let Some(plugins) = table.get_mut("plugins").and_then(toml::Value::as_table_mut) else { return };
+    let Some(limits) = plugins.get("limits").and_then(toml::Value::as_table).cloned() else { return };
+    let Some(single) = plugins.get_mut("limits_of").and_then(toml::Value::as_table_mut) else { return };
+    for over in single.iter_mut().filter_map(|(_, over)| over.as_table_mut()) {
+        let own = std::mem::replace(over, limits.clone());
+        merge(over, own);
     }
 }
 
@@ -397,6 +433,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_one_plugin_is_laid_over_what_is_said_of_all() {
+        let file = "[plugins.limits]\ncpu_ms = 50\nconcurrency = 4\n[plugins.limits_of.webhook]\ncpu_ms = 70\nwall_ms = 9000";
+        let plugins = load(file, &[("CIBA_HOST_PLUGINS__LIMITS__LOG_LINES", "7")]).unwrap().plugins;
+        let expected = CallLimits { cpu_ms: 70, wall_ms: 9_000, concurrency: 4, log_lines: 7, ..CallLimits::default() };
+        assert_eq!(plugins.limits_of[&PluginName::parse("webhook").unwrap()], expected);
+    }
+
+    #[test]
     fn an_error_says_which_line_which_key_and_what_was_meant() {
         for (text, at, what) in [
             ("name = 'x'\nisuer = 'y'", "ciba.toml:2", "unknown key `isuer`; did you mean `issuer`?"),
@@ -407,8 +451,15 @@ mod tests {
             ("[listen]\ndevice = 'here'", "ciba.toml:2", "127.0.0.1:8080"),
             ("[listen]\npublic = '0.0.0.0:80'", "ciba.toml: issuer", "must be set"),
             ("issuer = 'http://login.example.com'", "ciba.toml: issuer", "https://"),
+            ("issuer = 'http://127.0.0.1:8080'\n[listen]\npublic = '0.0.0.0:8080'", "ciba.toml: issuer", "not on loopback"),
+            ("issuer = 'https://a.example'\n[listen]\ndevice = '0.0.0.0:8082'", "ciba.toml: listen.device_url", "not on loopback"),
             ("issuer = 'https://login.example.com/'", "ciba.toml: issuer", "scheme and host only"),
             ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
+            ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
+            ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),
+            ("[plugins.limits_of.a]\nmemory_mib = 5000", "ciba.toml: plugins.limits_of.a", "memory_mib is 5000; at most 4096"),
+            ("[plugins.limits_of.a]\nwal_ms = 5", "ciba.toml:2", "did you mean `wall_ms`?"),
+            ("[plugins.allow.a]\nhttp = ['https://A.example:443/']", "ciba.toml: plugins.allow.a", "write https://a.example"),
         ] {
             let error = load(text, &[]).unwrap_err();
             assert_eq!(error.at, at, "{text}: {error}");

@@ -13,7 +13,8 @@ export const VIEWPORTS = { phone: { width: 390, height: 844 }, desktop: { width:
 /** Longer than anything here takes on a busy machine. It bounds a wait, it measures nothing. */
 export const PATIENCE = 60_000;
 
-export function launch() {
+/** `rules` lead names of ours to addresses, for example "MAP phone.test 127.0.0.1:8090". */
+export function launch(rules = "") {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -24,6 +25,7 @@ export function launch() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...(rules ? [`--host-resolver-rules=${rules}`] : []),
     ],
   });
 }
@@ -41,8 +43,8 @@ export async function step(name, act) {
 }
 
 /** Plays a story in a browser of its own. What fails says in which step. */
-export async function play(story) {
-  const browser = await launch();
+export async function play(story, rules) {
+  const browser = await launch(rules);
   try {
     await story(browser);
     console.log("ok all");

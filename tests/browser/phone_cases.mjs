@@ -10,6 +10,7 @@ import { PENDING, client, connected, enrol, press } from "./phone.mjs";
 const [name, base, ...links] = process.argv.slice(2);
 const demo = client(base);
 const heading = (phone, text) => phone.getByRole("heading", { name: text });
+const PIXEL = { userAgent: "Mozilla/5.0 (Linux; Android 15; Pixel 8) Chrome/130" };
 /** The card of this message, whatever became of it. */
 const cardSaying = (phone, message) => phone.locator(".card", { hasText: message });
 
@@ -83,6 +84,17 @@ const cases = {
       await heading(phone, "Approved. Return to Demo client.").waitFor();
       assert.ok(await isMarked(phone), "the page was not loaded again");
     });
+    await step("a server that cannot look is not taken for one that found nothing", async () => {
+      const check = "**/device/check";
+      const failed = phone.getByText("That did not work. Check again in a moment.");
+      await phone.route(check, (route) => route.fulfill({ status: 503, body: "" }));
+      await phone.getByRole("button", { name: "Check now" }).click();
+      await phone.locator("#check .failed").waitFor();
+      assert.ok(await failed.first().isVisible());
+      await phone.unroute(check);
+      await phone.getByRole("button", { name: "Check now" }).click();
+      await phone.locator("#check .failed").waitFor({ state: "hidden" });
+    });
     await step("with nothing to answer it is said just as well", async () => {
       await phone.getByRole("link", { name: "Done" }).click();
       await heading(phone, "No requests.").waitFor();
@@ -132,8 +144,9 @@ const cases = {
   /** Two phones of one person: the other one says who answered, and takes a report. */
   async elsewhere(browser) {
     const [phone, other] = await step("two phones are enrolled", async () => [
-      await enrol(browser, links[0], { userAgent: "Mozilla/5.0 (Linux; Android 15; Pixel 8) Chrome/130" }),
-      await enrol(browser, links[1]),
+      // Their names are the same: which of them answered is not told by it.
+      await enrol(browser, links[0], PIXEL),
+      await enrol(browser, links[1], PIXEL),
     ]);
     await step("answered on one, the other says so", async () => {
       await demo.ask("Two phones");
@@ -146,6 +159,12 @@ const cases = {
     await step("that wasn't me", async () => {
       await other.getByRole("button", { name: "That wasn’t me" }).click();
       await heading(other, "Noted: this was not you.").waitFor();
+    });
+    await step("the history of either names the phone", async () => {
+      for (const page of [phone, other]) {
+        await page.goto(`${base}/device/history`);
+        await page.locator(".entry", { hasText: "on Chrome on Android" }).waitFor();
+      }
     });
   },
 
@@ -227,6 +246,91 @@ const cases = {
       await phone.getByRole("button", { name: "Deny" }).click();
       await heading(phone, "Denied. No access was given.").waitFor();
       assert.equal(await demo.poll(asked), "access_denied");
+    });
+    await step("a page that was removed meanwhile says so when a form is sent", async () => {
+      await demo.ask("By hand three");
+      await phone.getByRole("button", { name: "Check now" }).click();
+      await phone.getByText("By hand three").waitFor();
+      const tabs = [await context.newPage(), await context.newPage()];
+      await tabs[0].goto(`${base}/device`);
+      await tabs[1].goto(`${base}/device/history`);
+      await tabs[1].getByText("Remove this phone").click();
+      await tabs[1].getByRole("button", { name: "Remove it now" }).click();
+      await heading(tabs[1], "This phone is no longer connected.").waitFor();
+      await phone.getByRole("button", { name: "Approve" }).click();
+      await heading(phone, "This phone is no longer connected.").waitFor();
+      await tabs[0].getByRole("button", { name: "Check now" }).click();
+      await heading(tabs[0], "This phone is no longer connected.").waitFor();
+    });
+  },
+
+  /** Two people of one name. */
+  async namesakes(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    await step("a link for another Alice is not taken for one of hers", async () => {
+      await phone.goto(links[1]);
+      await heading(phone, "Add this phone for Alice?").waitFor();
+      await phone.getByRole("button", { name: "Add this phone" }).waitFor();
+    });
+  },
+
+  /** Links that were sent by mail or chat: another site leads here. */
+  async "another site"(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    const follow = async (page) => {
+      await page.route("http://mail.test/**", (route) =>
+        route.fulfill({ contentType: "text/html", body: `<a href="${base}/device#open=not.ours">Answer</a>` }),
+      );
+      await page.goto("http://mail.test/");
+      await page.getByRole("link", { name: "Answer" }).click();
+    };
+    await step("it is offered what the link leads to", async () => {
+      await follow(phone);
+      await heading(phone, "Someone asks to confirm that it is you.").waitFor();
+      await phone.getByRole("button", { name: "Show the request" }).waitFor();
+    });
+    await step("a link that is used says where its request is", async () => {
+      await phone.getByRole("button", { name: "Show the request" }).click();
+      await phone.getByText("it is on your list here too").waitFor();
+    });
+    await step("another site can follow, and send nothing", async () => {
+      await phone.route("http://evil.test/**", (route) =>
+        route.fulfill({ contentType: "text/html", body: `<form method="post" action="${base}/device/remove"><button>Win</button></form>` }),
+      );
+      await phone.goto("http://evil.test/");
+      const [answer] = await Promise.all([
+        phone.waitForResponse((answer) => answer.url().endsWith("/device/remove")),
+        phone.getByRole("button", { name: "Win" }).click(),
+      ]);
+      assert.equal(answer.status(), 403);
+      await phone.goto(`${base}/device`);
+      await connected(phone);
+    });
+    await step("a phone that nobody is connected with says what the link is", async () => {
+      const other = await (await screen(browser, "phone")).newPage();
+      await follow(other);
+      await heading(other, "This phone is not connected yet.").waitFor();
+      await other.getByText("Your link leads to a request").waitFor();
+      assert.ok(!other.url().includes("#"), "the token of the link left the address bar");
+    });
+  },
+
+  /** Each visit begins the year anew for which a phone stays connected. */
+  async "a year"(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    const session = async () => (await phone.context().cookies(`${base}/device`)).find((cookie) => cookie.name === "ciba_device");
+    const inDays = (days) => Date.now() / 1000 + days * 24 * 3600;
+    await step("its session is about to end", async () => {
+      await phone.context().addCookies([{ ...(await session()), expires: inDays(1) }]);
+      assert.ok((await session()).expires < inDays(2));
+    });
+    await step("a visit renews it", async () => {
+      const { value } = await session();
+      await phone.goto(`${base}/device`);
+      await connected(phone);
+      const renewed = await session();
+      assert.ok(renewed.expires > inDays(300), new Date(renewed.expires * 1000).toISOString());
+      assert.deepEqual([renewed.value, renewed.httpOnly, renewed.sameSite], [value, true, "Lax"]);
     });
   },
 };

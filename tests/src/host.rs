@@ -37,6 +37,18 @@ pub fn guest(name: &str) -> PathBuf {
     built("guests", &format!("{}.wasm", name.replace('-', "_")))
 }
 
+/// The guest `steady` as this version of itself.
+///
+/// # Panics
+/// When it was not built.
+pub fn steady(version: usize) -> Vec<u8> {
+    const MARK: &[u8] = b"steady-version-0001";
+    let mut bytes = fs::read(guest("steady")).expect("a guest that was built can be read");
+    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark is in the guest");
+    bytes[at + MARK.len() - 4..at + MARK.len()].copy_from_slice(format!("{version:04}").as_bytes());
+    bytes
+}
+
 fn built(folder: &str, name: &str) -> PathBuf {
     let built = program().parent().and_then(Path::parent).map(|target| target.join(folder).join(name)).unwrap_or_default();
     assert!(built.exists(), "{} was not built: run scripts/test, or scripts/build and then this test again", built.display());

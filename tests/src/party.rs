@@ -1,6 +1,7 @@
 //! The two parties of an authentication, as programs: the client that asks and the person's phone.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -103,8 +104,12 @@ impl Phone {
 
     /// What the page's script sends.
     pub fn send(&self, request: Request) -> Result<Answer> {
+        self.dressed(request).send(self.to)
+    }
+
+    fn dressed(&self, request: Request) -> Request {
         let request = request.header("cookie", &self.cookie).header("x-requested-with", "fetch");
-        request.header("origin", &format!("http://{}", self.to)).send(self.to)
+        request.header("origin", &format!("http://{}", self.to))
     }
 
     /// The list on the page, as HTML.
@@ -125,6 +130,12 @@ impl Phone {
     /// Waits until this page shows a card that was not there before.
     pub fn next_card(&self, known: &[String]) -> Result<String> {
         wait_for("a card on the phone", || Ok(self.waiting()?.into_iter().find(|card| !known.contains(card))))
+    }
+
+    /// Sends the answer, and is gone so much later, whatever it has heard.
+    pub fn decide_and_hang_up(&self, transaction: &str, decision: &str, after: Duration) -> Result<()> {
+        let request = self.dressed(Request::form("/device/decide", &[("transaction", transaction), ("decision", decision)]));
+        request.send_and_hang_up(self.to, after)
     }
 
     pub fn decide(&self, transaction: &str, decision: &str) -> Result<Answer> {

@@ -74,6 +74,16 @@ impl Request {
         answer.with_context(|| format!("{} {} (sent: {sent:?})", self.method, self.path))
     }
 
+    /// Sends it whole, and closes the connection so much later without reading.
+    pub fn send_and_hang_up(&self, to: SocketAddr, after: Duration) -> Result<()> {
+        let mut stream = self.begin(to)?;
+        stream.write_all(&self.body)?;
+        std::thread::sleep(after);
+        // It may be closed from the other side by then.
+        drop(stream.shutdown(std::net::Shutdown::Both));
+        Ok(())
+    }
+
     /// Sends everything before the body, and leaves the rest to the caller.
     pub fn begin(&self, to: SocketAddr) -> Result<TcpStream> {
         let mut stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;

@@ -45,9 +45,14 @@ struct Demo {
 
 impl Demo {
     fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    fn start_with(options: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = program_in(folder.path());
-        command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data", "data"]);
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data", "data"]).args(options);
+        command.envs(environment.iter().copied());
         command.stderr(File::create(folder.path().join("log")).unwrap());
         let server = Server::start(command).unwrap();
         Self { folder, server }
@@ -115,8 +120,29 @@ fn without_its_plugin_the_same_story_fails_at_the_card() {
 fn without_a_plugin_only_check_now_finds_the_request() {
     let demo = Demo::start();
     demo.remove_plugin();
+    let mut enrol = program_in(demo.folder.path());
+    enrol.args(["user", "enrol", "alice", "--json", "--data", "data"]);
+    let second: Value = serde_json::from_str(&finish(enrol).unwrap().output).unwrap();
     let mut command = script("unnotified.mjs");
-    command.args(["demo", "phone"].map(|word| demo.server.said(word).unwrap()));
+    command.args(["demo", "phone"].map(|word| demo.server.said(word).unwrap())).arg(second["link"].as_str().unwrap());
+    plays(command, || demo.log());
+}
+
+/// `--phone`, under a name that is neither https nor loopback: there browsers say less of who sends a form.
+#[test]
+fn a_phone_on_the_local_network_is_enrolled_and_answers() {
+    let demo = Demo::start_with(&["--phone", "127.0.0.1:0"], &[("CIBA_HOST_LISTEN__HOSTS", "['phone.test', 'console.test']")]);
+    let mut command = script("network.mjs");
+    command.args(["demo", "phone", "console"].map(|word| demo.server.said(word).unwrap()));
+    plays(command, || demo.log());
+}
+
+/// The two buttons of the demo page make a link of their own each time.
+#[test]
+fn the_demo_page_opens_phone_and_console_as_often_as_one_likes() {
+    let demo = Demo::start_with(&["--phone", "127.0.0.1:0"], &[]);
+    let mut command = script("demo_links.mjs");
+    command.arg(demo.server.said("demo").unwrap());
     plays(command, || demo.log());
 }
 
@@ -156,7 +182,13 @@ fn wrong_clock(minutes: &str) {
 #[track_caller]
 fn case(name: &str) {
     let host = Host::demo().unwrap();
-    let second = host.data.json(&["user", "enrol", "alice"]).unwrap();
+    play_case(&host, name, "alice");
+}
+
+/// The second link is for `second`.
+#[track_caller]
+fn play_case(host: &Host, name: &str, second: &str) {
+    let second = host.data.json(&["user", "enrol", second]).unwrap();
     let mut command = script("phone_cases.mjs");
     command.args([name, &host.issuer(), host.said("phone").unwrap(), second["link"].as_str().unwrap()]);
     plays(command, || host.log());
@@ -190,6 +222,23 @@ fn a_removed_phone_shows_nothing_any_more() {
 #[test]
 fn a_link_that_adds_a_phone_works_once() {
     case("links again");
+}
+
+#[test]
+fn two_people_of_one_name_can_share_a_phone() {
+    let host = Host::demo().unwrap();
+    host.data.must(&["user", "add", "alice-2", "--name", "Alice"]).unwrap();
+    play_case(&host, "namesakes", "alice-2");
+}
+
+#[test]
+fn a_link_from_another_site_finds_the_phone_connected() {
+    case("another site");
+}
+
+#[test]
+fn a_phone_that_is_used_stays_connected() {
+    case("a year");
 }
 
 #[test]

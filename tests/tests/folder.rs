@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ciba_tests::cpu::Usage;
-use ciba_tests::host::{Data, Host, guest, sample, wait_for};
+use ciba_tests::host::{Data, Host, guest, sample, steady, wait_for};
 use ciba_tests::party::{Client, Phone, waiting_in};
 use ciba_tests::shims::Shim;
 use ciba_tests::wire::Request;
@@ -178,15 +178,6 @@ impl<'a> Console<'a> {
     }
 }
 
-/// The guest `steady` as this version of itself.
-fn steady(version: usize) -> Vec<u8> {
-    const MARK: &[u8] = b"steady-version-0001";
-    let mut bytes = fs::read(guest("steady")).unwrap();
-    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark is in the guest");
-    bytes[at + MARK.len() - 4..at + MARK.len()].copy_from_slice(format!("{version:04}").as_bytes());
-    bytes
-}
-
 /// Where a component can be cut and still look whole: after its header and after each of its sections.
 fn section_ends(component: &[u8]) -> Vec<usize> {
     let mut ends = vec![8];
@@ -260,6 +251,46 @@ fn a_file_serves_however_it_arrives() {
     let named =
         folder.host.log().lines().filter(|line| line.contains("plugin inbox: 0007 (") && line.contains(", replaced 0006 (")).count();
     assert_eq!(named, 1, "{}", folder.host.log());
+}
+
+/// `install`, and `mv` from another file system, remove the old file before they write the new one. Whoever looks in
+/// between finds nothing.
+#[test]
+fn a_file_that_is_removed_and_written_anew_never_stops() {
+    let folder = Folder::steady();
+    let file = folder.file("inbox.wasm");
+    folder.write("inbox.toml", b"[settings]\nwait_ms = 1\n");
+    folder.wait_for_plugin("inbox", "has its settings", |plugin| plugin["settings"]["wait_ms"] == 1);
+    for version in 2..=4 {
+        fs::remove_file(&file).unwrap();
+        std::thread::sleep(BETWEEN_HALVES);
+        fs::write(&file, steady(version)).unwrap();
+        folder.wait_for_version("inbox", &format!("{version:04}"));
+    }
+    for version in 5..=8 {
+        let beside = folder.host.data.beside("next");
+        fs::write(&beside, steady(version)).unwrap();
+        assert!(Command::new("install").args(["-m", "644"]).arg(&beside).arg(&file).status().unwrap().success());
+        folder.wait_for_version("inbox", &format!("{version:04}"));
+    }
+    // Nor does it ever run without its settings.
+    fs::remove_file(folder.file("inbox.toml")).unwrap();
+    std::thread::sleep(BETWEEN_HALVES);
+    fs::write(folder.file("inbox.toml"), "[settings]\nwait_ms = 2\n").unwrap();
+    folder.wait_for_plugin("inbox", "has its new settings", |plugin| plugin["settings"]["wait_ms"] == 2);
+    // A link that leads nowhere for a moment is like a file that nobody may read yet.
+    let (unseen, target) = (folder.file(".inbox.wasm.new"), folder.host.data.beside("target.wasm"));
+    symlink(&target, &unseen).unwrap();
+    fs::rename(&unseen, &file).unwrap();
+    std::thread::sleep(BETWEEN_HALVES);
+    fs::write(&target, steady(9)).unwrap();
+    folder.wait_for_version("inbox", "0009");
+
+    assert_eq!(folder.count_in_log("any more"), 0, "{}", folder.host.log());
+    assert_eq!(folder.count_in_log("refused"), 0, "{}", folder.host.log());
+    // The first, its settings, seven versions, other settings, and the last.
+    assert_eq!(folder.count_in_log("plugin inbox: 000"), 11, "{}", folder.host.log());
+    folder.assert_notifies("inbox 0009");
 }
 
 #[test]
@@ -526,6 +557,47 @@ fn of_plugins_for_one_channel_that_come_together_one_serves() {
     assert_eq!(states.iter().filter(|state| *state == "refused").count(), NAMES.len() - 1, "{states:?}\n{}", host.log());
 }
 
+/// Who served a channel keeps it, whatever another says of itself after a restart.
+#[test]
+fn a_plugin_that_names_other_channels_after_a_restart_gets_none_that_is_served() {
+    let folder = Folder::steady();
+    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(4);
+    folder.write("turncoat.toml", format!("[settings]\nwait_ms = {}\n", until.as_millis()).as_bytes());
+    folder.cp(&guest("turncoat"), "turncoat.wasm");
+    folder.wait_for_plugin("turncoat", "serves", |plugin| plugin["version"].is_string());
+    assert_eq!(folder.count_in_log("refused"), 0, "{}", folder.host.log());
+    let data = folder.host.stop().unwrap();
+    let left = UNIX_EPOCH + until + Duration::from_secs(1);
+    std::thread::sleep(left.duration_since(SystemTime::now()).unwrap_or_default());
+    let folder = Folder { host: data.demo().unwrap() };
+    folder.wait_for_refusal("turncoat", "channel-taken", "it serves the channel `inbox`, which inbox serves already");
+    assert_eq!(folder.plugin("turncoat")["version"], Value::Null);
+    folder.assert_notifies("inbox 0001");
+}
+
+/// What takes long to compile is no reason for a person to find no page.
+#[test]
+fn the_host_serves_before_it_has_tried_everything() {
+    const HEAVY: usize = 12;
+    let data = Data::new().unwrap();
+    fs::create_dir(data.path().join("plugins")).unwrap();
+    for number in 0..HEAVY {
+        // A section of its own at the end, or one compile would do for all.
+        let mut bytes = fs::read(guest("heavy")).unwrap();
+        bytes.extend([0, 3, 1, b'n', u8::try_from(number).unwrap()]);
+        fs::write(data.path().join(format!("plugins/heavy{number}.wasm")), bytes).unwrap();
+    }
+    let folder = Folder::of(data.demo().unwrap());
+    let tried =
+        |plugins: &Value| plugins.as_array().unwrap().iter().filter(|plugin| plugin["name"].as_str().unwrap().starts_with("heavy")).count();
+    let at_first = tried(&folder.host.data.json(&["plugin", "list"]).unwrap());
+    assert!(at_first < HEAVY, "all were tried before the host served");
+    assert!(folder.host.log().contains("not every plugin has been tried after 5 s; the rest follows"), "{}", folder.host.log());
+    folder.ask();
+    let more = || Ok((tried(&folder.host.data.json(&["plugin", "list"])?) > at_first).then_some(()));
+    wait_for("the rest follows", more).unwrap();
+}
+
 #[test]
 fn devices_are_reached_in_the_operators_order() {
     for (strategy, order, expected) in [
@@ -671,6 +743,19 @@ fn secrets_of_settings_are_shown_nowhere() {
     folder.write("webhook.toml", written.as_bytes());
     folder.wait_for_plugin("webhook", "is taken again", |plugin| plugin["state"] == "blocked");
 
+    // Nor by a plugin that repeats what it was told.
+    folder.host.data.must(&["user", "device", "alice", "--channel", "inbox"]).unwrap();
+    folder.write("inbox.toml", format!("[settings]\nurl = {{ file = {file:?} }}\n").as_bytes());
+    folder.cp(&guest("repeats-secrets"), "inbox.wasm");
+    folder.wait_for_refusal("inbox", "settings", "/url: `[redacted]` is no key");
+    folder.write("inbox.toml", format!("[settings]\nurl = {{ file = {file:?} }}\nwait_ms = 1\n").as_bytes());
+    folder.wait_for_version("inbox", "1.0.0");
+    folder.ask();
+    for words in ["tried with [redacted]", "called with [redacted]", "call failed [script-error] failed with [redacted]"] {
+        wait_for(words, || Ok(folder.host.data.must(&["plugin", "log", "inbox"])?.contains(words).then_some(())))
+            .unwrap_or_else(|error| panic!("{error}\n{}", folder.host.log()));
+    }
+
     // A secret that is changed where it is kept is checked like any other change.
     let serving = folder.count_in_log("plugin webhook: ");
     fs::write(&file, "changed for the worse").unwrap();
@@ -689,10 +774,12 @@ fn secrets_of_settings_are_shown_nowhere() {
         folder.host.data.must(&["plugin", "list"]).unwrap(),
         folder.host.data.must(&["plugin", "list", "--json"]).unwrap(),
         folder.host.data.must(&["plugin", "log", "webhook"]).unwrap(),
+        folder.host.data.must(&["plugin", "log", "inbox"]).unwrap(),
         folder.host.data.must(&["plugin", "inspect", folder.file("webhook.wasm").to_str().unwrap()]).unwrap(),
         folder.host.data.must(&["plugin", "inspect", folder.file("webhook.wasm").to_str().unwrap(), "--json"]).unwrap(),
         console.text("/"),
         console.text("/plugins/webhook"),
+        console.text("/plugins/inbox"),
     ];
     for text in &shown {
         assert!(!text.contains("aHVzaC1odXNo") && !text.contains("changed for the worse") && !text.contains("Y2hhbmdlZC1mb3It"), "{text}");

@@ -2,20 +2,21 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ciba_tests::cpu::Usage;
-use ciba_tests::host::{Data, Host, guest, wait_for};
+use ciba_tests::host::{Data, Host, PATIENCE, guest, wait_for};
 use ciba_tests::party::Client;
 use serde_json::Value;
 
 /// More time than any of them needs to run into another limit, on a machine that is busy as well.
 const ENOUGH_TIME: &str = "[plugins.limits_of.inbox]\ncpu_ms = 3000\nwall_ms = 5000\n";
 /// For `slow`.
-const SETTINGS: &str = "[settings]\nwait_ms = 60000\n";
+const SETTINGS: &str = "[settings]\nwait_ms = 600000\n";
 
 /// A demo host in which a guest serves alice's channel, and a good plugin serves bob's.
 struct World {
@@ -30,12 +31,16 @@ impl World {
     }
 
     fn with_limits(name: &str, limits: &str) -> Self {
+        Self::with_settings(name, limits, SETTINGS)
+    }
+
+    fn with_settings(name: &str, limits: &str, settings: &str) -> Self {
         let data = Data::with_config(limits).unwrap();
         fs::create_dir(data.path().join("plugins")).unwrap();
         for (guest_name, plugin) in [(name, "inbox"), ("elsewhere", "elsewhere")] {
             fs::copy(guest(guest_name), data.path().join(format!("plugins/{plugin}.wasm"))).unwrap();
         }
-        fs::write(data.path().join("plugins/inbox.toml"), SETTINGS).unwrap();
+        fs::write(data.path().join("plugins/inbox.toml"), settings).unwrap();
         let host = data.demo().unwrap();
         host.data.must(&["user", "device", "alice", "--channel", "inbox"]).unwrap();
         host.data.must(&["user", "add", "bob"]).unwrap();
@@ -191,6 +196,45 @@ fn a_host_that_was_not_allowed_is_refused_as_a_value() {
     assert_eq!(world.host.plugin("inbox").unwrap()["counters"]["refused"], 1);
 }
 
+/// What is refused is said once in a call, and whatever a call causes is part of its lines.
+#[test]
+fn refusals_are_part_of_the_lines_of_a_call() {
+    let world = World::with_limits("asks-again", "[plugins.limits_of.inbox]\nlog_lines = 20\ncpu_ms = 3000\n");
+    world.client.start("alice").unwrap();
+    world.wait_for_line(&["[log-limit]", "more lines were not kept"]);
+    assert_eq!(world.notified("alice", &HashSet::new(), 1)[0]["notified"][0]["reference"], "asked");
+    world.wait_for_line(&["refused [not-permitted]: links. do: ciba-host plugin allow inbox --links"]);
+    let log = world.host.log();
+    assert_eq!(log.matches("refused [not-permitted]: links").count(), 1, "{log}");
+    assert_eq!(log.matches("refused [not-permitted]: HTTP to ").count(), 19, "{log}");
+    assert_eq!(world.host.plugin("inbox").unwrap()["counters"]["refused"], 600);
+}
+
+/// Each request is an open file of the host.
+#[test]
+fn requests_under_way_are_counted_for_each_call_and_for_the_plugin() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(Mutex::new(Vec::new()));
+    std::thread::spawn({
+        let accepted = Arc::clone(&accepted);
+        // Nobody is answered.
+        move || listener.incoming().flatten().for_each(|connection| accepted.lock().unwrap().push(connection))
+    });
+    let limits = format!(
+        "[plugins.allow.inbox]\nhttp = ['{origin}']\n[plugins.limits_of.inbox]\nhttp_per_call = 5\nhttp_per_plugin = 8\nwall_ms = 60000\n"
+    );
+    let world = World::with_settings("waits-for-many", &limits, &format!("[settings]\nurl = '{origin}/'\n"));
+    for expected in [5, 8] {
+        world.client.start("alice").unwrap();
+        let all = || Ok((accepted.lock().unwrap().len() >= expected).then_some(()));
+        wait_for("the requests", all).unwrap_or_else(|error| panic!("{error}\n{}", world.host.log()));
+        // Whatever else was sent would come at once.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(accepted.lock().unwrap().len(), expected);
+    }
+}
+
 /// What a name was allowed counts for a version that serves, not for one that is only looked at.
 #[test]
 fn nothing_is_allowed_while_a_version_is_tried() {
@@ -206,7 +250,15 @@ fn nothing_is_allowed_while_a_version_is_tried() {
 
     host.data.must(&["user", "device", "alice", "--channel", "inbox"]).unwrap();
     Client::demo(&host).start("alice").unwrap();
-    let (mut first, _) = listener.accept().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let connected = || match listener.accept() {
+        Ok((connection, _)) => Ok(Some(connection)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error.into()),
+    };
+    let mut first = wait_for("a request arrives", connected).unwrap_or_else(|error| panic!("{error}\n{}", host.log()));
+    first.set_nonblocking(false).unwrap();
+    first.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut request = [0; 4096];
     let mut received = String::new();
     while !received.contains("it is") {
@@ -266,10 +318,20 @@ fn an_endless_loop_at_the_start_is_refused_before_it_serves() {
     assert_eq!(wait_for("alice is notified", notified).unwrap(), "inbox");
 }
 
+#[test]
+fn a_schema_that_could_keep_a_machine_busy_for_years_is_refused_at_once() {
+    let host = Host::demo().unwrap();
+    fs::copy(guest("branches"), host.plugins().join("inbox.wasm")).unwrap();
+    wait_for("it is refused", || Ok((host.plugin("inbox")?["state"] == "refused").then_some(()))).unwrap();
+    let plugin = host.plugin("inbox").unwrap();
+    let message = plugin["message"].as_str().unwrap();
+    assert!(message.starts_with("[describe]: its settings schema cannot be used: with its references written out"), "{message}");
+}
+
 /// More calls that only wait than one plugin may have at the same time, and more than there are places for jobs.
 #[test]
 fn a_slow_plugin_holds_up_nobody_but_those_who_wait_for_it() {
-    let world = World::with_limits("slow", "[plugins.limits_of.inbox]\nwall_ms = 50000\n");
+    let world = World::with_limits("slow", "[plugins.limits_of.inbox]\nwall_ms = 300000\n");
     for _ in 0..400 {
         world.client.start("alice").unwrap();
     }
@@ -303,7 +365,10 @@ fn loops_on_every_core_stop_nobody() {
     world.others_go_on();
     assert_eq!(world.host.plugin("inbox").unwrap()["counters"]["calls"], 0, "a loop has ended");
     for (what, times) in [("/bc-authorize", &mut start), ("/token", &mut token)] {
-        eprintln!("while {loops} guests loop: {what} p50 {:?}, p99 {:?}", percentile(times, 0.5), percentile(times, 0.99));
+        let (p50, p99) = (percentile(times, 0.5), percentile(times, 0.99));
+        eprintln!("while {loops} guests loop: {what} p50 {p50:?}, p99 {p99:?}");
+        // Loose: other tests run beside this one. The benchmark has the number that counts.
+        assert!(p99 < Duration::from_secs(2), "{what}: p99 {p99:?}");
     }
     // The next version serves at once, and says how many it did not wait for.
     fs::copy(guest("steady"), world.host.plugins().join("inbox.wasm")).unwrap();

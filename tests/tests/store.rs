@@ -7,10 +7,10 @@ use ciba_host::protocol::client::{Client, ClientKind, DeliveryMode};
 use ciba_host::protocol::identifier::{Digest, TransactionId, UnverifiedAuthReqId, UserId};
 use ciba_host::protocol::tokens::NewGrant;
 use ciba_host::protocol::transaction::{Decision, REDEEM_GRACE_SECONDS, Request, State, Stored};
-use ciba_host::protocol::user::User;
+use ciba_host::protocol::user::{Device, User};
 use ciba_host::store::sqlite::SqliteStore;
 use ciba_host::store::{
-    AuditEntry, Decided, DecisionBy, JobKind, NewDevice, NewRequest, Notified, NotifyResult, Parties, Shown, Store, StoreError,
+    AuditEntry, Decided, DecisionBy, JobKind, NewDevice, NewRequest, Next, Notified, NotifyResult, Parties, Shown, Store, StoreError,
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -64,7 +64,8 @@ fn approve(name: &str, user: &str) -> DecisionBy {
 }
 
 fn decide(name: &str, user: &str, decision: Decision) -> DecisionBy {
-    DecisionBy { transaction: name.into(), user: user.into(), decision, device: "Pixel 8".to_owned(), audit: None }
+    let (device, device_name) = (Some("phone".into()), "Pixel 8".to_owned());
+    DecisionBy { transaction: name.into(), user: user.into(), decision, device, device_name, audit: None }
 }
 
 fn grant(token: &str) -> NewGrant {
@@ -103,6 +104,7 @@ async fn only_the_user_who_was_asked_decides_once_and_in_time() {
         assert!(matches!(decided(approve("one", "alice"), later(119)).await, Decided::Now(_)));
         let Decided::Not(Some(card)) = decided(decide("one", "alice", Decision::Deny), later(119)).await else { panic!("decided twice") };
         assert_eq!((card.request.stored, card.decided_on.as_deref()), (Stored::Approved, Some("Pixel 8")));
+        assert_eq!(card.decided_by, Some("phone".into()));
         assert!(matches!(decided(decide("two", "alice", Decision::Deny), later(2)).await, Decided::Now(_)));
         assert!(matches!(decided(approve("two", "alice"), later(3)).await, Decided::Not(Some(_))));
         assert_eq!(state(&*store, "two", later(3)).await, State::Denied);
@@ -182,22 +184,27 @@ async fn a_job_is_given_to_one_worker_at_a_time_until_it_ends() {
         assert!(store.reserve_jobs(now(), 10).await.unwrap().is_empty(), "given out twice");
         let (two, one) = (jobs.pop().unwrap(), jobs.pop().unwrap());
 
-        store.release(&one);
+        store.release(&one, now());
         let again = store.reserve_jobs(now(), 10).await.unwrap();
         assert_eq!(again.iter().map(|job| job.id).collect::<Vec<_>>(), [one.id]);
 
-        store.finish_job(&one, Some(later(5))).await.unwrap();
-        store.finish_job(&two, None).await.unwrap();
+        store.finish_job(&one, Next::Wait(later(5))).await.unwrap();
+        store.finish_job(&two, Next::End).await.unwrap();
         assert!(store.reserve_jobs(later(4), 10).await.unwrap().is_empty());
         let postponed = store.reserve_jobs(later(5), 10).await.unwrap();
         assert_eq!(postponed.iter().map(|job| (job.id, job.attempts)).collect::<Vec<_>>(), [(one.id, 1)]);
 
         // What it waited for is there: it is due at once, but not for a second worker.
-        store.finish_job(&postponed[0], Some(later(500))).await.unwrap();
+        store.finish_job(&postponed[0], Next::Wait(later(500))).await.unwrap();
         store.hasten_notifications(later(6));
         assert_eq!(store.reserve_jobs(later(6), 10).await.unwrap().len(), 1);
         store.hasten_notifications(later(7));
         assert!(store.reserve_jobs(later(7), 10).await.unwrap().is_empty(), "given out twice");
+        // Where a channel said when to come back, nothing here changes that.
+        store.finish_job(&postponed[0], Next::NotBefore(later(500))).await.unwrap();
+        store.hasten_notifications(later(8));
+        assert!(store.reserve_jobs(later(8), 10).await.unwrap().is_empty(), "a channel that asked for patience was hurried");
+        assert_eq!(store.reserve_jobs(later(500), 10).await.unwrap().len(), 1);
 
         // A worker that died holds nothing: after a restart the job is free.
         drop(store);
@@ -323,10 +330,145 @@ async fn what_ended_is_forgotten_and_what_lives_is_not() {
         }
         assert_eq!(store.forget(later(1_000), later(2_000)).await.unwrap(), 0, "its job has not ended");
         let jobs = store.reserve_jobs(now(), 10).await.unwrap();
-        store.finish_job(&jobs[0], None).await.unwrap();
+        store.finish_job(&jobs[0], Next::End).await.unwrap();
         assert_eq!(store.forget(later(120), later(2_000)).await.unwrap(), 0, "it has only just ended");
         assert_eq!(store.forget(later(121), later(2_000)).await.unwrap(), 1);
         assert_eq!(store.requests(10).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn however_much_has_ended_it_is_forgotten_step_by_step() {
+    for (store, _kept) in backends() {
+        for number in 0..1_200 {
+            let mut new = request(&format!("r{number}"), "alice");
+            new.notify = None;
+            store.start(new).await.unwrap();
+        }
+        store.decide(approve("r0", "alice"), later(1)).await.unwrap();
+        assert!(
+            store.redeem(&"r0".into(), NewGrant { access_token: Digest::of(b"long"), expires_at: later(9_000) }, later(2)).await.unwrap()
+        );
+        let mut steps = 0;
+        while store.forget(later(121), later(2_000)).await.unwrap() > 0 {
+            steps += 1;
+        }
+        assert!(steps > 1, "all of it in one step, for which everybody waits");
+        // What it gave can still be used, so that it can still be taken back.
+        let left = store.requests(10).await.unwrap();
+        assert_eq!(left.iter().map(|listed| listed.request.transaction.as_str()).collect::<Vec<_>>(), ["r0"]);
+        assert!(store.forget(later(121), later(9_001)).await.unwrap() > 0);
+        assert!(store.requests(10).await.unwrap().is_empty());
+    }
+}
+
+/// What is remembered says what the tables say, at every step and after a restart.
+#[tokio::test]
+async fn polls_and_pages_see_every_change() {
+    for (store, kept) in backends() {
+        let alice = UserId::from("alice");
+        let page = async |store: &dyn Store, at| {
+            let waiting = store.waiting(&alice, at).await.unwrap();
+            waiting.iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        for name in ["one", "two", "three"] {
+            store.start(request(name, "alice")).await.unwrap();
+        }
+        // The page is open before anything is shown on it.
+        assert!(page(&*store, now()).await.is_empty());
+        for job in store.reserve_jobs(now(), 2).await.unwrap() {
+            let shown = Some(Shown { at: now(), note: None });
+            store.finish_notify(&job, NotifyResult { shown, ..NotifyResult::default() }).await.unwrap();
+        }
+        assert_eq!(page(&*store, now()).await, ["one", "two"]);
+        store.show_all(&alice, later(1)).await.unwrap();
+        assert_eq!(page(&*store, later(1)).await, ["one", "two", "three"]);
+
+        store.decide(approve("one", "alice"), later(2)).await.unwrap();
+        store.decide(decide("two", "alice", Decision::Deny), later(2)).await.unwrap();
+        assert_eq!(page(&*store, later(2)).await, ["three"]);
+        assert_eq!(state(&*store, "one", later(2)).await, State::Approved);
+        assert_eq!(state(&*store, "two", later(2)).await, State::Denied);
+        assert!(page(&*store, later(120)).await.is_empty(), "shown after its end");
+        assert_eq!(state(&*store, "three", later(120)).await, State::Expired);
+
+        assert!(store.report(&"one".into(), &alice, audit("report")).await.unwrap());
+        assert_eq!(state(&*store, "one", later(3)).await, State::Denied);
+        // A job that was not done yet knows what became of its request.
+        store.decide(approve("three", "alice"), later(4)).await.unwrap();
+        let late = store.reserve_jobs(later(4), 10).await.unwrap();
+        assert_eq!(late.iter().map(|job| job.request.state(later(4))).collect::<Vec<_>>(), [State::Approved]);
+        assert!(store.redeem(&"three".into(), grant("three"), later(5)).await.unwrap());
+        assert_eq!(state(&*store, "three", later(5)).await, State::Redeemed);
+
+        drop(store);
+        let store = open(kept.path());
+        for (name, expected) in [("one", State::Denied), ("two", State::Denied), ("three", State::Redeemed)] {
+            assert_eq!(state(&*store, name, later(6)).await, expected, "{name} after a restart");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_reached_is_written_before_the_slowest_device_answers() {
+    for (store, _kept) in backends() {
+        store.start(request("one", "alice")).await.unwrap();
+        let job = store.reserve_jobs(now(), 1).await.unwrap().pop().unwrap();
+        let so_far = NotifyResult { shown: Some(Shown { at: now(), note: None }), next: Next::GoOn, ..NotifyResult::default() };
+        store.finish_notify(&job, so_far).await.unwrap();
+        assert_eq!(store.waiting(&"alice".into(), now()).await.unwrap().len(), 1);
+        assert!(store.reserve_jobs(later(1), 10).await.unwrap().is_empty(), "it goes on, and was given out again");
+        store.finish_notify(&job, NotifyResult::default()).await.unwrap();
+        store.release(&job, now());
+        assert!(store.reserve_jobs(later(1), 10).await.unwrap().is_empty(), "it has ended");
+    }
+}
+
+#[tokio::test]
+async fn who_is_removed_has_approved_nothing() {
+    for (store, _kept) in backends() {
+        let (alice, bob) = (user("alice"), user("bob"));
+        for person in [&alice, &bob] {
+            store.add_user(person.clone(), audit("add")).await.unwrap();
+            store.start(request(&person.username, person.id.as_str())).await.unwrap();
+            store.decide(approve(&person.username, person.id.as_str()), later(1)).await.unwrap();
+        }
+        assert!(store.remove_user(&alice.id, audit("remove")).await.unwrap());
+        assert_eq!(state(&*store, "alice", later(2)).await, State::Denied);
+        assert!(!store.redeem(&"alice".into(), grant("alice"), later(2)).await.unwrap());
+        assert!(store.redeem(&"bob".into(), grant("bob"), later(2)).await.unwrap());
+        assert!(store.user_by_hint("alice").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_channel_takes_away_an_address_and_never_a_page() {
+    for (store, _kept) in backends() {
+        let alice = user("alice");
+        store.add_user(alice.clone(), audit("add")).await.unwrap();
+        let token = Digest::of(b"enrol");
+        store.put_enrolment(token, &alice.id, later(900), audit("enrol")).await.unwrap();
+        let page = NewDevice { id: "page".into(), name: "Phone".to_owned(), session: Digest::of(b"session") };
+        store.enrol(&token, page, now()).await.unwrap().unwrap();
+        let address = Device {
+            id: "address".into(),
+            user: alice.id.clone(),
+            name: "Pager".to_owned(),
+            channel: "pager".to_owned(),
+            address: Some("1234".to_owned()),
+            added_at: later(1),
+        };
+        store.add_device(address, audit("device")).await.unwrap();
+        assert_eq!(store.devices(&alice.id).await.unwrap().len(), 2);
+        store.start(request("one", alice.id.as_str())).await.unwrap();
+        let job = store.reserve_jobs(now(), 1).await.unwrap().pop().unwrap();
+        let gone = vec!["page".into(), "address".into()];
+        store.finish_notify(&job, NotifyResult { gone, ..NotifyResult::default() }).await.unwrap();
+        let left = store.devices(&alice.id).await.unwrap();
+        assert_eq!(left.iter().map(|device| device.id.as_str()).collect::<Vec<_>>(), ["page"]);
+        assert!(store.remove_device(&alice.id, &"page".into()).await.unwrap());
+        assert!(store.devices(&alice.id).await.unwrap().is_empty());
+        assert!(store.device_by_session(&Digest::of(b"session")).await.unwrap().is_none());
     }
 }
 
@@ -340,14 +482,22 @@ async fn a_client_is_replaced_and_removed() {
             secret: Digest::of(b"secret"),
             delivery: DeliveryMode::Poll,
             long_poll: false,
+            demo: false,
         };
+        let named = async || store.client(&"shop".into()).await.unwrap().map(|client| client.name);
         for name in ["Fern", "Fern & Co"] {
             store.put_client(client(name), audit("put")).await.unwrap();
+            assert_eq!(named().await.as_deref(), Some(name));
         }
-        let found = store.client(&"shop".into()).await.unwrap().unwrap();
-        assert_eq!((found.name.as_str(), store.clients().await.unwrap().len()), ("Fern & Co", 1));
+        assert!(matches!(store.add_client(client("Other"), audit("add")).await, Err(StoreError::Exists(_))));
+        assert_eq!(store.clients().await.unwrap().len(), 1);
+        let demo = Client { id: "demo".into(), demo: true, ..client("Demo") };
+        store.put_client(demo, audit("demo")).await.unwrap();
+        store.remove_demo_clients(audit("remove")).await.unwrap();
+        assert!(store.client(&"demo".into()).await.unwrap().is_none());
         assert!(store.remove_client(&"shop".into(), audit("remove")).await.unwrap());
         assert!(!store.remove_client(&"shop".into(), audit("remove")).await.unwrap());
+        assert_eq!(named().await, None);
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ciba_tests::device::{Device, Phone};
-use ciba_tests::host::{Data, Host, guest, sample, wait_for};
+use ciba_tests::host::{Data, Host, guest, sample, steady, wait_for};
 use ciba_tests::load::{self, Endpoints, Flow, Round};
 
 const FLOWS: usize = 32;
@@ -49,15 +49,6 @@ const DROPS: [Drop; 10] = [
     Drop::NotWasm,
     Drop::CoreModule,
 ];
-
-/// The guest `steady` as this version of itself.
-fn steady(version: usize) -> Vec<u8> {
-    const MARK: &[u8] = b"steady-version-0001";
-    let mut bytes = fs::read(guest("steady")).unwrap();
-    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark is in the guest");
-    bytes[at + MARK.len() - 4..at + MARK.len()].copy_from_slice(format!("{version:04}").as_bytes());
-    bytes
-}
 
 fn cp(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());

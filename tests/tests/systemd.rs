@@ -15,19 +15,27 @@ fn unit() -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// What units of services refer to without saying so, and what ours names. Empty ones will do, and a machine's own may
+/// be absent, or wrong.
+const SURROUNDINGS: [&str; 4] = ["sysinit.target", "basic.target", "shutdown.target", "network-online.target"];
+
 /// What a line of the unit sets.
 fn set(unit: &str, key: &str) -> Vec<String> {
     unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned).collect()
 }
 
-/// Whether it was content, and what it said. The program stands where it was built.
+/// Whether it was content, and what it said. The program stands where it was built; of this machine's units it sees none.
 fn analyze(unit: &str, words: &[&str]) -> (bool, String) {
     let directory = tempfile::tempdir().unwrap();
     let path: PathBuf = directory.path().join("ciba-host.service");
     std::fs::write(&path, unit.replace(INSTALLED, &program().display().to_string())).unwrap();
+    for name in SURROUNDINGS {
+        std::fs::write(directory.path().join(name), "[Unit]\n").unwrap();
+    }
     let output = Command::new("systemd-analyze")
         .args(words)
         .arg(&path)
+        .env("SYSTEMD_UNIT_PATH", directory.path())
         .output()
         .unwrap_or_else(|error| panic!("systemd-analyze does not start ({error}).  do: apt-get install systemd"));
     let said = [output.stdout, output.stderr].concat();

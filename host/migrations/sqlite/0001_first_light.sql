@@ -6,7 +6,9 @@ CREATE TABLE client (
     kind TEXT NOT NULL,
     secret BLOB NOT NULL,
     delivery TEXT NOT NULL,
-    long_poll INTEGER NOT NULL
+    long_poll INTEGER NOT NULL,
+    -- It came with the demo and goes with it: everybody knows its secret.
+    demo INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- `hint_` columns hold what a login_hint is compared with, see protocol/user.rs.
@@ -56,7 +58,9 @@ CREATE TABLE request (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     decided_at INTEGER,
+    -- The name of the device, and which one it is. An operator who stands in for the person has a name only.
     decided_on TEXT,
+    decided_by TEXT,
     -- The person said afterwards that it was not them.
     reported_at INTEGER,
     -- When it appeared on the device page, because a plugin asked or because the person checked.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -22,13 +23,13 @@ use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
 use crate::flow::{Flow, Wakes};
-use crate::http::serve::{bind, serve};
-use crate::http::{self, AdminToken, App, Hosts, Sessions};
+use crate::http::serve::{bind, bind_next, serve};
+use crate::http::{self, AdminToken, App, Hosts, Sessions, nameable};
 use crate::outbound::Door;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{AuditEntry, Store};
 
 /// How long jobs may take to end once the host is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -67,6 +68,8 @@ impl Serve {
         log_to_standard_error(&config)?;
         directory.make()?;
         let _lock = directory.lock()?;
+        // A host that was killed left its address, where somebody else may listen by now.
+        directory.retire();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(self.serve(directory.clone(), config));
         // What still runs has been given its time. The database is closed when the last task lets go of it, and that
@@ -83,23 +86,27 @@ impl Serve {
         }
         if self.demo {
             demo::check(&config)?;
+            self.phone.map_or(Ok(()), demo::check_phone)?;
             demo::configure(&mut config);
         }
-        anyhow::ensure!(
-            !config.issuer.is_empty() || config.listen.public.ip().is_loopback(),
-            "issuer must be set, because {} is not on loopback.\n  do: write issuer = \"https://…\" into {}",
-            config.listen.public,
-            directory.config_file().display()
-        );
+        // --listen may have changed what the file was right about.
+        config.check().map_err(|(key, what)| anyhow::anyhow!("{key} {what}.\n  do: change it in {}", directory.config_file().display()))?;
         Ok(config)
     }
 
     async fn serve(self, directory: DataDirectory, config: Config) -> anyhow::Result<()> {
+        let signals = StopSignals::listen()?;
         let (clock, random) = (Clock::System, Random);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&directory.database())?);
+        if !self.demo {
+            // The directory may have seen a demo, whose secret everybody knows.
+            let audit =
+                AuditEntry { at: clock.now(), who: "host".to_owned(), what: "client remove".to_owned(), about: "the demo's".to_owned() };
+            store.remove_demo_clients(audit).await?;
+        }
         let listeners = self.listeners(&config).await?;
         let public = listeners.public.local_addr()?;
-        let admin = listeners.admin.local_addr()?;
+        let admin = nameable(listeners.admin.local_addr()?);
         let issuer = config.issuer(public);
         let device_page = match &listeners.phone {
             Some(phone) => format!("http://{}/device", phone.local_addr()?),
@@ -138,8 +145,9 @@ impl Serve {
         let admin_token = directory.admin_token(random)?;
         let sessions = Arc::new(Sessions::default());
         let demo = if self.demo {
-            let world = demo::World { directory: &directory, samples: self.samples.as_deref(), public, admin };
-            Some(world.make(&flow, &operator, &sessions, &door).await?)
+            let plugins = listeners.plugins.as_ref().map(TcpListener::local_addr).transpose()?;
+            let world = demo::World { directory: &directory, samples: self.samples.as_deref(), public, admin, plugins };
+            Some(world.make(&flow, &operator, &door).await?)
         } else {
             None
         };
@@ -158,10 +166,10 @@ impl Serve {
         directory.announce(&Running { pid: std::process::id(), admin })?;
         let serving = listeners.serve(&app, &config, &issuer, &stopping)?;
         match &demo {
-            Some(demo) => demo::say(demo, self.phone.is_some()),
+            Some(demo) => demo::say(demo, &app, self.phone.is_some()).await?,
             None => say(&directory, &config, &issuer, admin),
         }
-        stop_signal().await?;
+        signals.heard().await;
         tracing::info!("stopping: answers in flight leave first");
         let _ = stop.send(true);
         drop(watching);
@@ -174,21 +182,24 @@ impl Serve {
     }
 
     async fn listeners(&self, config: &Config) -> anyhow::Result<Listeners> {
-        let optional = async |address: Option<SocketAddr>, what| match address {
-            Some(address) => bind(address, what).await.map(Some),
-            None => Ok(None),
+        let public = bind(config.listen.public, "public").await?;
+        let phone = match self.phone {
+            Some(address) => Some(bind(address, "phone").await?),
+            None => None,
         };
-        Ok(Listeners {
-            public: bind(config.listen.public, "public").await?,
-            device: optional(config.listen.device, "device").await?,
-            admin: match bind(config.listen.admin, "admin").await {
-                // In the demo, the next free port is as good as any.
-                Err(_) if self.demo => bind(SocketAddr::new(config.listen.admin.ip(), 0), "admin").await?,
-                bound => bound?,
-            },
-            plugins: optional(config.listen.plugins, "plugins").await?,
-            phone: optional(self.phone, "phone").await?,
-        })
+        // In the demo, the next free port is as good as the one that was meant.
+        let open = async |address, what| if self.demo { bind_next(address, what).await } else { bind(address, what).await };
+        let device = match config.listen.device {
+            Some(address) => Some(open(address, "device").await?),
+            None => None,
+        };
+        let admin = open(config.listen.admin, "admin").await?;
+        let plugins = match config.listen.plugins {
+            Some(address) => Some(open(address, "plugins").await?),
+            None if self.demo => Some(open(config.listen.admin, "plugins").await?),
+            None => None,
+        };
+        Ok(Listeners { public, device, admin, plugins, phone })
     }
 }
 
@@ -251,13 +262,21 @@ fn log_to_standard_error(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Until somebody wants the host to stop.
-async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Somebody wants the host to stop: heard from the moment this is made, so that no signal after "ready" is missed.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn heard(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

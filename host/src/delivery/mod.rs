@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::flow::Flow;
 use crate::protocol::transaction::{State, Stored};
 use crate::runtime::WithdrawReason;
-use crate::store::{Job, JobKind};
+use crate::store::{Job, JobKind, Next, NotifyResult, StoreError};
 
 /// Jobs done at the same time: several times the calls that one plugin may have, so that slow ones leave room.
 const AT_ONCE: usize = 256;
@@ -119,29 +119,33 @@ async fn forget(flow: Arc<Flow>) {
         tokio::time::sleep(FORGET).await;
         let now = flow.clock.now();
         let keep = SignedDuration::from_hours(i64::from(flow.ciba.keep_hours));
-        if let Err(error) = flow.store.forget(now - keep, now).await {
-            tracing::warn!(%error, "old requests could not be deleted; they are tried again");
+        loop {
+            match flow.store.forget(now.checked_sub(keep).unwrap_or(Timestamp::MIN), now).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "old requests could not be deleted; they are tried again");
+                    break;
+                }
+            }
         }
     }
 }
 
 async fn run(flow: &Flow, job: Job) {
-    let now = flow.clock.now();
-    let state = job.request.state(now);
-    let finished = match job.kind {
-        JobKind::Notify if state != State::Pending => flow.store.finish_job(&job, None).await,
+    let state = job.request.state(flow.clock.now());
+    let (finished, due) = match job.kind {
+        JobKind::Notify if state != State::Pending => (flow.store.finish_job(&job, Next::End).await, None),
         JobKind::Notify => {
             let result = route::notify(flow, &job).await;
-            let (shown, again_at) = (result.shown.is_some(), result.again_at);
-            let finished = flow.store.finish_notify(&job, result).await;
-            if shown {
-                flow.wakes.user_changed(&job.request.user);
-            }
-            wake_at(flow, again_at);
-            finished
+            let due = match result.next {
+                Next::Wait(at) | Next::NotBefore(at) => Some(at),
+                Next::End | Next::GoOn => None,
+            };
+            (write_down(flow, &job, result).await, due)
         }
         // Still undecided and not expired: it fell due early, and waits for its end.
-        JobKind::Withdraw if state == State::Pending => flow.store.finish_job(&job, Some(job.request.expires_at)).await,
+        JobKind::Withdraw if state == State::Pending => (flow.store.finish_job(&job, Next::NotBefore(job.request.expires_at)).await, None),
         JobKind::Withdraw => {
             let why = match job.request.stored {
                 Stored::Approved | Stored::Redeemed => WithdrawReason::Approved,
@@ -149,13 +153,26 @@ async fn run(flow: &Flow, job: Job) {
                 Stored::Pending => WithdrawReason::Expired,
             };
             let again = route::withdraw(flow, &job, why).await;
-            flow.store.finish_job(&job, again.then(|| flow.clock.now() + RETRY_LONGEST)).await
+            let next = if again { Next::NotBefore(flow.clock.now() + RETRY_LONGEST) } else { Next::End };
+            (flow.store.finish_job(&job, next).await, None)
         }
     };
+    wake_at(flow, due);
     if let Err(error) = finished {
         tracing::error!(transaction = %job.request.transaction, %error, "the end of a job could not be written; it is done again");
-        flow.store.release(&job);
+        // Not at once: a store that cannot write is not helped by pushing the same message again and again.
+        flow.store.release(&job, flow.clock.now() + RETRY_LONGEST);
     }
+}
+
+/// Writes down what a notification brought about, and tells the pages that show it.
+async fn write_down(flow: &Flow, job: &Job, result: NotifyResult) -> Result<(), StoreError> {
+    let shown = result.shown.is_some();
+    let written = flow.store.finish_notify(job, result).await;
+    if shown {
+        flow.wakes.user_changed(&job.request.user);
+    }
+    written
 }
 
 /// When a job that failed so often is tried again: later each time, with a little spread, and never after the

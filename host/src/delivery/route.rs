@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::SignedDuration;
 
 use super::again_at;
@@ -9,74 +11,129 @@ use crate::config::Strategy;
 use crate::flow::Flow;
 use crate::protocol::user::Device;
 use crate::runtime::{CallFailure, DeviceView, Outcome, Report, TransactionView, Urgency, Version, WithdrawReason};
-use crate::store::{Job, Notified, NotifyResult, Shown};
+use crate::store::{Job, Next, Notified, NotifyResult, Shown};
 
-/// Tries the user's devices. What comes back is everything to be written down.
+/// Tries the user's devices. What comes back is everything to be written down; what is there before the slowest device
+/// has answered is written down before.
 pub(super) async fn notify(flow: &Flow, job: &Job) -> NotifyResult {
-    let now = flow.clock.now();
     let mut result = NotifyResult { notified: job.notified.clone(), ..NotifyResult::default() };
-    let mut again: Option<Option<SignedDuration>> = None;
     let devices = match devices(flow, job).await {
         Ok(devices) => devices,
         Err(error) => {
             tracing::error!(transaction = %job.request.transaction, %error, "the user's devices cannot be read; trying again");
-            result.again_at = again_at(now, job, None);
+            result.next = Reached::Again(None).next(flow, job);
             return result;
         }
     };
-    if devices.is_empty() {
-        // A device may be enrolled while the request lives.
-        result.again_at = again_at(now, job, None);
-        return result;
-    }
-    for device in devices {
-        if result.notified.iter().any(|notified| notified.device == device.id) {
-            continue;
-        }
-        let catalog = flow.runtime.catalog();
-        let Some(version) = catalog.notifier(&device.channel).cloned() else {
-            // Once for each request, although it is tried again until there is one.
-            if job.attempts == 0 {
-                tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
-            }
-            again.get_or_insert(None);
-            continue;
-        };
-        let view = view(flow, job, &device, &version);
-        let report = flow.runtime.notify(&version, view, Urgency::Background).await;
-        match reached(&device, &version, &report, job) {
-            Reached::Accepted(reference) => {
-                result.withdraw |= version.can_withdraw();
-                if let Some(message) = report.inbox {
-                    result.shown = Some(Shown { at: now, note: message.note });
-                }
-                result.notified.push(Notified {
-                    device: device.id,
-                    plugin: version.name.clone(),
-                    version: version.description.version.clone(),
-                    reference,
-                    micros: u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX),
-                });
-                if flow.notify.strategy == Strategy::FirstAccepted {
-                    again = None;
+    // A device may be enrolled while the request lives.
+    let mut next = if devices.is_empty() { Reached::Unserved.next(flow, job) } else { Next::End };
+    let told = |device: &Device| job.notified.iter().any(|notified| notified.device == device.id);
+    let untold: Vec<Device> = devices.into_iter().filter(|device| !told(device)).collect();
+    match flow.notify.strategy {
+        Strategy::FirstAccepted => {
+            for device in &untold {
+                let (reached, notified) = tell(flow, job, device).await;
+                if reached.note(&mut result, device, notified) {
+                    next = Next::End;
                     break;
                 }
+                next = earliest(next, reached.next(flow, job));
             }
-            Reached::Gone => result.gone.push(device.id),
-            Reached::Again(after) => again = Some(after),
-            Reached::Not => {}
+        }
+        Strategy::All => {
+            let mut telling: FuturesUnordered<_> = untold.iter().map(async |device| (device, tell(flow, job, device).await)).collect();
+            while let Some((device, (reached, notified))) = telling.next().await {
+                next = earliest(next, reached.next(flow, job));
+                if reached.note(&mut result, device, notified) && !telling.is_empty() {
+                    let so_far = NotifyResult { next: Next::GoOn, ..result.clone() };
+                    if let Err(error) = super::write_down(flow, job, so_far).await {
+                        tracing::warn!(transaction = %job.request.transaction, %error, "what was reached so far could not be written; it will be with the rest");
+                    }
+                }
+            }
         }
     }
-    result.again_at = again.and_then(|after| again_at(flow.clock.now(), job, after));
+    result.next = next;
     result
+}
+
+/// Calls the plugin that serves the device's channel.
+async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Notified, Told)>) {
+    let catalog = flow.runtime.catalog();
+    let Some(version) = catalog.notifier(&device.channel).cloned() else {
+        // Once for each request, although it is tried again until there is one.
+        if job.attempts == 0 {
+            tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
+        }
+        return (Reached::Unserved, None);
+    };
+    let at = flow.clock.now();
+    let report = flow.runtime.notify(&version, view(flow, job, device, &version), Urgency::Background).await;
+    let reached = reached(device, &version, &report, job);
+    let Reached::Accepted(reference) = &reached else { return (reached, None) };
+    let notified = Notified {
+        device: device.id.clone(),
+        plugin: version.name.clone(),
+        version: version.description.version.clone(),
+        reference: reference.clone(),
+        micros: u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX),
+    };
+    let shown = report.inbox.map(|message| Shown { at, note: message.note });
+    (reached, Some((notified, Told { shown, withdraw: version.can_withdraw() })))
+}
+
+/// What else an accepted notification brought about.
+struct Told {
+    shown: Option<Shown>,
+    withdraw: bool,
 }
 
 /// What became of one device.
 enum Reached {
     Accepted(String),
     Gone,
+    /// After a pause: the channel's own, or ours where it names none.
     Again(Option<SignedDuration>),
+    /// Nothing here reaches it, yet.
+    Unserved,
     Not,
+}
+
+impl Reached {
+    /// Enters it into the result; says whether the device was reached.
+    fn note(&self, result: &mut NotifyResult, device: &Device, told: Option<(Notified, Told)>) -> bool {
+        if matches!(self, Self::Gone) {
+            result.gone.push(device.id.clone());
+        }
+        let Some((notified, Told { shown, withdraw })) = told else { return false };
+        result.notified.push(notified);
+        result.withdraw |= withdraw;
+        result.shown = shown.or(result.shown.take());
+        true
+    }
+
+    /// When it is tried again, if it is.
+    fn next(&self, flow: &Flow, job: &Job) -> Next {
+        let now = flow.clock.now();
+        match self {
+            Self::Accepted(_) | Self::Gone | Self::Not => Next::End,
+            Self::Unserved | Self::Again(None) => again_at(now, job, None).map_or(Next::End, Next::Wait),
+            Self::Again(asked) => again_at(now, job, *asked).map_or(Next::End, Next::NotBefore),
+        }
+    }
+}
+
+/// The earlier of two: a device that is to be left alone for long must not keep another one waiting.
+fn earliest(one: Next, other: Next) -> Next {
+    let at = |next: &Next| match next {
+        Next::Wait(at) | Next::NotBefore(at) => Some(*at),
+        Next::End | Next::GoOn => None,
+    };
+    match (at(&one), at(&other)) {
+        (Some(first), Some(second)) if second < first => other,
+        (None, Some(_)) => other,
+        _ => one,
+    }
 }
 
 fn reached(device: &Device, version: &Arc<Version>, report: &Report<Outcome>, job: &Job) -> Reached {
@@ -91,6 +148,11 @@ fn reached(device: &Device, version: &Arc<Version>, report: &Report<Outcome>, jo
         Ok(Outcome::EndpointGone(since))
             if since.is_none_or(|since| device.added_at.as_second() <= i64::try_from(since).unwrap_or(i64::MAX)) =>
         {
+            // A device page has no address that a channel could know of.
+            if device.address.is_none() {
+                tracing::warn!(%plugin, %transaction, device = %device.id, "the plugin says that a device without an address is gone; it is kept");
+                return Reached::Not;
+            }
             tracing::warn!(%plugin, %transaction, device = %device.id, "the address no longer exists; it is dropped");
             Reached::Gone
         }
@@ -117,11 +179,11 @@ fn reached(device: &Device, version: &Arc<Version>, report: &Report<Outcome>, jo
 }
 
 /// Takes back what was sent, as far as the plugins that sent it still can. Whether to try again, because there was no
-/// place for a call.
+/// place for a call or the store did not answer.
 pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) -> bool {
     let mut again = false;
     let catalog = flow.runtime.catalog();
-    let devices = flow.store.devices(&job.request.user).await.unwrap_or_default();
+    let Ok(devices) = flow.store.devices(&job.request.user).await else { return true };
     for notified in &job.notified {
         let Some(version) =
             catalog.plugin(&notified.plugin).and_then(|plugin| plugin.serving.clone()).filter(|version| version.can_withdraw())

@@ -3,7 +3,11 @@
 use super::Flow;
 use crate::protocol::identifier::{TransactionId, UserId};
 use crate::protocol::transaction::Decision;
+use crate::protocol::user::Device;
 use crate::store::{AuditEntry, Decided, DecisionBy, StoreError};
+
+/// The name that stands where no device decided.
+const OPERATOR: &str = "operator";
 
 impl Flow {
     /// `pending → approved | denied`, by the user who was asked, before it expires. What the store answers is the
@@ -16,10 +20,17 @@ impl Flow {
         transaction: &TransactionId,
         user: &UserId,
         decision: Decision,
-        device: &str,
+        device: Option<&Device>,
         audit: Option<AuditEntry>,
     ) -> Result<Decided, StoreError> {
-        let by = DecisionBy { transaction: transaction.clone(), user: user.clone(), decision, device: device.to_owned(), audit };
+        let by = DecisionBy {
+            transaction: transaction.clone(),
+            user: user.clone(),
+            decision,
+            device: device.map(|device| device.id.clone()),
+            device_name: device.map_or_else(|| OPERATOR.to_owned(), |device| device.name.clone()),
+            audit,
+        };
         let decided = self.store.decide(by, self.clock.now()).await?;
         if matches!(decided, Decided::Now(_)) {
             tracing::debug!(%transaction, decision = ?decision, "decided");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::Flow;
 use crate::clock::{Clock, Random};
@@ -144,6 +145,8 @@ pub struct Operator {
     started_at: Timestamp,
     /// Where the device page is, for enrolment links.
     device_page: String,
+    /// Held while permissions are read, changed and written: of two changes at once, both count.
+    allowing: Arc<Mutex<()>>,
 }
 
 impl Operator {
@@ -151,12 +154,20 @@ impl Operator {
     pub fn of(flow: Arc<Flow>) -> Self {
         let (clock, random) = (flow.clock.clone(), flow.random);
         let device_page = flow.links.device_page().to_owned();
-        Self { store: Arc::clone(&flow.store), started_at: clock.now(), clock, random, device_page, flow: Some(flow) }
+        Self {
+            store: Arc::clone(&flow.store),
+            started_at: clock.now(),
+            clock,
+            random,
+            device_page,
+            flow: Some(flow),
+            allowing: Arc::default(),
+        }
     }
 
     /// An operator of a data directory whose host does not run.
     pub fn offline(store: Arc<dyn Store>, clock: Clock, random: Random, device_page: String) -> Self {
-        Self { store, started_at: clock.now(), clock, random, device_page, flow: None }
+        Self { store, started_at: clock.now(), clock, random, device_page, flow: None, allowing: Arc::default() }
     }
 
     /// Since when the host runs.
@@ -192,7 +203,11 @@ impl Operator {
             Command::UserRemove { username } => {
                 let user = self.user(&username).await?;
                 let audit = self.audit("user remove", &username);
-                found(self.store.remove_user(&user.id, audit).await?, || format!("there is no user {username}"))
+                let removed = self.store.remove_user(&user.id, audit).await?;
+                if let Some(flow) = &self.flow {
+                    flow.wakes.devices_changed(&user.id);
+                }
+                found(removed, || format!("there is no user {username}"))
             }
             Command::UserDevice { username, channel, address, name } => self.add_device(&username, channel, address, name).await,
             Command::UserEnrol { username } => self.enrol(&username).await,
@@ -254,6 +269,7 @@ impl Operator {
         for origin in &change.http {
             check_origin(origin).map_err(NotDone::Asked)?;
         }
+        let _alone = self.allowing.lock().await;
         let stored = self.store.permissions().await?.into_iter().find(|(plugin, _)| *plugin == name).map(|(_, permissions)| permissions);
         let stored = stored.unwrap_or_default();
         let next = if revoke {
@@ -288,9 +304,6 @@ impl Operator {
         if kind == ClientKind::HookCaller && secret.as_ref().is_some_and(|secret| secret.0.contains('.')) {
             return Err(NotDone::Asked("the secret of a hook caller has no dot: its credential is CLIENT_ID.SECRET".to_owned()));
         }
-        if self.store.client(&id).await?.is_some() {
-            return Err(NotDone::Asked(format!("there is a client {id} already; remove it first, or choose another name")));
-        }
         let made = Bearer::from_random(self.random.bytes());
         let digest = match &secret {
             Some(secret) if secret.0.len() < 16 => {
@@ -299,10 +312,12 @@ impl Operator {
             Some(secret) => Digest::of(secret.0.as_bytes()),
             None => made.digest(),
         };
-        let client = Client { id: id.clone(), name, kind, secret: digest, delivery: DeliveryMode::Poll, long_poll };
-        let view = client_view(&client);
-        self.store.put_client(client, self.audit("client add", id.as_str())).await?;
-        let mut view = view;
+        let client = Client { id: id.clone(), name, kind, secret: digest, delivery: DeliveryMode::Poll, long_poll, demo: false };
+        let mut view = client_view(&client);
+        self.store.add_client(client, self.audit("client add", id.as_str())).await.map_err(|error| match error {
+            StoreError::Exists(_) => NotDone::Asked(format!("there is a client {id} already; remove it first, or choose another name")),
+            error => error.into(),
+        })?;
         if secret.is_none() {
             // The only time it is shown.
             view["client_secret"] = made.reveal().into();
@@ -371,7 +386,7 @@ impl Operator {
             Decision::Deny => "request deny",
         };
         let audit = self.audit(what, transaction.as_str());
-        match flow.decide(&transaction, &listed.request.user, decision, "operator", Some(audit)).await? {
+        match flow.decide(&transaction, &listed.request.user, decision, None, Some(audit)).await? {
             Decided::Now(_) => Ok(json!({ "transaction": transaction, "state": decision.leads_to().as_str(), "decided_by": "operator" })),
             Decided::Not(card) => {
                 let state = card.map_or("gone", |card| card.request.state(self.clock.now()).as_str());

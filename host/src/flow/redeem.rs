@@ -130,7 +130,14 @@ impl Flow {
 
 /// The pace of every request that is polled. In memory: a restart means leniency.
 #[derive(Default)]
-pub struct Paces(Mutex<HashMap<Digest, Polled>>);
+pub struct Paces(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    polled: HashMap<Digest, Polled>,
+    /// How many there may be before those that expired are swept out.
+    sweep_at: usize,
+}
 
 struct Polled {
     pace: Pace,
@@ -138,18 +145,23 @@ struct Polled {
     held: Option<Arc<Notify>>,
 }
 
-/// How many requests are remembered before those that expired are swept out.
+/// How many requests are remembered at least before any are swept out.
 const SWEEP_AT: usize = 10_000;
 
 impl Paces {
     fn poll(&self, auth_req_id: &Digest, request: &Request, interval: u32, now: Timestamp) -> Verdict {
-        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if paces.len() >= SWEEP_AT && !paces.contains_key(auth_req_id) {
-            paces.retain(|_, polled| polled.expires_at > now);
+        let mut paces = self.lock();
+        if paces.polled.len() >= paces.sweep_at.max(SWEEP_AT) && !paces.polled.contains_key(auth_req_id) {
+            paces.polled.retain(|_, polled| polled.expires_at > now);
+            // Twice what lives: a sweep costs each request no more than a share.
+            paces.sweep_at = paces.polled.len() * 2;
         }
-        let polled =
-            paces.entry(*auth_req_id).or_insert_with(|| Polled { pace: Pace::new(interval), expires_at: request.expires_at, held: None });
-        polled.pace.poll(now)
+        let new = || Polled { pace: Pace::new(interval), expires_at: request.expires_at, held: None };
+        paces.polled.entry(*auth_req_id).or_insert_with(new).pace.poll(now)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Releases the poll that is held for this request, if one is, and takes its place.
@@ -165,8 +177,7 @@ impl Paces {
     }
 
     fn replace_held(&self, auth_req_id: &Digest, next: Option<Arc<Notify>>) {
-        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(polled) = paces.get_mut(auth_req_id)
+        if let Some(polled) = self.lock().polled.get_mut(auth_req_id)
             && let Some(earlier) = std::mem::replace(&mut polled.held, next)
         {
             earlier.notify_one();
@@ -174,6 +185,6 @@ impl Paces {
     }
 
     fn forget(&self, auth_req_id: &Digest) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(auth_req_id);
+        self.lock().polled.remove(auth_req_id);
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /admin/v1/…`: what the command line asks of a running host.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -23,17 +24,13 @@ impl AdminToken {
 }
 
 /// `POST /admin/v1/command`: one command, its answer as JSON.
-pub(super) async fn command(
-    State(app): State<App>,
-    headers: HeaderMap,
-    command: Result<Json<Command>, axum::extract::rejection::JsonRejection>,
-) -> Response {
+pub(super) async fn command(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     if !app.admin_token.opens(&headers) {
         return unauthorized();
     }
-    let Json(command) = match command {
+    let command: Command = match super::body::json(&headers, body).await {
         Ok(command) => command,
-        Err(error) => return (super::answer::status_of(&error), Json(json!({ "error": error.body_text() }))).into_response(),
+        Err((status, what)) => return (status, Json(json!({ "error": what }))).into_response(),
     };
     match app.operator.execute(command).await {
         Ok(answer) => Json(answer).into_response(),

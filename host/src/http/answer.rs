@@ -1,7 +1,6 @@
 //! How refusals look on the wire.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -69,14 +68,6 @@ impl IntoResponse for Refusal {
 fn unavailable() -> Response {
     let error = ProtocolError::from(ErrorCode::TemporarilyUnavailable);
     (StatusCode::SERVICE_UNAVAILABLE, [NO_STORE, (header::RETRY_AFTER, RETRY_AFTER)], Json(error)).into_response()
-}
-
-/// How a body that is not the JSON it should be is answered: too large, of another type, or wrong.
-pub(super) fn status_of(rejection: &JsonRejection) -> StatusCode {
-    match rejection.status() {
-        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-        status => status,
-    }
 }
 
 /// No such address.

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::App;
 use super::answer::Refusal;
 use super::body::FormBody;
-use super::cookie;
+use super::cookie::{Cookie, SameSite};
 use super::views::Script;
 use super::views::console::{
     Artifact, Body, Level, LogLine as LogLineView, Overview, Page, Permission, Plugin as PluginCard, PluginDetail, PluginState, Problem,
@@ -28,12 +28,12 @@ use crate::protocol::identifier::{Bearer, Digest};
 use crate::protocol::plugin::{Permissions, PluginName};
 use crate::runtime::{Event as CatalogEvent, EventKind, LogLevel, LogLine};
 
-/// The session of a console.
-const COOKIE: &str = "ciba_console";
 /// How long a link to sign in is good.
 const INVITATION: SignedDuration = SignedDuration::from_mins(15);
 /// How long a session lasts.
 const SESSION: SignedDuration = SignedDuration::from_hours(12);
+/// The session of a console. Links to it stand in a terminal, which is no other site.
+const COOKIE: Cookie = Cookie { name: "ciba_console", path: "/", seconds: SESSION.as_secs().unsigned_abs(), same_site: SameSite::Strict };
 /// How often an open console looks again even if nothing was said: counters change without a word.
 const LOOK: Duration = Duration::from_secs(5);
 /// Requests shown.
@@ -70,7 +70,7 @@ impl Sessions {
     }
 
     fn know(&self, headers: &HeaderMap, now: Timestamp) -> bool {
-        let Some(cookie) = cookie::read(headers, COOKIE) else { return false };
+        let Some(cookie) = COOKIE.read(headers) else { return false };
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.get(&Digest::of(cookie.as_bytes())).is_some_and(|until| *until > now)
     }
@@ -135,11 +135,7 @@ pub(super) async fn requests(State(app): State<App>, headers: HeaderMap) -> Resp
 pub(super) async fn sign_in(State(app): State<App>, FormBody { form, .. }: FormBody) -> Result<Response, Refusal> {
     let token = form.required("token", TOKEN_MAX)?;
     Ok(match app.sessions.sign_in(token, app.flow.random, app.flow.clock.now()) {
-        Some(session) => {
-            let seconds = u64::try_from(SESSION.as_secs()).unwrap_or_default();
-            let cookie = cookie::set(COOKIE, session.reveal(), "/", seconds, app.secure);
-            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
-        }
+        Some(session) => ([(header::SET_COOKIE, COOKIE.set(session.reveal(), app.secure))], Redirect::to("/")).into_response(),
         None => page(&app, StatusCode::BAD_REQUEST, Body::SignIn(SignIn::LinkUsed)),
     })
 }
@@ -277,7 +273,6 @@ fn log_line(line: &LogLine) -> LogLineView {
             LogLevel::Warn => Level::Warning,
             LogLevel::Error => Level::Error,
         },
-        transaction: None,
         line: line.text.clone(),
     }
 }

@@ -10,11 +10,12 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use futures_util::stream;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::App;
 use super::answer::Refusal;
 use super::body::FormBody;
-use super::cookie;
+use super::cookie::{Cookie, SameSite};
 use super::views::Script;
 use super::views::device::{
     Answer, AnsweredBy, Body, Card as CardView, CardFragment, CardState, CardsFragment, Client as ClientView, Connection, EnrolLink,
@@ -22,17 +23,20 @@ use super::views::device::{
 };
 use super::views::moment::Moment;
 use super::views::text::Locale;
+use crate::flow::Waiting;
 use crate::flow::device::Session;
-use crate::protocol::identifier::TransactionId;
+use crate::protocol::form::Form;
+use crate::protocol::identifier::{TransactionId, UserId};
 use crate::protocol::transaction::{Decision, State as RequestState, Stored};
 use crate::store::{Card, Decided, StoreError};
 
-/// The session of a device page.
-const COOKIE: &str = "ciba_device";
-/// A phone stays connected for a year of not being used.
-const COOKIE_SECONDS: u64 = 365 * 24 * 3600;
+/// The session of a device page. It comes with links in mails and chats; nothing is decided by following one. A phone
+/// stays connected for a year of not being used.
+const COOKIE: Cookie = Cookie { name: "ciba_device", path: "/device", seconds: 365 * 24 * 3600, same_site: SameSite::Lax };
 /// How often a quiet stream says that it is alive. The script counts on it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long the news that a request no longer waits may wait itself.
+const GOING: Duration = Duration::from_millis(100);
 /// The longest token that is looked up, in bytes.
 const TOKEN_MAX: usize = 256;
 
@@ -68,60 +72,94 @@ impl IntoResponse for Trouble {
     }
 }
 
-/// `GET /device`: the requests of whoever is enrolled here, or the way to be.
-pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
-    let (status, locale, body) = match session(&app, &headers).await {
-        Ok(session) => {
-            let locale = locale_of(&session, &headers);
-            let now = app.flow.clock.now().as_millisecond();
-            let cards = app.flow.cards(&session).await?.iter().map(|card| card_view(card, &session, now)).collect();
-            let requests =
-                Requests { user_name: session.user.name, device_name: session.device.name, connection: Connection::Unknown, cards };
-            (StatusCode::OK, locale, Body::Requests(requests))
-        }
-        Err(Trouble::NotEnrolled) if cookie::read(&headers, COOKIE).is_some() => (StatusCode::OK, spoken(&headers), Body::Removed),
-        Err(Trouble::NotEnrolled) => (StatusCode::OK, spoken(&headers), Body::Enrol(EnrolLink::NotOpened)),
+/// What a person who sent a form by hand sees in place of an error for a program.
+fn by_hand(app: &App, headers: &HeaderMap, answer: Result<Response, Trouble>) -> Response {
+    match answer {
+        Ok(response) => response,
+        Err(trouble) if from_script(headers) => trouble.into_response(),
+        // The page knows best what to say to a phone that is connected no more.
+        Err(Trouble::NotEnrolled) => Redirect::to("/device").into_response(),
         Err(Trouble::Store(error)) => {
             tracing::error!(%error, "the device page cannot be shown");
-            (StatusCode::SERVICE_UNAVAILABLE, spoken(&headers), Body::Trouble)
+            (StatusCode::SERVICE_UNAVAILABLE, whole(app, spoken(headers), Body::Trouble)).into_response()
         }
-        Err(trouble) => return Err(trouble),
+        Err(Trouble::Form(refusal)) => refusal.into_response(),
+    }
+}
+
+/// `GET /device`: the requests of whoever is enrolled here, or the way to be.
+pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response {
+    let answer = match session(&app, &headers).await {
+        Ok(session) => requests(&app, &headers, session).await,
+        Err(Trouble::NotEnrolled) => {
+            let body = if COOKIE.read(&headers).is_some() { Body::Removed } else { Body::Enrol(EnrolLink::NotOpened) };
+            Ok(whole(&app, spoken(&headers), body).into_response())
+        }
+        Err(trouble) => Err(trouble),
     };
-    Ok((status, whole(&app, locale, body)).into_response())
+    by_hand(&app, &headers, answer)
+}
+
+async fn requests(app: &App, headers: &HeaderMap, session: Session) -> Result<Response, Trouble> {
+    let locale = locale_of(&session, headers);
+    let now = app.flow.clock.now().as_millisecond();
+    let cards = app.flow.cards(&session).await?.iter().map(|card| card_view(card, &session, now)).collect();
+    let body = Requests {
+        user_id: session.user.id.0,
+        user_name: session.user.name,
+        device_name: session.device.name,
+        connection: Connection::Unknown,
+        check_failed: false,
+        cards,
+    };
+    // Each visit begins the year anew.
+    let renewed = COOKIE.read(headers).map(|session| [(header::SET_COOKIE, COOKIE.set(session, app.secure))]);
+    Ok((renewed, whole(app, locale, Body::Requests(body))).into_response())
 }
 
 /// `POST /device/enrol/look`: whose link this is, without using it.
 pub(super) async fn look(State(app): State<App>, FormBody { form, .. }: FormBody) -> Result<Response, Trouble> {
     let token = form.required("token", TOKEN_MAX).map_err(Refusal::from)?;
     Ok(match app.flow.look_enrolment(token).await? {
-        Some(user) => Json(json!({ "user_name": user.name })).into_response(),
+        Some(user) => Json(json!({ "user_id": user.id, "user_name": user.name })).into_response(),
         None => (StatusCode::NOT_FOUND, Json(json!({ "error": "used-or-expired" }))).into_response(),
     })
 }
 
 /// `POST /device/enrol`: adds this phone.
-pub(super) async fn enrol(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Trouble> {
+pub(super) async fn enrol(State(app): State<App>, FormBody { headers, form }: FormBody) -> Response {
+    let answer = enrolled(&app, &headers, &form).await;
+    by_hand(&app, &headers, answer)
+}
+
+async fn enrolled(app: &App, headers: &HeaderMap, form: &Form) -> Result<Response, Trouble> {
     let token = form.required("token", TOKEN_MAX).map_err(Refusal::from)?;
     Ok(match app.flow.enrol(token, form.value("name").unwrap_or_default()).await? {
-        Some((session, _)) => {
-            let cookie = cookie::set(COOKIE, session.reveal(), "/device", COOKIE_SECONDS, app.secure);
-            ([(header::SET_COOKIE, cookie)], Redirect::to("/device")).into_response()
-        }
-        None => (StatusCode::BAD_REQUEST, whole(&app, spoken(&headers), Body::Enrol(EnrolLink::Used))).into_response(),
+        Some((session, _)) => ([(header::SET_COOKIE, COOKIE.set(session.reveal(), app.secure))], Redirect::to("/device")).into_response(),
+        None => (StatusCode::BAD_REQUEST, whole(app, spoken(headers), Body::Enrol(EnrolLink::Used))).into_response(),
     })
 }
 
 /// `POST /device/open`: opens a request by a one-time link.
-pub(super) async fn open(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Trouble> {
+pub(super) async fn open(State(app): State<App>, FormBody { headers, form }: FormBody) -> Response {
+    let answer = opened(&app, &headers, &form).await;
+    by_hand(&app, &headers, answer)
+}
+
+async fn opened(app: &App, headers: &HeaderMap, form: &Form) -> Result<Response, Trouble> {
     let token = form.required("token", TOKEN_MAX).map_err(Refusal::from)?;
-    let session = match session(&app, &headers).await {
-        Err(Trouble::NotEnrolled) => return Ok((StatusCode::BAD_REQUEST, whole(&app, spoken(&headers), Body::OpenFailed)).into_response()),
+    let session = match session(app, headers).await {
+        Err(Trouble::NotEnrolled) => {
+            let page = whole(app, spoken(headers), Body::Enrol(EnrolLink::OfRequest));
+            return Ok((StatusCode::BAD_REQUEST, page).into_response());
+        }
         other => other?,
     };
     if app.flow.open_link(&session, token).await? {
+        app.flow.wakes.user_changed(&session.user.id);
         return Ok(Redirect::to("/device").into_response());
     }
-    Ok((StatusCode::BAD_REQUEST, whole(&app, locale_of(&session, &headers), Body::OpenFailed)).into_response())
+    Ok((StatusCode::BAD_REQUEST, whole(app, locale_of(&session, headers), Body::OpenFailed)).into_response())
 }
 
 /// `GET /device/cards`: the list alone.
@@ -132,13 +170,20 @@ pub(super) async fn cards(State(app): State<App>, headers: HeaderMap) -> Result<
 }
 
 /// `POST /device/check`: the list, with what no plugin announced.
-pub(super) async fn check(State(app): State<App>, FormBody { headers, .. }: FormBody) -> Result<Response, Trouble> {
-    let session = session(&app, &headers).await?;
+pub(super) async fn check(State(app): State<App>, FormBody { headers, .. }: FormBody) -> Response {
+    let answer = checked(&app, &headers).await;
+    by_hand(&app, &headers, answer)
+}
+
+async fn checked(app: &App, headers: &HeaderMap) -> Result<Response, Trouble> {
+    let session = session(app, headers).await?;
     let cards = app.flow.check(&session).await?;
-    if !from_script(&headers) {
+    // The person's other pages show it now as well.
+    app.flow.wakes.user_changed(&session.user.id);
+    if !from_script(headers) {
         return Ok(Redirect::to("/device").into_response());
     }
-    Ok(list(&app, &session, &headers, &cards))
+    Ok(list(app, &session, headers, &cards))
 }
 
 /// `GET /device/cards/{transaction}`: what became of one request.
@@ -152,8 +197,13 @@ pub(super) async fn card(State(app): State<App>, Path(transaction): Path<String>
 }
 
 /// `POST /device/decide`: approve, deny, or report that it was not them.
-pub(super) async fn decide(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Trouble> {
-    let session = session(&app, &headers).await?;
+pub(super) async fn decide(State(app): State<App>, FormBody { headers, form }: FormBody) -> Response {
+    let answer = decided(&app, &headers, &form).await;
+    by_hand(&app, &headers, answer)
+}
+
+async fn decided(app: &App, headers: &HeaderMap, form: &Form) -> Result<Response, Trouble> {
+    let session = session(app, headers).await?;
     let transaction = TransactionId(form.required("transaction", TOKEN_MAX).map_err(Refusal::from)?.to_owned());
     let decision = match form.value("decision") {
         Some("approve") => Some(Decision::Approve),
@@ -162,7 +212,7 @@ pub(super) async fn decide(State(app): State<App>, FormBody { headers, form }: F
         _ => return Ok((StatusCode::BAD_REQUEST, "decision must be approve, deny or report\n").into_response()),
     };
     let (status, card) = match decision {
-        Some(decision) => match app.flow.decide(&transaction, &session.user.id, decision, &session.device.name, None).await? {
+        Some(decision) => match app.flow.decide(&transaction, &session.user.id, decision, Some(&session.device), None).await? {
             Decided::Now(card) => (StatusCode::OK, Some(*card)),
             Decided::Not(card) => (StatusCode::CONFLICT, card.map(|card| *card)),
         },
@@ -171,67 +221,102 @@ pub(super) async fn decide(State(app): State<App>, FormBody { headers, form }: F
             (if counts { StatusCode::OK } else { StatusCode::CONFLICT }, app.flow.card(&session, &transaction).await?)
         }
     };
-    if !from_script(&headers) {
+    if !from_script(headers) {
         return Ok(Redirect::to("/device").into_response());
     }
     Ok(match card {
-        Some(card) => one(&app, &session, &headers, &card, status),
+        Some(card) => one(app, &session, headers, &card, status),
         None => StatusCode::NOT_FOUND.into_response(),
     })
 }
 
 /// `GET /device/history`
-pub(super) async fn history(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
-    let session = match session(&app, &headers).await {
-        Err(Trouble::NotEnrolled) => return Ok(Redirect::to("/device").into_response()),
-        other => other?,
-    };
+pub(super) async fn history(State(app): State<App>, headers: HeaderMap) -> Response {
+    let answer = past(&app, &headers).await;
+    by_hand(&app, &headers, answer)
+}
+
+async fn past(app: &App, headers: &HeaderMap) -> Result<Response, Trouble> {
+    let session = session(app, headers).await?;
     let now = app.flow.clock.now();
     let history = app.flow.history(&session).await?;
-    let entries = history.iter().filter_map(|card| history_entry(card, now)).collect();
-    let locale = locale_of(&session, &headers);
+    let entries = history.iter().filter_map(|card| history_entry(card, &session, now)).collect();
+    let locale = locale_of(&session, headers);
     let body = History { user_name: session.user.name, device_name: session.device.name, entries };
-    Ok(whole(&app, locale, Body::History(body)).into_response())
+    Ok(whole(app, locale, Body::History(body)).into_response())
 }
 
 /// `POST /device/remove`: disconnects this phone.
-pub(super) async fn remove(State(app): State<App>, FormBody { headers, .. }: FormBody) -> Result<Response, Trouble> {
-    match session(&app, &headers).await {
-        Err(Trouble::NotEnrolled) => {}
-        other => app.flow.remove_device(&other?).await?,
-    }
+pub(super) async fn remove(State(app): State<App>, FormBody { headers, .. }: FormBody) -> Response {
+    let answer = removed(&app, &headers).await;
+    by_hand(&app, &headers, answer)
+}
+
+async fn removed(app: &App, headers: &HeaderMap) -> Result<Response, Trouble> {
+    let session = session(app, headers).await?;
+    app.flow.remove_device(&session).await?;
     Ok(Redirect::to("/device").into_response())
+}
+
+/// What one page's stream of events knows.
+struct Following {
+    app: App,
+    user: UserId,
+    wake: Waiting<UserId>,
+    stopping: watch::Receiver<bool>,
+    cookie: String,
+    /// What it said last; nothing before the first time.
+    said: Option<Vec<TransactionId>>,
+}
+
+impl Following {
+    /// Returns at the next change, or `None` when the host is to stop; says whether the user's devices have changed.
+    async fn change(&mut self) -> Option<bool> {
+        tokio::select! {
+            devices = self.wake.changed() => Some(devices),
+            _ = self.stopping.wait_for(|stopping| *stopping) => None,
+        }
+    }
+
+    /// What waits after the next change, and whether the user's devices have changed. An arrival is news at once; what
+    /// only went may wait for what comes next, and be said with it.
+    async fn news(&mut self) -> Option<(bool, Vec<TransactionId>)> {
+        let Some(said) = self.said.take() else { return Some((false, self.app.flow.waiting(&self.user).await.ok()?)) };
+        let mut devices = self.change().await?;
+        let mut waiting = self.app.flow.waiting(&self.user).await.ok()?;
+        if waiting.iter().all(|one| said.contains(one))
+            && let Ok(more) = tokio::time::timeout(GOING, self.change()).await
+        {
+            devices |= more?;
+            waiting = self.app.flow.waiting(&self.user).await.ok()?;
+        }
+        Some((devices, waiting))
+    }
 }
 
 /// `GET /device/events`: says when the list may have changed.
 pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
     let session = session(&app, &headers).await?;
     let wake = app.flow.wakes.of_user(&session.user.id);
-    let cookie = cookie::read(&headers, COOKIE).unwrap_or_default().to_owned();
+    let cookie = COOKIE.read(&headers).unwrap_or_default().to_owned();
     let stopping = app.flow.stopping.clone();
-    let start = (app, session.user.id, wake, stopping, cookie, true);
+    let start = Following { app, user: session.user.id, wake, stopping, cookie, said: None };
     let stream = stream::unfold(Some(start), async |state| {
-        let (app, user, mut wake, mut stopping, cookie, first) = state?;
-        let mut devices_changed = false;
-        if !first {
-            tokio::select! {
-                devices = wake.changed() => devices_changed = devices,
-                _ = stopping.wait_for(|stopping| *stopping) => return None,
-            }
-        }
+        let mut page: Following = state?;
+        let (devices_changed, waiting) = page.news().await?;
         // This page may be the one that was removed.
-        if devices_changed && app.flow.device_session(&cookie).await.ok()?.is_none() {
+        if devices_changed && page.app.flow.device_session(&page.cookie).await.ok()?.is_none() {
             return Some((Ok::<_, Infallible>(Event::default().event("removed").data("{}")), None));
         }
-        let waiting = app.flow.waiting(&user).await.ok()?;
         let event = Event::default().event("cards").data(json!({ "transactions": waiting }).to_string());
-        Some((Ok(event), Some((app, user, wake, stopping, cookie, false))))
+        page.said = Some(waiting);
+        Some((Ok(event), Some(page)))
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
 }
 
 async fn session(app: &App, headers: &HeaderMap) -> Result<Session, Trouble> {
-    let cookie = cookie::read(headers, COOKIE).ok_or(Trouble::NotEnrolled)?;
+    let cookie = COOKIE.read(headers).ok_or(Trouble::NotEnrolled)?;
     app.flow.device_session(cookie).await?.ok_or(Trouble::NotEnrolled)
 }
 
@@ -280,14 +365,7 @@ fn client_view(card: &Card) -> ClientView {
 
 fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
     let request = &card.request;
-    let answer = || Answer {
-        by: match card.decided_on.as_deref() {
-            Some("operator") => AnsweredBy::Operator,
-            Some(device) if device != session.device.name => AnsweredBy::Device(device.to_owned()),
-            _ => AnsweredBy::ThisPhone,
-        },
-        at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()),
-    };
+    let answer = || Answer { by: answered_by(card, session), at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()) };
     let state = match request.stored {
         _ if card.reported => CardState::Reported,
         Stored::Pending if now_ms >= request.expires_at.as_millisecond() => CardState::Expired,
@@ -306,8 +384,17 @@ fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
     }
 }
 
+/// Who answered. Two phones may bear one name, so the device counts.
+fn answered_by(card: &Card, session: &Session) -> AnsweredBy {
+    match &card.decided_by {
+        None => AnsweredBy::Operator,
+        Some(device) if *device == session.device.id => AnsweredBy::ThisPhone,
+        Some(_) => AnsweredBy::Device(card.decided_on.clone().unwrap_or_default()),
+    }
+}
+
 /// What the history says of a request; one that still waits is not history.
-fn history_entry(card: &Card, now: jiff::Timestamp) -> Option<HistoryEntry> {
+fn history_entry(card: &Card, session: &Session, now: jiff::Timestamp) -> Option<HistoryEntry> {
     let request = &card.request;
     let outcome = match request.stored {
         _ if card.reported => Outcome::Reported,
@@ -322,6 +409,6 @@ fn history_entry(card: &Card, now: jiff::Timestamp) -> Option<HistoryEntry> {
         binding_message: request.binding_message.clone(),
         outcome,
         at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()),
-        device_name: card.decided_on.clone(),
+        by: request.decided_at.map(|_| answered_by(card, session)),
     })
 }

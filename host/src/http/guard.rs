@@ -1,6 +1,6 @@
 //! Who is spoken to, and from where: `Host` against DNS rebinding, `Origin` against forged requests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -13,11 +13,12 @@ use axum::response::{IntoResponse as _, Response};
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// A listener's own address, `localhost` where it is on loopback, the issuer, and what the operator adds.
+    /// A listener's own address, `localhost` where loopback leads to it, the issuer, and what the operator adds.
     pub fn of(listener: SocketAddr, issuer: &str, more: &[String]) -> Self {
-        let mut names = vec![listener.to_string()];
-        if listener.ip().is_loopback() {
-            names.push(format!("localhost:{}", listener.port()));
+        let named = nameable(listener);
+        let mut names = vec![named.to_string()];
+        if named.ip().is_loopback() {
+            names.push(format!("localhost:{}", named.port()));
         }
         names.extend(issuer.split_once("://").map(|(_, authority)| authority.to_owned()));
         names.extend(more.iter().map(|name| name.to_ascii_lowercase()));
@@ -27,6 +28,16 @@ impl Hosts {
     fn know(&self, host: &str) -> bool {
         self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
+}
+
+/// The address by which this machine itself reaches a listener: one on all addresses is on loopback as well.
+pub fn nameable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
 }
 
 /// Refuses requests for names that are not ours. A page of somebody else's whose name was made to lead here would
@@ -49,7 +60,7 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| content_security_policy(""));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
@@ -58,10 +69,27 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     response
 }
 
-/// Everything comes from us, nothing frames us, and what a plugin wrote is only ever text.
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
+/// Finishes what was begun, also when whoever asked hangs up: a decision that was committed must wake those who wait
+/// for it.
+pub(super) async fn to_the_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a request could not be answered");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// Everything comes from us, nothing frames us, and what a plugin wrote is only ever text. `forms_lead_to` are further
+/// origins to which our answer to a form may redirect.
+pub(super) fn content_security_policy(forms_lead_to: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self' {forms_lead_to}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    // An origin that no header can hold never came this far; without it nothing is let in.
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
 
 /// The browser says which origin sends; `Host` has been checked to be ours. A browser that hides the origin still
 /// says whether it is the same one.
@@ -79,6 +107,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_listener_on_all_addresses_is_known_by_its_address_on_loopback() {
+        for (listener, known) in [
+            ("0.0.0.0:8081", "127.0.0.1:8081"),
+            ("[::]:8081", "[::1]:8081"),
+            ("0.0.0.0:8081", "localhost:8081"),
+            ("192.0.2.7:8081", "192.0.2.7:8081"),
+        ] {
+            assert!(Hosts::of(listener.parse().unwrap(), "https://login.example.com", &[]).know(known), "{listener}: {known}");
+        }
+        let elsewhere = Hosts::of("192.0.2.7:8081".parse().unwrap(), "https://login.example.com", &[]);
+        assert!(!elsewhere.know("localhost:8081") && !elsewhere.know("127.0.0.1:8081"));
+    }
+
+    #[test]
     fn only_pages_of_this_host_may_send() {
         for (origin, site, allowed) in [
             (Some("http://127.0.0.1:8080"), None, true),
@@ -86,6 +128,8 @@ mod tests {
             (Some("https://evil.example"), Some("same-origin"), false),
             (Some("null"), Some("same-origin"), true),
             (Some("null"), Some("cross-site"), false),
+            // As a page that sends no referrer posts a form to an address that is neither https nor loopback.
+            (Some("null"), None, false),
             (None, Some("same-origin"), true),
             (None, None, false),
         ] {

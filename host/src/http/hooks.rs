@@ -1,8 +1,8 @@
 //! `POST /hooks/v1/notify`: the same plugins for a provider that stands elsewhere.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ struct NotifyAnswer {
 }
 
 /// Runs the notify hook of whichever plugin serves the device's channel, and waits for it.
-pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Result<Json<NotifyCall>, JsonRejection>) -> Response {
+pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     match caller(&app, &headers).await {
         Ok(Some(_)) => {}
         Ok(None) => {
@@ -63,9 +63,9 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, call: Res
         }
         Err(error) => return super::answer::Refusal::from(error).into_response(),
     }
-    let Json(NotifyCall { transaction }) = match call {
+    let NotifyCall { transaction } = match super::body::json(&headers, body).await {
         Ok(call) => call,
-        Err(rejection) => return error(super::answer::status_of(&rejection), "invalid_request", &rejection.body_text()),
+        Err((status, what)) => return error(status, "invalid_request", &what),
     };
     let catalog = app.flow.runtime.catalog();
     let channel = &transaction.device.channel;

@@ -27,7 +27,7 @@ use axum::routing::{get, post};
 pub use admin::AdminToken;
 pub use console::Sessions;
 pub use demo::{Demo, DemoLinks};
-pub use guard::Hosts;
+pub use guard::{Hosts, nameable};
 
 use crate::flow::Flow;
 use crate::flow::operator::Operator;
@@ -87,7 +87,10 @@ pub fn admin(app: App, hosts: Hosts) -> Router {
         .route("/requests", get(console::requests))
         .route("/events", get(console::events))
         .layer(middleware::from_fn(guard::same_origin));
-    let api = Router::new().route("/admin/v1/command", post(admin::command)).route("/admin/v1/console-link", post(admin::console_link));
+    let api = Router::new()
+        .route("/admin/v1/command", post(admin::command))
+        .route("/admin/v1/console-link", post(admin::console_link))
+        .layer(middleware::from_fn(guard::to_the_end));
     finish(console.merge(api).merge(assets()), app, hosts)
 }
 
@@ -109,6 +112,7 @@ fn device_routes() -> Router<App> {
         .route("/device/events", get(device::events))
         .route("/device/history", get(device::history))
         .route("/device/remove", post(device::remove))
+        .layer(middleware::from_fn(guard::to_the_end))
         .layer(middleware::from_fn(guard::same_origin))
         .merge(assets())
 }
@@ -116,6 +120,8 @@ fn device_routes() -> Router<App> {
 fn demo_routes() -> Router<App> {
     Router::new()
         .route("/demo", get(demo::page))
+        .route("/demo/phone", post(demo::phone))
+        .route("/demo/console", post(demo::console))
         .route("/demo/start", post(demo::start))
         .route("/demo/runs/{run}", get(demo::run))
         .route("/demo/traffic", post(demo::traffic))

@@ -15,6 +15,8 @@ use tokio::sync::watch;
 const HEAD: Duration = Duration::from_secs(10);
 /// How long answers may take to leave once the host is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Ports that are tried one after the other.
+const PORTS_TRIED: usize = 100;
 /// Header lines of one request.
 const HEADERS_MAX: usize = 64;
 
@@ -33,6 +35,21 @@ pub async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener
         std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!("the {what} listener cannot have {address}: this machine has no such address"),
         _ => anyhow::anyhow!("the {what} listener cannot have {address}: {error}"),
     })
+}
+
+/// Takes an address, or the same one with the next port that is free.
+///
+/// # Errors
+/// Why none can be had.
+pub async fn bind_next(mut address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    for next in (address.port()..=u16::MAX).skip(1).take(PORTS_TRIED) {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => address.set_port(next),
+            Err(_) => break,
+        }
+    }
+    bind(address, what).await
 }
 
 /// Serves until `stopping` turns true, then lets answers in flight leave.
@@ -66,5 +83,19 @@ pub async fn serve(listener: TcpListener, routes: Router, mut stopping: watch::R
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers did not leave within {} s", DRAIN.as_secs());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_leads_to_the_next_one() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), "admin").await.unwrap();
+        let taken = first.local_addr().unwrap();
+        assert!(bind(taken, "admin").await.is_err());
+        let next = bind_next(taken, "plugins").await.unwrap().local_addr().unwrap();
+        assert!(next.port() > taken.port(), "{next} after {taken}");
     }
 }

@@ -120,6 +120,7 @@ mod tests {
             secret: Digest::of(b""),
             delivery: DeliveryMode::Poll,
             long_poll: false,
+            demo: false,
         }
     }
 

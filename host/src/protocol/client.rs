@@ -45,6 +45,8 @@ pub struct Client {
     pub delivery: DeliveryMode,
     /// Whether a poll may be held until there is news (CIBA Core 7.3, long polling): the client opted in.
     pub long_poll: bool,
+    /// Whether it came with the demo: everybody knows its secret.
+    pub demo: bool,
 }
 
 /// What a client showed to prove who it is. It proves nothing until compared with the registration.

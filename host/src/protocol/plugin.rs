@@ -123,9 +123,18 @@ impl Default for PluginFile {
     }
 }
 
-/// Whether this is an origin and nothing else. Stricter than URLs are: what a plugin asks for is shown to the operator
-/// as part of a command, and must not be one of its own.
+/// The longest origin, in bytes: that of a name of 253 characters, and some room.
+const ORIGIN_MAX: usize = 300;
+
+/// Whether this is an origin, nothing else, and written as those of requests are: in lower case, without the port that
+/// is the scheme's own. Another spelling would be allowed and never met.
 pub fn is_origin(text: &str) -> bool {
+    text.len() <= ORIGIN_MAX && is_plain_origin(text) && url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+/// Stricter than URLs are: what a plugin asks for is shown to the operator as part of a command, and must not be one
+/// of its own.
+fn is_plain_origin(text: &str) -> bool {
     let Some((scheme, authority)) = text.split_once("://") else { return false };
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !authority.ends_with(']') => (host, port.parse::<u16>().is_ok()),
@@ -139,16 +148,18 @@ pub fn is_origin(text: &str) -> bool {
     matches!(scheme, "http" | "https") && port && (name(host) || number(host))
 }
 
-/// Checks an origin that is to be allowed: it must be written as those of requests are, or none would ever match.
+/// Checks an origin that is to be allowed.
 ///
 /// # Errors
 /// What was expected.
 pub fn check_origin(origin: &str) -> Result<(), String> {
-    let written_so = url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    if written_so && is_origin(origin) {
+    if is_origin(origin) {
         return Ok(());
     }
-    Err(format!("`{origin}` is not an origin: write for example https://push.example.com, without a path"))
+    // Whatever else it is, the place where one was expected is named by whoever asks.
+    let meant = url::Url::parse(origin).map(|url| url.origin().ascii_serialization()).ok().filter(|meant| is_origin(meant));
+    let write = meant.unwrap_or_else(|| "for example https://push.example.com, without a path".to_owned());
+    Err(format!("`{origin}` is not an origin: write {write}"))
 }
 
 #[cfg(test)]
@@ -176,8 +187,18 @@ mod tests {
             "https://a\n",
             "https://[::1",
             "https://é.example",
+            "https://A.example",
+            "HTTPS://a.example",
+            "https://a.example:443",
+            "http://a.example:80",
+            "https://a.example:08443",
+            "https://[2001:DB8::1]",
+            &format!("https://{}.example", "a".repeat(300)),
         ] {
             assert!(!is_origin(other), "{other}");
+        }
+        for (other, meant) in [("https://A.example:443/", "https://a.example"), ("http://a.example:8080/b", "http://a.example:8080")] {
+            assert!(check_origin(other).unwrap_err().ends_with(&format!("write {meant}")), "{other}");
         }
     }
 

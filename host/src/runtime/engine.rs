@@ -6,10 +6,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// How often running guests are interrupted. Their computing time is counted in these.
 pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// What one place among the calls stands for. A component that has more of either takes more places, so that the pool
+/// is never short for one that was given its place.
+const MEMORIES_PER_PLACE: u32 = 4;
+const TABLES_PER_PLACE: u32 = 8;
+/// The most a component may have. Core instances are only counted: componentize-py makes some fifteen.
+const MEMORIES_PER_COMPONENT: u32 = 16;
+const TABLES_PER_COMPONENT: u32 = 32;
+const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 
 /// Memories kept ready at most. Each reserves address space, and memory only once it was used.
 const MEMORIES: &[u32] = &[1_000, 200, 50];
@@ -24,7 +34,7 @@ const ASYNC_STACK: usize = 2 << 20;
 /// Everything that outlives a plugin.
 pub(super) struct Engine {
     pub(super) wasm: wasmtime::Engine,
-    /// Calls that can run at the same time.
+    /// Places for calls that run at the same time.
     pub(super) slots: u32,
     /// Where guests run, so that looping ones cannot stop the rest.
     guests: Option<tokio::runtime::Runtime>,
@@ -42,7 +52,7 @@ impl Engine {
         let (wasm, slots) = MEMORIES
             .iter()
             .find_map(|memories| match wasmtime::Engine::new(&pooling(*memories, pagemap_scan && swap_is_off)) {
-                Ok(engine) => Some((engine, memories / 4)),
+                Ok(engine) => Some((engine, memories / MEMORIES_PER_PLACE)),
                 Err(error) => {
                     tracing::warn!(memories, %error, "no address space for a pool of this size; trying a smaller one");
                     None
@@ -66,6 +76,14 @@ impl Engine {
         Ok(Self { wasm, slots, guests: Some(guests), handle, ticker })
     }
 
+    /// Places that one instance of this component takes.
+    pub(super) fn places_of(&self, component: &Component) -> u32 {
+        let (memories, tables) = component
+            .resources_required()
+            .map_or((MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT), |required| (required.num_memories, required.num_tables));
+        places(memories, tables).min(self.slots)
+    }
+
     /// The threads for guests.
     pub(super) fn guests(&self) -> &tokio::runtime::Handle {
         &self.handle
@@ -82,6 +100,10 @@ impl Drop for Engine {
     }
 }
 
+fn places(memories: u32, tables: u32) -> u32 {
+    memories.div_ceil(MEMORIES_PER_PLACE).max(tables.div_ceil(TABLES_PER_PLACE)).max(1)
+}
+
 fn base() -> Config {
     let mut config = Config::new();
     config
@@ -89,20 +111,23 @@ fn base() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
+        // One core for each of the lanes of `load`: a hostile file must not take all of them.
+        .parallel_compilation(false)
         .cranelift_opt_level(OptLevel::Speed);
     config
 }
 
 fn pooling(memories: u32, pagemap_scan: bool) -> Config {
     let mut pool = PoolingAllocationConfig::new();
+    let places = memories / MEMORIES_PER_PLACE;
     pool.total_memories(memories)
-        .total_tables(memories * 2)
-        .total_core_instances(memories * 4)
+        .total_tables(places * TABLES_PER_PLACE)
+        .total_core_instances(places * CORE_INSTANCES_PER_COMPONENT)
         .total_component_instances(memories)
         .total_stacks(memories / 2)
-        .max_memories_per_component(16)
-        .max_tables_per_component(32)
-        .max_core_instances_per_component(64)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .table_elements(100_000)
@@ -148,5 +173,38 @@ impl Ticker {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many components as there are places can be there at the same time, whatever they are made of.
+    #[test]
+    fn a_component_takes_as_many_places_as_it_takes_of_the_pool() {
+        for (memories, tables, expected) in [(0, 0, 1), (1, 1, 1), (4, 8, 1), (5, 1, 2), (1, 9, 2), (16, 32, 4)] {
+            assert_eq!(places(memories, tables), expected, "{memories} memories, {tables} tables");
+        }
+        // The smallest pool has room for the largest component, also among the places for calls that nobody waits for.
+        let smallest = MEMORIES.last().unwrap() / MEMORIES_PER_PLACE;
+        assert!(places(MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT) <= smallest * 3 / 4);
+
+        let engine = Engine::new(false).unwrap();
+        // A component of a module with one memory, and of sixteen instances of it.
+        let module = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01";
+        let instances = b"\0\0\0".repeat(16);
+        let component =
+            Component::new(&engine.wasm, [b"\0asm\x0d\0\x01\0\x01\x0d", &module[..], b"\x02\x31\x10", &instances].concat()).unwrap();
+        assert_eq!(engine.places_of(&component), 4);
+        let linker = wasmtime::component::Linker::<()>::new(&engine.wasm);
+        let made: Vec<_> = (0..engine.slots / 4)
+            .map(|_| {
+                let mut store = wasmtime::Store::new(&engine.wasm, ());
+                store.set_epoch_deadline(1_000_000);
+                linker.instantiate(&mut store, &component).map(|_| store)
+            })
+            .collect();
+        assert!(made.iter().all(Result::is_ok));
     }
 }

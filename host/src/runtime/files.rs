@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::refusal::Refusal;
@@ -13,6 +13,9 @@ use crate::protocol::plugin::{ArtefactDigest, PluginName};
 
 /// The longest `name.toml`, and the longest secret it points to, in bytes.
 const TEXT_MAX: u64 = 1 << 20;
+
+/// The word for a file that is there and cannot be read.
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// What a file looks like from outside: length, node and times. The same look means the same content, mostly.
 pub(super) type Look = Option<(u64, u64, i64, i64, i64)>;
@@ -29,6 +32,8 @@ pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
     /// The text of `name.toml`; empty when there is none.
     pub(super) text: String,
+    /// Whether there is a `name.toml`.
+    pub(super) has_text: bool,
     /// `name.toml` is there and holds nothing: somebody is about to write it.
     pub(super) blank: bool,
     /// The files that the settings point to.
@@ -55,7 +60,7 @@ impl Files {
     }
 
     pub(super) fn read(&self) -> Result<Found, Refusal> {
-        let unreadable = |error: Unreadable| Refusal::new("unreadable", error.to_string(), "let the host read it");
+        let unreadable = |error: Unreadable| Refusal::new(UNREADABLE, error.to_string(), "let the host read it");
         let mut look = self.look(&[]);
         let bytes = match read(&self.wasm, BYTES_MAX) {
             Ok(bytes) => bytes,
@@ -69,13 +74,14 @@ impl Files {
             Err(Unreadable { why: Why::Io(error), .. }) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(unreadable(error)),
         };
+        let has_text = text.is_some();
         let blank = text.as_ref().is_some_and(|text| text.trim_ascii().is_empty());
         let text = String::from_utf8(text.unwrap_or_default())
             .map_err(|_| Refusal::new("settings-file", format!("{} is not UTF-8", self.toml.display()), "save it as UTF-8"))?;
         let secrets = settings::files(&text, &self.folder);
         look.extend(secrets.iter().map(|path| look_of(path)));
         let content = content_of(&ArtefactDigest::of(&bytes), &text, blank, &secrets);
-        Ok(Found { bytes, text, blank, secrets, look, content })
+        Ok(Found { bytes, text, has_text, blank, secrets, look, content })
     }
 }
 
@@ -142,8 +148,13 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Unreadable> {
     read_plain(path, most).map_err(|why| Unreadable { path: path.display().to_string(), why })
 }
 
+/// What keeps `open` from waiting for whoever writes into a named pipe.
+const O_NONBLOCK: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
+
 fn read_plain(path: &Path, most: u64) -> Result<Vec<u8>, Why> {
-    let about = fs::metadata(path)?;
+    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    // Of what was opened, whatever stands there by now.
+    let about = file.metadata()?;
     if !about.is_file() {
         return Err(Why::NotAFile);
     }
@@ -152,7 +163,7 @@ fn read_plain(path: &Path, most: u64) -> Result<Vec<u8>, Why> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
     // It may grow while it is read.
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(Why::TooLong(most)) } else { Ok(bytes) }
 }
 
@@ -161,4 +172,23 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     let bytes = read(path, TEXT_MAX).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", path.display()))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_file_is_read_and_nothing_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("plain"), "text").unwrap();
+        assert_eq!(read(&at("plain"), 4).unwrap(), b"text");
+        assert!(matches!(read(&at("plain"), 3), Err(Unreadable { why: Why::TooLong(3), .. })));
+        // Nobody will ever write into it.
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        for other in [at("pipe"), directory.path().to_owned(), PathBuf::from("/dev/zero")] {
+            assert!(matches!(read(&other, 4), Err(Unreadable { why: Why::NotAFile, .. })), "{}", other.display());
+        }
+    }
 }

@@ -23,6 +23,11 @@ use crate::protocol::plugin::{ArtefactDigest, PluginName};
 
 /// How long a file may stay unfinished without growing.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a file may be gone, or closed to us, before that counts: `install`, and `mv` from another file system,
+/// remove the old file first and write the new one while nobody else may read it.
+const GAP: Duration = Duration::from_secs(1);
+/// How long the start waits for what the folder holds. What takes longer is tried while the host serves.
+const FIRST_TRIALS: Duration = Duration::from_secs(5);
 /// How often the folder is looked at when nothing is said.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often files are read although they look unchanged.
@@ -41,8 +46,8 @@ impl Drop for Watching {
 }
 
 impl Runtime {
-    /// Brings back what served before, then takes what the folder holds, and goes on watching it. Returns when the
-    /// folder was seen once.
+    /// Brings back what served before, then takes what the folder holds, and goes on watching it. Returns when all that
+    /// the folder holds was tried once, or has taken too long.
     ///
     /// # Errors
     /// When the folder cannot be made or read.
@@ -74,7 +79,9 @@ impl Runtime {
         inbox.adopt_serving();
         let (ready, seen_once) = oneshot::channel();
         let task = tokio::spawn(inbox.run(look, ended, ready));
-        let _ = seen_once.await;
+        if tokio::time::timeout(FIRST_TRIALS, seen_once).await.is_err() {
+            tracing::warn!("not every plugin has been tried after {} s; the rest follows", FIRST_TRIALS.as_secs());
+        }
         Ok(Watching { task, _watcher: watcher })
     }
 }
@@ -86,6 +93,10 @@ struct Seen {
     secrets: Vec<PathBuf>,
     /// Digest of all of them as they were last tried.
     content: ArtefactDigest,
+    /// Whether there was a `name.toml`.
+    has_text: bool,
+    /// Since when a part of it has been gone, or closed to us.
+    gap: Option<Instant>,
     /// Since when it has not grown, and what is wrong with it if no more comes.
     unfinished: Option<(Instant, Refusal)>,
     /// A trial is running; look again when it has ended.
@@ -95,13 +106,18 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(look: Vec<Look>, secrets: Vec<PathBuf>, content: ArtefactDigest) -> Self {
-        Self { look, secrets, content, unfinished: None, busy: false, wants: Vec::new() }
+    fn new(look: Vec<Look>, secrets: Vec<PathBuf>, content: ArtefactDigest, has_text: bool) -> Self {
+        Self { look, secrets, content, has_text, gap: None, unfinished: None, busy: false, wants: Vec::new() }
     }
 
     /// Of files that could not be read, or are gone: whatever comes is something else.
     fn nothing(look: Vec<Look>) -> Self {
-        Self::new(look, Vec::new(), ArtefactDigest(String::new()))
+        Self::new(look, Vec::new(), ArtefactDigest(String::new()), false)
+    }
+
+    /// Whether what is gone has been so for long enough to be believed.
+    fn is_gone(&mut self) -> bool {
+        self.gap.get_or_insert_with(Instant::now).elapsed() >= GAP
     }
 
     fn is_overdue(&self) -> bool {
@@ -130,8 +146,15 @@ impl Inbox {
     async fn run(mut self, look: Arc<Notify>, mut ended: mpsc::UnboundedReceiver<Ended>, ready: oneshot::Sender<()>) {
         let mut ready = Some(ready);
         loop {
-            // Files are read here, perhaps many and large: whoever waits for this thread is moved to another.
-            tokio::task::block_in_place(|| self.look());
+            // Files are read here, perhaps many and large, and from a disk that may be slow.
+            let looked = tokio::task::spawn_blocking(move || {
+                self.look();
+                self
+            });
+            self = match looked.await {
+                Ok(inbox) => inbox,
+                Err(error) => return tracing::error!(%error, "the plugin folder is not watched any more.  do: restart, and report this"),
+            };
             if !self.seen.values().any(|seen| seen.busy)
                 && let Some(ready) = ready.take()
             {
@@ -140,9 +163,15 @@ impl Inbox {
             tokio::select! {
                 () = look.notified() => {}
                 Some(ended) = ended.recv() => self.ended(ended),
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(self.pause()) => {}
             }
         }
+    }
+
+    /// Until the next look, when nothing is said.
+    fn pause(&self) -> Duration {
+        let gap = self.seen.values().filter_map(|seen| seen.gap).map(|since| GAP.saturating_sub(since.elapsed())).min();
+        gap.map_or(LOOK, |gap| gap.clamp(Duration::from_millis(10), LOOK))
     }
 
     /// What was brought back from the store need not be tried again when the folder holds the same.
@@ -150,7 +179,7 @@ impl Inbox {
         for (name, plugin) in self.runtime.catalog().plugins() {
             let Some(version) = &plugin.serving else { continue };
             let content = files::content_of_version(&version.digest, &version.file_text, &self.runtime.folder);
-            self.seen.insert(name.clone(), Seen::new(Vec::new(), Vec::new(), content));
+            self.seen.insert(name.clone(), Seen::new(Vec::new(), Vec::new(), content, !version.file_text.is_empty()));
         }
     }
 
@@ -168,8 +197,8 @@ impl Inbox {
             tracing::error!("a file in the plugin folder was not taken [name]: {why}.  do: rename it");
         }
         self.strange = strange;
-        let gone = self.seen.iter().filter(|(name, seen)| !names.contains(*name) && !seen.busy);
-        for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        let missing = self.seen.iter_mut().filter(|(name, seen)| !names.contains(*name) && !seen.busy);
+        for name in missing.filter_map(|(name, seen)| seen.is_gone().then(|| name.clone())).collect::<Vec<_>>() {
             self.remove(name);
         }
         for name in names {
@@ -190,7 +219,7 @@ impl Inbox {
         let files = Files::of(&self.runtime.folder, name);
         let seen = self.seen.get_mut(name);
         if let Some(seen) = &seen
-            && (seen.busy || !inside && !seen.is_overdue() && seen.look == files.look(&seen.secrets))
+            && (seen.busy || !inside && !seen.is_overdue() && seen.gap.is_none() && seen.look == files.look(&seen.secrets))
         {
             return;
         }
@@ -198,18 +227,27 @@ impl Inbox {
             Ok(found) => found,
             Err(refusal) => {
                 let look = files.look(&[]);
-                // It may have gone just now, which the next look sees.
-                if files.are_there() && seen.is_none_or(|seen| seen.look != look) {
+                // It may have gone just now, which the next look sees; or this was said before.
+                if !files.are_there() || seen.as_ref().is_some_and(|seen| seen.gap.is_none() && seen.look == look) {
+                    return;
+                }
+                let closed = refusal.word == files::UNREADABLE;
+                let seen = self.seen.entry(name.clone()).or_insert_with(|| Seen::nothing(Vec::new()));
+                if !closed || seen.is_gone() {
                     self.runtime.refuse(name, refusal);
-                    self.seen.insert(name.clone(), Seen::nothing(look));
+                    *seen = Seen::nothing(look);
                 }
                 return;
             }
         };
-        if let Some(seen) = seen
-            && seen.content == found.content
-        {
-            (seen.look, seen.secrets) = (found.look, found.secrets);
+        if let Some(seen) = seen {
+            if seen.has_text && !found.has_text && !seen.is_gone() {
+                return;
+            }
+            if seen.content != found.content {
+                return self.attempt(name, found);
+            }
+            (seen.look, seen.secrets, seen.gap) = (found.look, found.secrets, None);
             if seen.is_overdue()
                 && let Some((_, refusal)) = seen.unfinished.take()
             {
@@ -222,7 +260,7 @@ impl Inbox {
 
     /// Tries what was found.
     fn attempt(&mut self, name: &PluginName, found: Found) {
-        let mut seen = Seen::new(found.look, found.secrets, found.content);
+        let mut seen = Seen::new(found.look, found.secrets, found.content, found.has_text);
         if found.blank {
             // Whoever writes it anew empties it first; without it the plugin would run with other settings meanwhile.
             let refusal = Refusal::new("settings-file", format!("{name}.toml is empty"), "write the settings into it, or remove it");

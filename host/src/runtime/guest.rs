@@ -6,12 +6,13 @@ use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::call_log::CallLog;
 use super::contract::ciba::interception::refusals::Refusal;
 use super::contract::ciba::interception::{inbox, log, refusals, settings, transactions};
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
-use super::shared::{LogLevel, Shared};
+use super::shared::LogLevel;
 use super::transaction::TransactionView;
 
 /// The longest note on the device page, in characters.
@@ -38,11 +39,8 @@ pub(super) struct Guest {
     http: WasiHttpCtx,
     outgoing: Outgoing,
     pub(super) budget: Budget,
-    pub(super) shared: Arc<Shared>,
+    pub(super) log: Arc<CallLog>,
     settings: Arc<serde_json::Value>,
-    log_lines_left: u32,
-    /// Lines that were not kept.
-    pub(super) log_lines_dropped: u32,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
@@ -52,7 +50,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(shared: Arc<Shared>, settings: Arc<serde_json::Value>, outgoing: Outgoing, limits: &CallLimits) -> Self {
+    pub(super) fn new(log: Arc<CallLog>, settings: Arc<serde_json::Value>, outgoing: Outgoing, limits: &CallLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
         let printed = Printed::default();
@@ -66,29 +64,12 @@ impl Guest {
             .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(limits::HTTP_FIELDS_BYTES);
-        Self {
-            table,
-            wasi,
-            http,
-            outgoing,
-            budget: Budget::new(limits),
-            shared,
-            settings,
-            log_lines_left: limits.log_lines,
-            log_lines_dropped: 0,
-            inbox: None,
-            printed,
-            ticks: 0,
-        }
+        Self { table, wasi, http, outgoing, budget: Budget::new(limits), log, settings, inbox: None, printed, ticks: 0 }
     }
 
     /// Refuses by name, for the plugin and for the operator.
     fn not_permitted(&self, permission: &str, option: &str) -> Refusal {
-        self.shared.count_refusal();
-        self.shared.log(
-            LogLevel::Warn,
-            &format!("refused [not-permitted]: {permission}. do: ciba-host plugin allow {} {option}", self.shared.name),
-        );
+        self.log.refuse(permission, &format!("ciba-host plugin allow {} {option}", self.log.shared.name));
         Refusal::NotPermitted(permission.to_owned())
     }
 
@@ -179,7 +160,7 @@ impl transactions::HostTransaction for Guest {
     }
 
     fn one_time_link(&mut self, this: Resource<TransactionHandle>) -> Result<String, Refusal> {
-        if !self.shared.permissions().links {
+        if !self.log.shared.permissions().links {
             return Err(self.not_permitted("links", "--links"));
         }
         let transaction = self.transaction(&this);
@@ -218,18 +199,13 @@ impl transactions::HostDevice for Guest {
 
 impl log::Host for Guest {
     fn write(&mut self, level: log::Level, message: String) {
-        if self.log_lines_left == 0 {
-            self.log_lines_dropped = self.log_lines_dropped.saturating_add(1);
-            return;
-        }
-        self.log_lines_left -= 1;
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        self.shared.log(level, &message);
+        self.log.write(level, &message);
     }
 }
 
@@ -245,7 +221,7 @@ impl settings::Host for Guest {
 
 impl inbox::Host for Guest {
     fn put(&mut self, tx: Resource<TransactionHandle>, note: Option<String>) -> Result<(), Refusal> {
-        if !self.shared.permissions().inbox {
+        if !self.log.shared.permissions().inbox {
             return Err(self.not_permitted("inbox", "--inbox"));
         }
         if !self.transaction(&tx).can_be_shown {

@@ -2,38 +2,55 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::call_log::CallLog;
 use super::limits::CallLimits;
-use super::shared::{LogLevel, Shared};
+use super::shared::LogLevel;
 use crate::outbound::{Client, SendError};
 use crate::protocol::plugin::is_origin;
 
 /// What a call needs to send.
 #[derive(Clone)]
 pub(super) struct Outgoing {
-    pub(super) shared: Arc<Shared>,
-    pub(super) client: Client<WasiBody>,
-    pub(super) response_max: usize,
-    pub(super) wall: Duration,
+    log: Arc<CallLog>,
+    client: Client<WasiBody>,
+    response_max: usize,
+    wall: Duration,
+    /// Places for requests of this call. Each is an open connection, and those are the host's.
+    places: Arc<Semaphore>,
+    per_call: u32,
 }
 
 impl Outgoing {
-    pub(super) fn new(shared: Arc<Shared>, client: Client<WasiBody>, limits: &CallLimits) -> Self {
-        Self { shared, client, response_max: (limits.http_response_kib as usize) << 10, wall: limits.wall() }
+    pub(super) fn new(log: Arc<CallLog>, client: Client<WasiBody>, limits: &CallLimits) -> Self {
+        Self {
+            log,
+            client,
+            response_max: (limits.http_response_kib as usize) << 10,
+            wall: limits.wall(),
+            places: Arc::new(Semaphore::new(limits.http_per_call as usize)),
+            per_call: limits.http_per_call,
+        }
+    }
+
+    /// Waits for a place among the requests of this call, and then of its plugin.
+    async fn place(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let own = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        Some((own, Arc::clone(&self.log.shared.http_places).acquire_owned().await.ok()?))
     }
 
     fn refuse(&self, origin: &str) -> Error {
-        self.shared.count_refusal();
         let fix = if is_origin(origin) {
-            format!("ciba-host plugin allow {} --http {origin}", self.shared.name)
+            format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name)
         } else {
             "ask its author: no such host can be allowed".to_owned()
         };
-        self.shared.log(LogLevel::Warn, &format!("refused [not-permitted]: HTTP to {origin}. do: {fix}"));
+        self.log.refuse(&format!("HTTP to {origin}"), &fix);
         Error::HttpRequestDenied
     }
 }
@@ -44,16 +61,26 @@ type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
 impl WasiHttpHooks for Outgoing {
     fn send_request(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
         let origin = origin_of(request.uri());
-        if !self.shared.permissions().http.contains(&origin) {
+        if !self.log.shared.permissions().http.contains(&origin) {
             let refused = self.refuse(&origin);
             return Box::new(std::future::ready(Err(refused)));
         }
         let this = self.clone();
         let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(this.wall).min(this.wall);
         Box::new(async move {
+            let start = Instant::now();
+            let Ok(Some(place)) = tokio::time::timeout(patience, this.place()).await else {
+                let what = format!(
+                    "HTTP to {origin}: not sent, because {} requests of one call, or too many of the plugin, are under way",
+                    this.per_call
+                );
+                this.log.write(LogLevel::Warn, &what);
+                return Err(Error::HttpResponseTimeout);
+            };
+            let patience = patience.saturating_sub(start.elapsed());
             let sent = tokio::time::timeout(patience, this.client.send(request)).await.map_err(|_| Error::HttpResponseTimeout)?;
             let response = sent.map_err(|error| {
-                this.shared.log(LogLevel::Warn, &format!("HTTP to {origin}: {error}"));
+                this.log.write(LogLevel::Warn, &format!("HTTP to {origin}: {error}"));
                 match error {
                     SendError::AddressRefused(_) => Error::DestinationIpProhibited,
                     SendError::Connect(_) => Error::ConnectionRefused,
@@ -62,7 +89,12 @@ impl WasiHttpHooks for Outgoing {
             })?;
             let (parts, body) = response.into_parts();
             let limit = this.response_max as u64;
-            let body = Limited::new(body, this.response_max).map_err(move |_| Error::HttpResponseBodySize(Some(limit))).boxed_unsync();
+            let body = Limited::new(body, this.response_max).map_err(move |_| {
+                // Until the body is gone the connection is in use, and so is its place.
+                let _ = &place;
+                Error::HttpResponseBodySize(Some(limit))
+            });
+            let body = body.boxed_unsync();
             let done: Done = Box::new(std::future::ready(Ok(())));
             Ok((http::Response::from_parts(parts, body), done))
         })

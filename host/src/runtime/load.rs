@@ -11,6 +11,7 @@ use wasmtime::component::{Component, Instance};
 use super::contract::exports::ciba::interception as exported;
 use super::guest::Guest;
 use super::refusal::Refusal;
+use super::settings::Secrets;
 use super::shape::{self, Lacks, Sniffed};
 use super::shared::Shared;
 use super::version::{CallFailure, Callable, Description, Version};
@@ -76,23 +77,33 @@ impl Runtime {
         let wrong = |error: wasmtime::Error| Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD);
         let has = |hook: &str| exported.hooks.iter().any(|name| name == hook);
         let limits = self.limits_of(&candidate.name);
+        let (settings, secrets) = settings::resolve(&file.settings, &self.folder, &self.config.own)?;
         let callable = Callable {
             notify: has("notify").then(|| exported::notify::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
             withdraw: has("withdraw").then(|| exported::withdraw::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
             pre,
-            settings: Arc::new(settings::resolve(&file.settings, &self.folder, &self.config.own)?),
+            settings: Arc::new(settings),
+            secrets: Arc::new(secrets),
+            places: self.engine.places_of(&component),
             limits: limits.for_trial(),
             client: self.door.client(),
         };
-        let on_trial = Arc::new(shared.on_trial());
+        let on_trial = Arc::new(shared.on_trial(&limits));
+        // It takes of the pool like a call does, and waits for its turn like one: those have an end.
+        let place = Arc::clone(&self.places).acquire_many_owned(callable.places).await;
         let tried = {
-            let shared = Arc::clone(&on_trial);
-            self.guests().spawn(async move { trial(&callable, &shared).await.map(|description| (callable, description)) }).await
+            let (shared, written) = (Arc::clone(&on_trial), file.settings.clone());
+            self.guests().spawn(async move {
+                let _place = place;
+                trial(&callable, &written, &shared).await.map(|tried| (callable, tried))
+            })
         };
+        let tried = tried.await;
         shared.keep_lines_of(&on_trial);
         let fault = |error: tokio::task::JoinError| Refusal::new("trial", error.to_string(), "this is a fault of the host: report it");
-        let (mut callable, description) = tried.map_err(fault)??;
+        let (mut callable, Tried { description, shown_settings, secrets }) = tried.map_err(fault)??;
         callable.limits = limits;
+        callable.secrets = secrets;
         Ok(Loaded::Version(Arc::new(Version {
             name: candidate.name.clone(),
             digest,
@@ -103,6 +114,7 @@ impl Runtime {
             since: self.clock.now(),
             shared,
             callable,
+            shown_settings,
             calls_at_once: Arc::new(Semaphore::new(limits.concurrency.max(1) as usize)),
             in_flight: AtomicUsize::new(0),
         })))
@@ -114,25 +126,27 @@ impl Runtime {
         let cache = Arc::clone(&self.cache);
         let (engine, bytes, digest) = (self.engine.wasm.clone(), Arc::clone(bytes), digest.clone());
         let lane = Arc::clone(lane);
-        let compile = async move {
-            let cached = {
-                let (cache, engine, digest) = (Arc::clone(&cache), engine.clone(), digest.clone());
-                tokio::task::spawn_blocking(move || cache.load(&engine, &digest)).await.ok().flatten()
-            };
-            if let Some(component) = cached {
+        let cached = {
+            let (cache, engine, digest) = (Arc::clone(&cache), engine.clone(), digest.clone());
+            tokio::task::spawn_blocking(move || cache.load(&engine, &digest)).await.ok().flatten()
+        };
+        if let Some(component) = cached {
+            return Ok(component);
+        }
+        // One at a time. A compile that is given up keeps its place until it ends; those behind it have all the time
+        // they need, for it is not theirs.
+        let place = lane.acquire_owned().await;
+        let compiled = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            // Another plugin with the same code may just have been there.
+            if let Some(component) = cache.load(&engine, &digest) {
                 return Ok(component);
             }
-            // One at a time. A compile that is given up keeps its place until it ends.
-            let place = lane.acquire_owned().await;
-            let compiled = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                let component = Component::new(&engine, &bytes).map_err(|error| format!("{:#}", error.root_cause()))?;
-                cache.store(&component, &digest);
-                Ok(component)
-            });
-            compiled.await.unwrap_or_else(|error| Err(error.to_string()))
-        };
-        match tokio::time::timeout(COMPILE, compile).await {
+            let component = Component::new(&engine, &bytes).map_err(|error| format!("{:#}", error.root_cause()))?;
+            cache.store(&component, &digest);
+            Ok(component)
+        });
+        match tokio::time::timeout(COMPILE, compiled).await.map(|compiled| compiled.unwrap_or_else(|error| Err(error.to_string()))) {
             Ok(Ok(component)) => Ok(component),
             Ok(Err(why)) => Err(Refusal::new("does-not-compile", why, "build it again; the file may be damaged or from a newer toolchain")),
             Err(_) => Err(Refusal::new("compile-time", format!("compiling it took more than {} s", COMPILE.as_secs()), "make it smaller")),
@@ -150,25 +164,38 @@ fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
         refuse(format!("{name}.toml:{line}: {}", error.message()))
     })?;
     match file.asks.http.iter().find(|asked| !is_origin(asked)) {
-        Some(other) => Err(refuse(format!("{name}.toml: `{other}` in [asks] is not an origin"))),
+        Some(other) => Err(refuse(format!(
+            "{name}.toml: `{other}` in [asks] is not an origin as requests have them: write for example https://push.example.com"
+        ))),
         None => Ok(file),
     }
 }
 
-/// Instantiates the component, loads every hook it exports, and lets it describe itself. Never calls a hook.
-async fn trial(callable: &Callable, shared: &Arc<Shared>) -> Result<Description, Refusal> {
+/// What a trial found out.
+struct Tried {
+    description: Description,
+    shown_settings: serde_json::Value,
+    secrets: Arc<Secrets>,
+}
+
+/// Instantiates the component, loads every hook it exports, and lets it describe itself. Never calls a hook. `written`
+/// are the settings as they stand in the file.
+async fn trial(callable: &Callable, written: &toml::Table, shared: &Arc<Shared>) -> Result<Tried, Refusal> {
     let author = "this is for the plugin's author: `ciba-host plugin check FILE` shows the same";
     let mut store = callable.store(shared);
     let wall = callable.limits.wall();
-    let tried = tokio::time::timeout(wall, try_all(callable, &mut store)).await;
+    let tried = tokio::time::timeout(wall, try_all(callable, written, &mut store)).await;
     let result = match tried {
         Err(_) => Err(Refusal::new("trial", CallFailure::WallTime(wall).to_string(), author)),
-        Ok(Err(TrialError::Refused(refusal))) => Err(refusal),
+        Ok(Err(TrialError::Refused(mut refusal))) => {
+            refusal.what = callable.secrets.blank(&refusal.what).into_owned();
+            Err(refusal)
+        }
         Ok(Err(TrialError::Wasm(step, error))) => {
             let failure = callable.explain(&store, &error);
             Err(Refusal::new("trial", format!("{step}: {failure}"), author))
         }
-        Ok(Ok(description)) => Ok(description),
+        Ok(Ok(tried)) => Ok(tried),
     };
     store.data().flush_output();
     result
@@ -179,7 +206,7 @@ enum TrialError {
     Refused(Refusal),
 }
 
-async fn try_all(callable: &Callable, store: &mut Store<Guest>) -> Result<Description, TrialError> {
+async fn try_all(callable: &Callable, written: &toml::Table, store: &mut Store<Guest>) -> Result<Tried, TrialError> {
     let step = |step: &'static str| move |error| TrialError::Wasm(step, error);
     let instance = callable.pre.instantiate_async(&mut *store).await.map_err(step("instantiate"))?;
     let shaped = |error: wasmtime::Error| TrialError::Refused(Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD));
@@ -188,17 +215,22 @@ async fn try_all(callable: &Callable, store: &mut Store<Guest>) -> Result<Descri
     let said = plugin.call_describe(&mut *store).await.map_err(step("describe"))?;
     let description = describe(said, callable.notify.is_some()).map_err(TrialError::Refused)?;
     settings::check(&description.schema, &callable.settings).map_err(TrialError::Refused)?;
+    let mut secrets = Secrets::clone(&callable.secrets);
+    let shown_settings = settings::redact(written, &description.schema, &mut secrets);
+    let secrets = Arc::new(secrets);
+    store.data().log.hide(Arc::clone(&secrets));
     let settings = callable.settings.to_string();
     let verdict = plugin.call_validate_settings(&mut *store, &settings).await.map_err(step("validate-settings"))?;
     match verdict {
-        Ok(()) => Ok(description),
+        Ok(()) => Ok(Tried { description, shown_settings, secrets }),
         Err(problems) => {
             let problems: Vec<String> = problems
                 .iter()
                 .take(5)
                 .map(|problem| format!("{}: {}", if problem.setting.is_empty() { "settings" } else { &problem.setting }, problem.message))
                 .collect();
-            let what = problems.join("; ").chars().take(1_000).collect::<String>();
+            // Before anything is cut: a part of a secret would not be found.
+            let what = secrets.blank(&problems.join("; ")).chars().take(1_000).collect::<String>();
             Err(TrialError::Refused(Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")))
         }
     }
@@ -243,7 +275,9 @@ fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Descr
     for need in said.needs {
         match need {
             exported::plugin::Need::Http(origin) if origin == "*" || is_origin(&origin) => drop(needs.http.insert(origin)),
-            exported::plugin::Need::Http(other) => return Err(refuse(format!("it needs HTTP to `{other}`, which is not an origin"))),
+            exported::plugin::Need::Http(other) => {
+                return Err(refuse(format!("it needs HTTP to `{other}`, which is not an origin as requests have them")));
+            }
             exported::plugin::Need::Inbox => needs.inbox = true,
             exported::plugin::Need::Links => needs.links = true,
             // It can run without what this host has never heard of, or it will be told so when it asks.

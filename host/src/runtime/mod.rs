@@ -5,6 +5,7 @@
 //! pointer store, and called ([`version`]) in a fresh instance each time, on threads for guests, within its [`limits`].
 
 mod cache;
+mod call_log;
 mod catalog;
 mod contract;
 mod engine;
@@ -17,6 +18,7 @@ mod load;
 mod measure;
 mod printed;
 mod refusal;
+mod schema;
 mod settings;
 mod shape;
 mod shared;
@@ -26,7 +28,6 @@ mod version;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -104,6 +105,8 @@ pub struct Runtime {
     small_lane: Arc<Semaphore>,
     large_lane: Arc<Semaphore>,
     catalog: watch::Sender<Arc<Catalog>>,
+    /// Counts what may let calls succeed that did not before.
+    serving: watch::Sender<u64>,
     /// Held while a version is compared with what serves and put in its place.
     publishing: tokio::sync::Mutex<()>,
 }
@@ -145,6 +148,7 @@ impl Runtime {
             small_lane: Arc::new(Semaphore::new(1)),
             large_lane: Arc::new(Semaphore::new(1)),
             catalog: watch::Sender::new(Arc::default()),
+            serving: watch::Sender::default(),
             publishing: tokio::sync::Mutex::default(),
         }))
     }
@@ -154,9 +158,18 @@ impl Runtime {
         Arc::clone(&self.catalog.borrow())
     }
 
-    /// Told of every change of what serves.
+    /// Told of every change of the catalog: files that wait or were refused as well.
     pub fn changes(&self) -> watch::Receiver<Arc<Catalog>> {
         self.catalog.subscribe()
+    }
+
+    /// Told whenever something new serves or more is allowed: what failed before may work now.
+    pub fn serving_changes(&self) -> watch::Receiver<u64> {
+        self.serving.subscribe()
+    }
+
+    fn serving_changed(&self) {
+        self.serving.send_modify(|count| *count += 1);
     }
 
     /// The folder that files are dropped into.
@@ -196,11 +209,12 @@ impl Runtime {
         };
         let places = async {
             let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
+            let count = version.callable.places;
             let background = match urgency {
-                Urgency::Background => Some(Arc::clone(&self.background_places).acquire_owned().await.ok()?),
+                Urgency::Background => Some(Arc::clone(&self.background_places).acquire_many_owned(count).await.ok()?),
                 Urgency::ClientWaits => None,
             };
-            Some((own, background, Arc::clone(&self.places).acquire_owned().await.ok()?))
+            Some((own, background, Arc::clone(&self.places).acquire_many_owned(count).await.ok()?))
         };
         let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
         let Ok(Some(places)) = tokio::time::timeout(patience, places).await else {
@@ -211,10 +225,8 @@ impl Runtime {
         let version = Arc::clone(version);
         let call = self.guests().spawn(async move {
             let _places = places;
-            version.in_flight.fetch_add(1, Ordering::Relaxed);
-            let report = version.callable.call(&version.shared, transaction, hook).await;
-            version.in_flight.fetch_sub(1, Ordering::Relaxed);
-            report
+            let _in_flight = version.enter();
+            version.callable.call(&version.shared, transaction, hook).await
         });
         call.await.unwrap_or_else(|error| nothing(CallFailure::Trap(error.to_string())))
     }
@@ -242,7 +254,12 @@ impl Runtime {
     pub fn set_allowed(&self, name: &PluginName, permissions: Permissions) {
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), permissions);
         let allowed = self.allowed(name);
-        self.shared_of(name).set_permissions(allowed);
+        let shared = self.shared_of(name);
+        let more = shared.permissions().missing(&allowed) != Permissions::default();
+        shared.set_permissions(allowed);
+        if more {
+            self.serving_changed();
+        }
         if self.catalog().plugin(name).is_some() {
             // Nothing of the catalog changed but what its readers will find behind it.
             self.publish(name, |_| {});
@@ -251,9 +268,10 @@ impl Runtime {
 
     /// What all versions of this plugin share, made when it is first seen.
     pub fn shared_of(&self, name: &PluginName) -> Arc<Shared> {
-        let allowed = self.allowed(name);
+        let (allowed, limits) = (self.allowed(name), self.limits_of(name));
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shared.entry(name.clone()).or_insert_with(|| Arc::new(Shared::new(name.clone(), self.clock.clone(), allowed))))
+        let make = || Arc::new(Shared::new(name.clone(), self.clock.clone(), allowed, &limits));
+        Arc::clone(shared.entry(name.clone()).or_insert_with(make))
     }
 }
 

@@ -1,21 +1,57 @@
-//! Settings: secrets fetched from where they are kept, and hidden where settings are shown.
+//! Settings: secrets fetched from where they are kept, and hidden where settings and words about them are shown.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::files;
 use super::refusal::Refusal;
+use super::schema::{self, Effort};
 use crate::protocol::plugin::PluginFile;
 
 /// Stands wherever a secret stood.
 const REDACTED: &str = "[redacted]";
 
-/// The settings as the plugin gets them. `{ file = "…" }` and `{ env = "…" }` become what they point to; a relative
-/// path counts from `directory`. Nothing else in `own`, the host's directory, can be pointed to.
-pub(super) fn resolve(settings: &toml::Table, directory: &Path, own: &Path) -> Result<Value, Refusal> {
+/// The shortest text that is blanked. Less is no secret, and would be found in every other word.
+const SECRET_MIN: usize = 4;
+
+/// Texts that must not be repeated.
+#[derive(Clone, Default)]
+pub(super) struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// Keeps each line by itself: a log has lines.
+    fn add(&mut self, secret: &str) {
+        self.0.extend(secret.lines().map(str::trim).filter(|line| line.len() >= SECRET_MIN).map(str::to_owned));
+        // The longest first, or a part of it would keep it from being found.
+        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// The text without them. Whoever means to repeat one can write it otherwise; this is for those who do not.
+    pub(super) fn blank<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.0
+            .iter()
+            .filter(|secret| text.contains(secret.as_str()))
+            .fold(Cow::Borrowed(text), |text, secret| Cow::Owned(text.replace(secret.as_str(), REDACTED)))
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets([redacted])")
+    }
+}
+
+/// The settings as the plugin gets them, and the secrets among them. `{ file = "…" }` and `{ env = "…" }` become what
+/// they point to; a relative path counts from `directory`. Nothing else in `own`, the host's directory, can be pointed
+/// to.
+pub(super) fn resolve(settings: &toml::Table, directory: &Path, own: &Path) -> Result<(Value, Secrets), Refusal> {
     let value = serde_json::to_value(settings).map_err(|error| refused(error.to_string()))?;
-    resolve_value(value, Places { directory, own }, "")
+    let mut secrets = Secrets::default();
+    let value = resolve_value(value, Places { directory, own }, "", &mut secrets)?;
+    Ok((value, secrets))
 }
 
 /// Where files of secrets lie, and where they do not.
@@ -34,22 +70,27 @@ impl Places<'_> {
     }
 }
 
-fn resolve_value(value: Value, places: Places<'_>, at: &str) -> Result<Value, Refusal> {
+fn resolve_value(value: Value, places: Places<'_>, at: &str, secrets: &mut Secrets) -> Result<Value, Refusal> {
     Ok(match value {
         Value::Object(fields) => match reference(&fields) {
-            Some(reference) => Value::String(fetch(&reference, places, at)?),
+            Some(reference) => {
+                let secret = fetch(&reference, places, at)?;
+                secrets.add(&secret);
+                Value::String(secret)
+            }
             None => Value::Object(
                 fields
                     .into_iter()
                     .map(|(name, value)| {
                         let at = format!("{at}/{name}");
-                        resolve_value(value, places, &at).map(|value| (name, value))
+                        resolve_value(value, places, &at, secrets).map(|value| (name, value))
                     })
                     .collect::<Result<_, _>>()?,
             ),
         },
         Value::Array(items) => {
-            let resolved = items.into_iter().enumerate().map(|(number, item)| resolve_value(item, places, &format!("{at}/{number}")));
+            let items = items.into_iter().enumerate();
+            let resolved = items.map(|(number, item)| resolve_value(item, places, &format!("{at}/{number}"), secrets));
             Value::Array(resolved.collect::<Result<_, _>>()?)
         }
         plain => plain,
@@ -108,59 +149,81 @@ fn refused(what: impl AsRef<str>) -> Refusal {
     Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")
 }
 
+/// What one pattern of a schema may take: bytes when it is compiled, and steps when it is tried.
+const PATTERN_BYTES: usize = 256 << 10;
+const PATTERN_STEPS: usize = 10_000;
+
 /// What `schema` says is wrong with `settings`, if anything.
 pub(super) fn check(schema: &Value, settings: &Value) -> Result<(), Refusal> {
     let describe =
         |what: String| Refusal::new("describe", format!("its settings schema cannot be used: {what}"), "this is for the plugin's author");
-    let validator = jsonschema::validator_for(schema).map_err(|error| describe(error.masked().to_string()))?;
+    let effort = schema::effort(schema, settings).map_err(describe)?;
+    let patterns =
+        jsonschema::PatternOptions::fancy_regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).backtrack_limit(PATTERN_STEPS);
+    let validator =
+        jsonschema::options().with_pattern_options(patterns).build(schema).map_err(|error| describe(error.masked().to_string()))?;
     // Masked: the value may be a secret.
-    let problems: Vec<String> = validator
-        .iter_errors(settings)
-        .take(5)
-        .map(|error| {
-            let at = error.instance_path().to_string();
-            format!("{}: {}", if at.is_empty() { "settings" } else { &at }, error.masked())
-        })
-        .collect();
+    let say = |error: jsonschema::ValidationError<'_>| {
+        let at = error.instance_path().to_string();
+        format!("{}: {}", if at.is_empty() { "settings" } else { &at }, error.masked())
+    };
+    let problems: Vec<String> = match effort {
+        Effort::All => validator.iter_errors(settings).take(5).map(say).collect(),
+        Effort::First => validator.validate(settings).err().map(say).into_iter().collect(),
+    };
     if problems.is_empty() { Ok(()) } else { Err(refused(problems.join("; "))) }
 }
 
 /// The settings as they may be shown: what the schema marks `writeOnly`, and what came from a file or the
-/// environment, is hidden.
-pub(super) fn redact(settings: &toml::Table, schema: &Value) -> Value {
-    redact_value(serde_json::to_value(settings).unwrap_or_default(), &[schema], schema)
+/// environment, is hidden. What was hidden is added to `secrets`.
+pub(super) fn redact(settings: &toml::Table, schema: &Value, secrets: &mut Secrets) -> Value {
+    redact_value(serde_json::to_value(settings).unwrap_or_default(), &[schema], schema, secrets)
 }
 
 /// `schemas` are those that are written for this value; `root` is where their references start.
-fn redact_value(value: Value, schemas: &[&Value], root: &Value) -> Value {
-    let Some(schemas) = applying(schemas, root) else { return Value::String(REDACTED.to_owned()) };
-    if schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true))) {
+fn redact_value(value: Value, schemas: &[&Value], root: &Value, secrets: &mut Secrets) -> Value {
+    let hidden =
+        applying(schemas, root).filter(|schemas| !schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true))));
+    let Some(schemas) = hidden else {
+        hide(&value, secrets);
         return Value::String(REDACTED.to_owned());
-    }
+    };
     match value {
         Value::Object(fields) if reference(&fields).is_some() => Value::String(REDACTED.to_owned()),
         Value::Object(fields) => {
             let redacted = fields.into_iter().map(|(name, value)| {
                 let inner: Vec<_> = schemas.iter().flat_map(|schema| for_property(schema, &name)).collect();
-                let value = redact_value(value, &inner, root);
+                let value = redact_value(value, &inner, root, secrets);
                 (name, value)
             });
             Value::Object(redacted.collect())
         }
         Value::Array(items) => {
             let inner: Vec<_> = schemas.iter().flat_map(|schema| for_items(schema)).collect();
-            Value::Array(items.into_iter().map(|item| redact_value(item, &inner, root)).collect())
+            Value::Array(items.into_iter().map(|item| redact_value(item, &inner, root, secrets)).collect())
         }
         plain => plain,
+    }
+}
+
+/// Every text in a value that is not shown. Where it only points to a secret, that one is known already.
+fn hide(value: &Value, secrets: &mut Secrets) {
+    match value {
+        Value::String(text) => secrets.add(text),
+        Value::Object(fields) if reference(fields).is_some() => {}
+        Value::Object(fields) => fields.values().for_each(|value| hide(value, secrets)),
+        Value::Array(items) => items.iter().for_each(|value| hide(value, secrets)),
+        _ => {}
     }
 }
 
 /// These schemas and all that they draw in. `None` when a reference leads out of sight: then nothing may be shown.
 fn applying<'a>(schemas: &[&'a Value], root: &'a Value) -> Option<Vec<&'a Value>> {
     let mut all: Vec<&Value> = Vec::new();
+    let mut known: HashSet<*const Value> = HashSet::new();
     let mut next = schemas.to_vec();
     while let Some(schema) = next.pop() {
-        if all.iter().any(|known| std::ptr::eq(*known, schema)) {
+        if !known.insert(schema) {
             continue;
         }
         all.push(schema);
@@ -210,8 +273,10 @@ mod tests {
         let settings = table("url = 'https://x'\nsecrets = [{ file = 'key' }]\nplain = 'y'");
         let schema = json!({"properties": {"plain": {"writeOnly": true}}});
         let resolve = |settings: &toml::Table| resolve(settings, directory.path(), Path::new(""));
-        assert_eq!(resolve(&settings).unwrap()["secrets"], json!(["whsec_abc"]));
-        assert_eq!(redact(&settings, &schema), json!({"url": "https://x", "secrets": [REDACTED], "plain": REDACTED}));
+        let (resolved, mut secrets) = resolve(&settings).unwrap();
+        assert_eq!(resolved["secrets"], json!(["whsec_abc"]));
+        assert_eq!(redact(&settings, &schema, &mut secrets), json!({"url": "https://x", "secrets": [REDACTED], "plain": REDACTED}));
+        assert_eq!(secrets.blank("not whsec_abc but https://x"), format!("not {REDACTED} but https://x"));
         let missing = resolve(&table("key = { file = 'none' }")).unwrap_err();
         assert!(missing.what.starts_with("/key: "), "{missing}");
         assert!(resolve(&table("key = { env = 'CIBA_HOST_NO_SUCH_VARIABLE' }")).is_err());
@@ -237,7 +302,7 @@ mod tests {
         let settings = table("key = 'hush'\nplain = 'seen'\n[auth]\ntoken = 'hush'\n[[keys]]\nkey = 'hush'");
         let secret = json!({"type": "string", "writeOnly": true});
         let hidden = |schema: Value| {
-            let shown = redact(&settings, &schema).to_string();
+            let shown = redact(&settings, &schema, &mut Secrets::default()).to_string();
             (shown.matches("hush").count(), shown.contains("seen"))
         };
         let auth = json!({"properties": {"token": secret}});
@@ -279,6 +344,17 @@ mod tests {
             let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || check(&deep, &settings).is_err());
             assert!(thread.unwrap().join().unwrap());
         }
+    }
+
+    #[test]
+    fn a_secret_is_blanked_line_by_line_and_the_longest_first() {
+        let mut secrets = Secrets::default();
+        for secret in ["hush", "hush-hush-hush", "-----BEGIN\nbGluZQ==\nab\n", ""] {
+            secrets.add(secret);
+        }
+        assert_eq!(secrets.blank("/key: `hush-hush-hush` is no key"), "/key: `[redacted]` is no key");
+        assert_eq!(secrets.blank("line bGluZQ== of hush, ab"), "line [redacted] of [redacted], ab");
+        assert_eq!(format!("{secrets:?}"), "Secrets([redacted])");
     }
 
     #[test]

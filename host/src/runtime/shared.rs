@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
-use super::limits::LOG_LINE_BYTES;
+use super::limits::{CallLimits, LOG_LINE_BYTES};
 use super::version::CallFailure;
 use crate::clock::Clock;
 use crate::protocol::plugin::{Permissions, PluginName};
@@ -61,6 +62,8 @@ pub struct Shared {
     pub(super) name: PluginName,
     clock: Clock,
     permissions: RwLock<Arc<Permissions>>,
+    /// Places for HTTP requests of all its calls.
+    pub(super) http_places: Arc<Semaphore>,
     lines: Mutex<VecDeque<LogLine>>,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -71,11 +74,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(name: PluginName, clock: Clock, permissions: Permissions) -> Self {
+    pub(super) fn new(name: PluginName, clock: Clock, permissions: Permissions, limits: &CallLimits) -> Self {
         Self {
             name,
             clock,
             permissions: RwLock::new(Arc::new(permissions)),
+            http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
             lines: Mutex::default(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -86,8 +90,8 @@ impl Shared {
     }
 
     /// The same plugin during a trial, in which it may do nothing whatever it was allowed.
-    pub(super) fn on_trial(&self) -> Self {
-        Self::new(self.name.clone(), self.clock.clone(), Permissions::default())
+    pub(super) fn on_trial(&self, limits: &CallLimits) -> Self {
+        Self::new(self.name.clone(), self.clock.clone(), Permissions::default(), limits)
     }
 
     /// Keeps the lines of a trial, which the host's log has already.

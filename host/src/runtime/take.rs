@@ -36,27 +36,54 @@ impl Runtime {
                 continue;
             }
             let runtime = Arc::clone(self);
-            loading.spawn(async move { runtime.restore_one(active).await });
+            loading.spawn(async move {
+                let loaded = runtime.load_again(&active).await;
+                (active, loaded)
+            });
         }
-        while loading.join_next().await.is_some() {}
+        let mut loaded = loading.join_all().await;
+        // Who served a channel first keeps it: what a plugin says of itself may be another thing after every start.
+        loaded.sort_by(|(one, _), (other, _)| (one.since, &one.name).cmp(&(other.since, &other.name)));
+        let _turn = self.publishing.lock().await;
+        for (ActivePlugin { name, since, .. }, loaded) in loaded {
+            let conflict = |version: Arc<Version>| match self.catalog().channel_conflict(&version) {
+                Some(refusal) => Err(refusal),
+                None => Ok(version),
+            };
+            match loaded.map(|loaded| loaded.and_then(conflict)) {
+                Some(Ok(version)) => self.serve(version, since, "serving again after a restart", None),
+                Some(Err(refusal)) => {
+                    tracing::error!("plugin {name}: what served before no longer does {refusal}");
+                    self.publish(&name, |plugin| plugin.status = Status::Refused(Box::new(refusal)));
+                }
+                None => {}
+            }
+        }
         Ok(())
     }
 
-    async fn restore_one(&self, active: ActivePlugin) {
-        let name = active.name.clone();
+    /// Loads what served before. `None` where there is nothing to load, which was said.
+    async fn load_again(&self, active: &ActivePlugin) -> Option<Result<Arc<Version>, Refusal>> {
+        let name = &active.name;
         let bytes = match self.store.artefact(&active.artefact).await {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return tracing::error!("plugin {name}: the store has no artefact {}", active.artefact.short()),
-            Err(error) => return tracing::error!("plugin {name}: {error}"),
-        };
-        let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: active.file };
-        match self.load(&candidate, self.shared_of(&name)).await {
-            Ok(Loaded::Version(version)) => self.serve(version, active.since, "serving again after a restart", None),
-            Ok(_) => tracing::error!("plugin {name}: what served before is not a plugin"),
-            Err(refusal) => {
-                tracing::error!("plugin {name}: what served before no longer does {refusal}");
-                self.publish(&name, |plugin| plugin.status = Status::Refused(Box::new(refusal)));
+            Ok(None) => {
+                tracing::error!("plugin {name}: the store has no artefact {}", active.artefact.short());
+                return None;
             }
+            Err(error) => {
+                tracing::error!("plugin {name}: {error}");
+                return None;
+            }
+        };
+        let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: active.file.clone() };
+        match self.load(&candidate, self.shared_of(name)).await {
+            Ok(Loaded::Version(version)) => Some(Ok(version)),
+            Ok(_) => {
+                tracing::error!("plugin {name}: what served before is not a plugin");
+                None
+            }
+            Err(refusal) => Some(Err(refusal)),
         }
     }
 
@@ -68,6 +95,7 @@ impl Runtime {
             plugin.status = Status::Serving;
             plugin.events.push(event);
         });
+        self.serving_changed();
     }
 
     /// Tries a candidate and publishes what became of it.

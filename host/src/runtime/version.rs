@@ -11,11 +11,13 @@ use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi_http::WasiBody;
 
+use super::call_log::CallLog;
 use super::contract::exports::ciba::interception as exported;
 use super::engine::TICK;
 use super::guest::{Guest, InboxMessage, TransactionHandle};
 use super::http::Outgoing;
 use super::limits::{CallLimits, HOST_CALL_BYTES, REFERENCE_BYTES, WORDS_BYTES};
+use super::settings::Secrets;
 use super::shared::{LogLevel, Shared};
 use super::transaction::TransactionView;
 use crate::outbound::Client;
@@ -62,6 +64,8 @@ pub struct Version {
     /// What all versions of the plugin share.
     pub shared: Arc<Shared>,
     pub(super) callable: Callable,
+    /// Its settings as they may be shown.
+    pub(super) shown_settings: serde_json::Value,
     pub(super) calls_at_once: Arc<Semaphore>,
     pub(super) in_flight: AtomicUsize,
 }
@@ -72,6 +76,10 @@ pub(super) struct Callable {
     pub(super) notify: Option<exported::notify::GuestIndices>,
     pub(super) withdraw: Option<exported::withdraw::GuestIndices>,
     pub(super) settings: Arc<serde_json::Value>,
+    /// What among the settings no word of it may repeat.
+    pub(super) secrets: Arc<Secrets>,
+    /// Places of the pool that one instance takes.
+    pub(super) places: u32,
     pub(super) limits: CallLimits,
     pub(super) client: Client<WasiBody>,
 }
@@ -82,6 +90,12 @@ impl Version {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// Counts a call until it is dropped, which it is however the call ends.
+    pub(super) fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.in_flight)
+    }
+
     /// What it asks for and may not have.
     pub fn missing_permissions(&self) -> Permissions {
         self.shared.permissions().missing(&self.description.needs.union(&self.file.asks))
@@ -89,7 +103,7 @@ impl Version {
 
     /// Its settings as they may be shown.
     pub fn redacted_settings(&self) -> serde_json::Value {
-        super::settings::redact(&self.file.settings, &self.description.schema)
+        self.shown_settings.clone()
     }
 
     /// The interfaces it imports and those it exports, by name.
@@ -112,6 +126,15 @@ impl Version {
     /// Whether it can take notifications back.
     pub fn can_withdraw(&self) -> bool {
         self.callable.withdraw.is_some()
+    }
+}
+
+/// A call that has not ended.
+pub(super) struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -191,8 +214,9 @@ pub struct Report<T> {
 impl Callable {
     /// A store with every limit set, before anything of the guest runs in it.
     pub(super) fn store(&self, shared: &Arc<Shared>) -> Store<Guest> {
-        let outgoing = Outgoing::new(Arc::clone(shared), self.client.clone(), &self.limits);
-        let guest = Guest::new(Arc::clone(shared), Arc::clone(&self.settings), outgoing, &self.limits);
+        let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits));
+        let outgoing = Outgoing::new(Arc::clone(&log), self.client.clone(), &self.limits);
+        let guest = Guest::new(log, Arc::clone(&self.settings), outgoing, &self.limits);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.budget);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
@@ -232,7 +256,7 @@ impl Callable {
         let guest = store.into_data();
         guest.flush_output();
         if let Err(failure) = &result {
-            shared.log(LogLevel::Error, &format!("call failed {failure}"));
+            guest.log.say(LogLevel::Error, &format!("call failed {failure}"));
         }
         shared.count_call(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), result.is_err());
         Report { inbox: if result.is_ok() { guest.inbox } else { None }, result, took }
@@ -253,7 +277,7 @@ impl Callable {
                 let Some(indices) = &self.notify else { return Ok(Err(CallFailure::NoHook("notify"))) };
                 let guest = indices.load(&mut *store, instance)?;
                 match guest.call_notify(&mut *store, lent).await? {
-                    Ok(outcome) => match bounded(outcome) {
+                    Ok(outcome) => match self.bounded(outcome) {
                         Ok(outcome) => Ok(Answered::Notify(outcome)),
                         Err(failure) => return Ok(Err(failure)),
                     },
@@ -275,11 +299,30 @@ impl Callable {
         Ok(answered.map_err(|error| {
             use super::contract::ciba::interception::refusals::ScriptError;
             match error {
-                ScriptError::Settings(why) => CallFailure::Settings(cut(why)),
-                ScriptError::Temporary(why) => CallFailure::Temporary(cut(why)),
-                ScriptError::Other(why) => CallFailure::Script(cut(why)),
+                ScriptError::Settings(why) => CallFailure::Settings(self.words(&why)),
+                ScriptError::Temporary(why) => CallFailure::Temporary(self.words(&why)),
+                ScriptError::Other(why) => CallFailure::Script(self.words(&why)),
             }
         }))
+    }
+
+    /// The same outcome, if it is worth keeping. Explanations are cut, references are not: a part of one is of no use.
+    fn bounded(&self, outcome: Outcome) -> Result<Outcome, CallFailure> {
+        Ok(match outcome {
+            Outcome::Accepted(reference) if reference.len() > REFERENCE_BYTES => {
+                let what = format!("accepted with a reference of {} bytes; at most {REFERENCE_BYTES} are kept", reference.len());
+                return Err(CallFailure::Size(what));
+            }
+            Outcome::CredentialRejected(why) => Outcome::CredentialRejected(self.words(&why)),
+            Outcome::PayloadRejected(why) => Outcome::PayloadRejected(self.words(&why)),
+            Outcome::Other(what) => Outcome::Other(self.words(&what)),
+            outcome => outcome,
+        })
+    }
+
+    /// A guest's explanation, as it is handed on.
+    fn words(&self, why: &str) -> String {
+        cut(self.secrets.blank(why).into_owned())
     }
 
     /// Which limit it was, or what the trap says.
@@ -323,20 +366,6 @@ impl Outcome {
     }
 }
 
-/// The same outcome, if it is worth keeping. Explanations are cut, references are not: a part of one is of no use.
-fn bounded(outcome: Outcome) -> Result<Outcome, CallFailure> {
-    Ok(match outcome {
-        Outcome::Accepted(reference) if reference.len() > REFERENCE_BYTES => {
-            let what = format!("accepted with a reference of {} bytes; at most {REFERENCE_BYTES} are kept", reference.len());
-            return Err(CallFailure::Size(what));
-        }
-        Outcome::CredentialRejected(why) => Outcome::CredentialRejected(cut(why)),
-        Outcome::PayloadRejected(why) => Outcome::PayloadRejected(cut(why)),
-        Outcome::Other(what) => Outcome::Other(cut(what)),
-        outcome => outcome,
-    })
-}
-
 fn cut(mut text: String) -> String {
     if text.len() > WORDS_BYTES {
         text.truncate(text.floor_char_boundary(WORDS_BYTES));
@@ -350,11 +379,11 @@ impl Guest {
     pub(super) fn flush_output(&self) {
         let printed = self.printed.lines();
         for line in printed.iter().take(PRINTED_LINES) {
-            self.shared.log(LogLevel::Info, line);
+            self.log.say(LogLevel::Info, line);
         }
-        let dropped = self.log_lines_dropped as usize + printed.len().saturating_sub(PRINTED_LINES);
+        let dropped = self.log.dropped() + printed.len().saturating_sub(PRINTED_LINES);
         if dropped > 0 {
-            self.shared.log(LogLevel::Warn, &format!("[log-limit] {dropped} more lines were not kept"));
+            self.log.say(LogLevel::Warn, &format!("[log-limit] {dropped} more lines were not kept"));
         }
     }
 }

@@ -124,10 +124,24 @@ pub struct NotifyResult {
     pub shown: Option<Shown>,
     /// Addresses that no longer exist.
     pub gone: Vec<DeviceId>,
-    /// Try again at this time; `None` ends the job.
-    pub again_at: Option<Timestamp>,
+    /// What becomes of the job.
+    pub next: Next,
     /// Take the notifications back when the request ends: a plugin that was called can.
     pub withdraw: bool,
+}
+
+/// What becomes of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    /// It has ended.
+    #[default]
+    End,
+    /// It goes on: this is only what has happened so far.
+    GoOn,
+    /// It is tried again at this time, or earlier when what it waits for may be there.
+    Wait(Timestamp),
+    /// It is tried again at this time and not before: whoever is asked said so.
+    NotBefore(Timestamp),
 }
 
 /// How a request appears on the device page.
@@ -150,8 +164,10 @@ pub struct Card {
     pub note: Option<String>,
     /// Whether the person sees it: a plugin announced it, or they checked.
     pub shown: bool,
-    /// The name of the device on which it was decided.
+    /// The name of the device on which it was decided, or of what stood in for one.
     pub decided_on: Option<String>,
+    /// That device; `None` when no device of the person's decided.
+    pub decided_by: Option<DeviceId>,
     /// Whether the person said afterwards that it was not them.
     pub reported: bool,
 }
@@ -204,15 +220,19 @@ pub struct AuditEntry {
 
 /// Everything that is remembered. Each verb is one transaction.
 pub trait Store: Send + Sync {
-    /// Whether the database answers.
+    /// Whether the database takes writes in a time that clients would wait.
     fn ping(&self) -> Answer<'_, ()>;
 
     /// The client with this identifier.
     fn client(&self, id: &ClientId) -> Answer<'_, Option<Client>>;
     /// All clients, by identifier.
     fn clients(&self) -> Answer<'_, Vec<Client>>;
+    /// Adds a client.
+    fn add_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()>;
     /// Adds or replaces a client.
     fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes the clients that came with the demo.
+    fn remove_demo_clients(&self, audit: AuditEntry) -> Answer<'_, ()>;
     /// Removes a client; `false` when there was none.
     fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool>;
 
@@ -224,7 +244,7 @@ pub trait Store: Send + Sync {
     fn users(&self) -> Answer<'_, Vec<User>>;
     /// Adds a user.
     fn add_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()>;
-    /// Removes a user with their devices; `false` when there was none.
+    /// Removes a user with their devices, and takes back what was approved for them; `false` when there was none.
     fn remove_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool>;
 
     /// A user's devices, oldest first.
@@ -275,13 +295,14 @@ pub trait Store: Send + Sync {
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
     /// Makes every notification that was postponed due now: what it waited for may be there.
     fn hasten_notifications(&self, now: Timestamp);
-    /// Ends or postpones a notify job, with everything it brought about.
+    /// Ends or postpones a notify job, or goes on with it, with everything it brought about.
     fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()>;
-    /// Ends a job (`None`) or postpones it.
-    fn finish_job(&self, job: &Job, again_at: Option<Timestamp>) -> Answer<'_, ()>;
-    /// Gives a reserved job back untouched, as a shutdown does.
-    fn release(&self, job: &Job);
-    /// Deletes what no one can ask for any more; answers how many requests.
+    /// Ends or postpones a job.
+    fn finish_job(&self, job: &Job, next: Next) -> Answer<'_, ()>;
+    /// Gives a reserved job back: it is as it was, and due at this time.
+    fn release(&self, job: &Job, at: Timestamp);
+    /// Deletes some of what no one can ask for any more, so little that nobody waits for it; answers how many rows.
+    /// Once that is none, there is no more.
     fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64>;
 
     /// The bytes of an artefact.
@@ -322,8 +343,10 @@ pub struct DecisionBy {
     pub user: UserId,
     /// What they say.
     pub decision: Decision,
-    /// On which device, as the person calls it.
-    pub device: String,
+    /// On which of their devices; `None` for an operator.
+    pub device: Option<DeviceId>,
+    /// What the person calls it.
+    pub device_name: String,
     /// Written with the decision where an operator stands in for the person.
     pub audit: Option<AuditEntry>,
 }

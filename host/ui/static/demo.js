@@ -152,7 +152,8 @@ if (navigator.clipboard) {
   }
 }
 tellTimes(document);
-if (!fixture) {
+if (fixture) document.addEventListener("submit", (event) => event.preventDefault());
+else {
   learn(Number(document.body.dataset.now), performance.now());
   shop.querySelector("[data-pay]").addEventListener("click", pay);
   for (const button of shop.querySelectorAll("[data-again]")) button.addEventListener("click", again);

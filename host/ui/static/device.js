@@ -73,13 +73,18 @@ function onClick(event, cards) {
 async function onCheck(event, cards) {
   event.preventDefault();
   const button = event.target.querySelector("button");
+  const failed = event.target.querySelector("[data-failed]");
   button.setAttribute("aria-busy", "true");
+  failed.hidden = true;
   try {
     // A form with nothing in it, as the button sends it without this script.
     await cards.refresh({ path: "/device/check", method: "POST", body: new URLSearchParams() });
     if (!cards.pending().length) cards.announce(document.querySelector(".when-heard h2").textContent);
   } catch {
-    cards.announce(lineWords("offline"));
+    // Without a connection the page says so already.
+    const offline = document.body.dataset.connection === "offline";
+    failed.hidden = offline;
+    cards.announce(offline ? lineWords("offline") : failed.textContent);
   }
   button.removeAttribute("aria-busy");
 }

@@ -27,7 +27,7 @@ async function look(token) {
   try {
     const body = new URLSearchParams({ token });
     const answer = await fetch("/device/enrol/look", { method: "POST", body, headers: { "x-requested-with": "fetch" } });
-    if (answer.ok) ask(token, (await answer.json()).user_name);
+    if (answer.ok) ask(token, await answer.json());
     else section.dataset.link = [400, 404, 410].includes(answer.status) ? "used" : "unreachable";
   } catch {
     section.dataset.link = "unreachable";
@@ -35,10 +35,10 @@ async function look(token) {
   section.querySelector(`[data-when="${section.dataset.link}"] [tabindex="-1"]`)?.focus();
 }
 
-function ask(token, userName) {
+function ask(token, { user_id: userId, user_name: userName }) {
   const form = section.querySelector("form[data-when='ready']");
   const known = document.getElementById("requests")?.dataset.user;
-  if (known === userName) {
+  if (known === userId) {
     section.dataset.link = "already";
     return;
   }
@@ -51,10 +51,18 @@ function ask(token, userName) {
 /** A link to one request: for a phone that is connected already. */
 function offer(token) {
   const open = document.getElementById("open");
-  if (!open) return;
+  if (!open) return isForAnother();
   putToken(open.querySelector("form"), token);
   only(open);
   open.querySelector("h1").focus();
+}
+
+/** On a phone that nobody is connected with, a link to a request is not lost without a word. */
+function isForAnother() {
+  if (!section) return;
+  only(section);
+  section.dataset.link = "of-request";
+  section.querySelector("[data-when='of-request'] h1").focus();
 }
 
 function putToken(form, token) {

@@ -1,21 +1,20 @@
 //! The demo world: client `demo`, user `alice`, sample plugins, and links to everything.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
-use serde_json::Value;
 
 use crate::cli::data::DataDirectory;
 use crate::config::Config;
 use crate::flow::Flow;
 use crate::flow::operator::{Command, Operator};
-use crate::http::views::Secret;
-use crate::http::{Demo, DemoLinks, Sessions};
+use crate::http::views::shell;
+use crate::http::{App, Demo, DemoLinks};
 use crate::outbound::Door;
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::identifier::{Bearer, Digest};
@@ -25,7 +24,6 @@ use crate::store::AuditEntry;
 /// The demo client's credential. It exists in this mode only.
 const CLIENT: &str = "demo";
 const SECRET: &str = "demo-secret";
-const USER: &str = "alice";
 /// The plugin that the demo begins with, and its file among the samples.
 const PLUGIN: &str = "inbox";
 const FIRST_SAMPLE: &str = "inbox-1.wasm";
@@ -49,6 +47,24 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The address of `--phone` goes into a QR code: it must be one that a phone can open.
+pub(super) fn check_phone(address: SocketAddr) -> anyhow::Result<()> {
+    if address.ip().is_unspecified() {
+        let mine = own_address().map_or_else(|| "192.168.1.20".to_owned(), |ip| ip.to_string());
+        let example = format!("{mine}:{}", address.port());
+        bail!("--phone {address} names no address that a phone could open.\n  do: name this machine's own, for example --phone {example}");
+    }
+    Ok(())
+}
+
+/// This machine's address on the network that leads out. Nothing is sent to find it.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
 /// What a demo does without being asked: its first plugin may put messages on the device page.
 pub(super) fn configure(config: &mut Config) {
     if let Ok(name) = PluginName::parse(PLUGIN) {
@@ -65,11 +81,12 @@ pub(super) struct World<'a> {
     pub(super) samples: Option<&'a Path>,
     pub(super) public: SocketAddr,
     pub(super) admin: SocketAddr,
+    pub(super) plugins: Option<SocketAddr>,
 }
 
 impl World<'_> {
     /// Makes what is not there yet.
-    pub(super) async fn make(&self, flow: &Arc<Flow>, operator: &Operator, sessions: &Sessions, door: &Door) -> anyhow::Result<Arc<Demo>> {
+    pub(super) async fn make(&self, flow: &Arc<Flow>, operator: &Operator, door: &Door) -> anyhow::Result<Arc<Demo>> {
         self.copy_samples(flow.runtime.folder())?;
         let audit = |what: &str, about: &str| AuditEntry {
             at: flow.clock.now(),
@@ -84,13 +101,22 @@ impl World<'_> {
             secret: Digest::of(SECRET.as_bytes()),
             delivery: DeliveryMode::Poll,
             long_poll: false,
+            demo: true,
         };
-        flow.store.put_client(client, audit("client add", CLIENT)).await?;
         let shop_secret = Bearer::from_random(flow.random.bytes());
-        flow.store.put_client(Demo::shop(shop_secret.digest()), audit("client add", "the demo's shop")).await?;
-        if flow.store.user_by_hint(USER).await?.is_none() {
+        for client in [client, Demo::shop(shop_secret.digest())] {
+            if flow.store.client(&client.id).await?.is_some_and(|registered| !registered.demo) {
+                bail!(
+                    "the demo needs a client called {}, and there is one that is yours.\n  do: choose another directory with --data",
+                    client.id
+                );
+            }
+            let entry = audit("client add", client.id.as_str());
+            flow.store.put_client(client, entry).await?;
+        }
+        if flow.store.user_by_hint(Demo::USER).await?.is_none() {
             let alice = Command::UserAdd {
-                username: USER.to_owned(),
+                username: Demo::USER.to_owned(),
                 name: Some("Alice".to_owned()),
                 email: Some("alice@example.com".to_owned()),
                 phone: Some("+1 555 010 0100".to_owned()),
@@ -98,13 +124,10 @@ impl World<'_> {
             };
             operator.execute(alice).await?;
         }
-        let enrolment: Value = operator.execute(Command::UserEnrol { username: USER.to_owned() }).await?;
-        let phone = enrolment["link"].as_str().context("no enrolment link")?.to_owned();
-        let console = sessions.invite(flow.random, flow.clock.now());
         let links = DemoLinks {
             public: self.public,
-            phone: Secret(phone),
-            console: Secret(format!("http://{}/#login={}", self.admin, console.reveal())),
+            admin: self.admin,
+            plugins_origin: self.plugins,
             samples: self.directory.samples().display().to_string(),
             plugins: flow.runtime.folder().display().to_string(),
         };
@@ -141,19 +164,43 @@ fn beside_program() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// Where everything is.
-pub(super) fn say(demo: &Demo, on_network: bool) {
+/// Where everything is, with links that work once.
+pub(super) async fn say(demo: &Demo, app: &App, on_network: bool) -> anyhow::Result<()> {
     let links = demo.links();
+    let phone = DemoLinks::phone(&app.operator).await?;
     println!("demo     http://{}/demo", links.public);
-    println!("phone    {}", links.phone);
-    println!("console  {}", links.console);
+    println!("phone    {phone}");
+    println!("console  {}", links.console(&app.sessions, &app.flow));
+    if let Some(origin) = links.plugins_origin {
+        println!("inbound  http://{origin}");
+    }
     println!("plugins  {}", links.plugins);
-    println!("try      cp {}/inbox-2.wasm {}/inbox.wasm", links.samples, links.plugins);
+    let (sample, file) = (format!("{}/inbox-2.wasm", links.samples), format!("{}/inbox.wasm", links.plugins));
+    println!("try      cp {} {}", shell::word(&sample), shell::word(&file));
     if on_network {
-        if let Ok(code) = QrCode::new(&links.phone.0) {
+        if let Ok(code) = QrCode::new(&phone.0) {
             println!("{}", code.render::<Dense1x2>().quiet_zone(true).build());
         }
         println!("Not encrypted. Demo only.");
     }
     println!("ready");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_is_given_an_address_that_it_can_open() {
+        for (address, good) in [("192.168.1.20:8090", true), ("[fd00::2]:8090", true), ("0.0.0.0:8090", false), ("[::]:8090", false)] {
+            let checked = check_phone(address.parse().unwrap());
+            assert_eq!(checked.is_ok(), good, "{address}");
+            if let Err(error) = checked {
+                let words = error.to_string();
+                let (_, example) = words.split_once("for example --phone ").unwrap();
+                assert!(check_phone(example.parse().unwrap()).is_ok(), "{words}");
+            }
+        }
+    }
 }

@@ -7,19 +7,22 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context as _;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::App;
-use super::answer;
-use super::console::{plugin_state, sentence, short};
+use super::console::{Sessions, plugin_state, sentence, short};
 use super::views::demo::{Page, PluginStatus, Status};
 use super::views::text::Locale;
 use super::views::{Script, Secret, states as fixtures};
+use super::{answer, guard};
+use crate::flow::Flow;
+use crate::flow::operator::{Command, Operator};
 use crate::outbound::{Client, Door};
 use crate::protocol::client::{Client as Registered, ClientKind, DeliveryMode};
 use crate::protocol::identifier::{Bearer, Digest};
@@ -43,14 +46,31 @@ pub struct Demo {
 pub struct DemoLinks {
     /// The public listener.
     pub public: SocketAddr,
-    /// A one-time link that adds a phone for Alice.
-    pub phone: Secret,
-    /// A one-time link to the console.
-    pub console: Secret,
+    /// Console and admin API.
+    pub admin: SocketAddr,
+    /// The plugins' own origin.
+    pub plugins_origin: Option<SocketAddr>,
     /// Where the sample plugins are.
     pub samples: String,
     /// The plugin folder.
     pub plugins: String,
+}
+
+impl DemoLinks {
+    /// A fresh one-time link that adds a phone for Alice.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn phone(operator: &Operator) -> anyhow::Result<Secret> {
+        let enrolment = operator.execute(Command::UserEnrol { username: Demo::USER.to_owned() }).await?;
+        Ok(Secret(enrolment["link"].as_str().context("no enrolment link")?.to_owned()))
+    }
+
+    /// A fresh one-time link to the console.
+    pub fn console(&self, sessions: &Sessions, flow: &Flow) -> Secret {
+        let token = sessions.invite(flow.random, flow.clock.now());
+        Secret(format!("http://{}/#login={}", self.admin, token.reveal()))
+    }
 }
 
 /// The shop's `client_id`. It holds its polls, so that the page answers at once; `demo` is the same without.
@@ -59,6 +79,9 @@ const SHOP: &str = "fern";
 const SHOP_NAME: &str = "Fern & Co";
 
 impl Demo {
+    /// Who pays.
+    pub const USER: &str = "alice";
+
     /// A demo world around this door, with `secret` as the shop's.
     pub fn new(door: &Door, secret: Bearer, links: DemoLinks) -> Self {
         Self { http: door.client(), secret, purchases: Mutex::default(), traffic: Traffic::default(), links }
@@ -73,6 +96,7 @@ impl Demo {
             secret,
             delivery: DeliveryMode::Poll,
             long_poll: true,
+            demo: true,
         }
     }
 
@@ -95,14 +119,33 @@ pub(super) async fn page(State(app): State<App>) -> Response {
         not_encrypted: false,
         mishap: None,
         user_name: "Alice".to_owned(),
-        phone_link: demo.links.phone.clone(),
-        console_link: demo.links.console.clone(),
         samples_folder: demo.links.samples.clone(),
         plugins_folder: demo.links.plugins.clone(),
         status: status_of(&app, demo).await,
         shown: None,
     };
-    Html(page.render()).into_response()
+    // The two buttons open pages of other listeners.
+    let phone = app.flow.links.device_page();
+    let phone = phone.strip_suffix("/device").unwrap_or(phone);
+    let policy = guard::content_security_policy(&format!("{phone} http://{}", demo.links.admin));
+    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page.render())).into_response()
+}
+
+/// `POST /demo/phone`: to a link that adds a phone. Each press makes its own, because a link works once.
+pub(super) async fn phone(State(app): State<App>) -> Response {
+    match DemoLinks::phone(&app.operator).await {
+        Ok(link) => Redirect::to(&link.0).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the demo has no link to the phone");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// `POST /demo/console`: to a link that signs in.
+pub(super) async fn console(State(app): State<App>) -> Response {
+    let Some(demo) = &app.demo else { return answer::not_found().await };
+    Redirect::to(&demo.links.console(&app.sessions, &app.flow).0).into_response()
 }
 
 #[derive(Deserialize)]

@@ -18,10 +18,13 @@ use super::super::views::demo::{Claim, Notified, Run, RunState, Started, Step};
 use super::{Demo, SHOP};
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::discovery::path;
-use crate::protocol::identifier::{TransactionId, UnverifiedAuthReqId};
+use crate::protocol::identifier::{TransactionId, UnverifiedAuthReqId, UserId};
 use crate::protocol::transaction::State;
+use crate::protocol::user::CHANNEL_INBOX;
 use crate::store::StoreError;
 
+/// Before asking again a provider that could not answer, or wants to be asked less often.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Purchases remembered; older ones are nobody's any more.
 const PURCHASES: usize = 200;
 
@@ -43,7 +46,7 @@ type Refusal = (StatusCode, Value);
 
 /// Asks the provider, and goes on polling in the background.
 pub(super) async fn start(app: &App, demo: &Arc<Demo>, binding_message: String) -> Result<Started, Refusal> {
-    let form = [("scope", "openid"), ("login_hint", "alice"), ("binding_message", binding_message.as_str())];
+    let form = [("scope", "openid"), ("login_hint", Demo::USER), ("binding_message", binding_message.as_str())];
     let (status, answer) = ask(demo, path::BACKCHANNEL_AUTHENTICATION, &form).await.map_err(away)?;
     let curl = curl(&app.flow.issuer, path::BACKCHANNEL_AUTHENTICATION, &form);
     let (Some(auth_req_id), Some(expires_in)) = (answer["auth_req_id"].as_str(), answer["expires_in"].as_u64()) else {
@@ -76,9 +79,10 @@ async fn poll(app: App, demo: Arc<Demo>, purchase: Arc<Purchase>, auth_req_id: S
     // The shop's own is of no use to anybody else.
     let by_hand = [("grant_type", GRANT_TYPE_CIBA), ("auth_req_id", "YOURS")];
     loop {
+        let next;
         match ask(&demo, path::TOKEN, &form).await {
             Ok((_, answer)) => {
-                let pending = matches!(answer["error"].as_str(), Some("authorization_pending" | "slow_down" | "temporarily_unavailable"));
+                next = pause_after(&answer);
                 let step = Step {
                     title: "The shop asks for the tokens".to_owned(),
                     curl: Secret(curl(&app.flow.issuer, path::TOKEN, &by_hand)),
@@ -88,13 +92,24 @@ async fn poll(app: App, demo: Arc<Demo>, purchase: Arc<Purchase>, auth_req_id: S
                 heard.steps.truncate(1);
                 heard.steps.push(step);
                 heard.id_token = answer["id_token"].as_str().map(str::to_owned);
-                if !pending {
-                    return;
-                }
             }
-            Err(error) => tracing::warn!(error, "the demo shop's poll was not answered"),
+            Err(error) => {
+                tracing::warn!(error, "the demo shop's poll was not answered");
+                next = Some(PAUSE);
+            }
         }
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        let Some(pause) = next else { return };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// How long to wait before asking again; `None` once there is nothing more to ask.
+fn pause_after(answer: &Value) -> Option<Duration> {
+    match answer["error"].as_str() {
+        // It was held for as long as the provider holds a poll: it may be asked again at once.
+        Some("authorization_pending") => Some(Duration::ZERO),
+        Some("slow_down" | "temporarily_unavailable") => Some(PAUSE),
+        _ => None,
     }
 }
 
@@ -140,15 +155,25 @@ pub(super) async fn look(app: &App, purchase: &Purchase) -> Result<Run, StoreErr
 }
 
 /// Why nobody was told, if the reason is known.
-async fn why_not(app: &App, user: Option<&crate::protocol::identifier::UserId>) -> Result<Option<String>, StoreError> {
-    if !app.flow.runtime.catalog().has_notifier() {
-        return Ok(Some("Alice was not notified: no notify plugin is serving".to_owned()));
-    }
-    let connected = match user {
-        Some(user) => !app.flow.store.devices(user).await?.is_empty(),
-        None => false,
+async fn why_not(app: &App, user: Option<&UserId>) -> Result<Option<String>, StoreError> {
+    let devices = match user {
+        Some(user) => app.flow.store.devices(user).await?,
+        None => vec![],
     };
-    Ok((!connected).then(|| "Alice was not notified: no phone of hers is connected".to_owned()))
+    let channels: Vec<&str> = devices.iter().map(|device| device.channel.as_str()).collect();
+    let catalog = app.flow.runtime.catalog();
+    Ok(untold(&channels, |channel| catalog.notifier(channel).is_some()).map(str::to_owned))
+}
+
+/// The same, for somebody with devices on these channels. A plugin that serves other channels is of no use to her.
+fn untold(hers: &[&str], serves: impl Fn(&str) -> bool) -> Option<&'static str> {
+    if hers.iter().any(|channel| serves(channel)) {
+        None
+    } else if hers.is_empty() && serves(CHANNEL_INBOX) {
+        Some("Alice was not notified: no phone of hers is connected")
+    } else {
+        Some("Alice was not notified: no notify plugin is serving")
+    }
 }
 
 /// One request to the provider, as any client would send it.
@@ -186,4 +211,38 @@ fn pretty(answer: &Value) -> String {
 fn claims(id_token: &str) -> Option<Value> {
     let payload = id_token.split('.').nth(1)?;
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_for_other_channels_is_none_for_her() {
+        let (no_plugin, no_phone) = (Some("no notify plugin is serving"), Some("no phone of hers is connected"));
+        for (hers, serving, why) in [
+            (&["inbox"][..], &["inbox"][..], None),
+            (&["inbox"], &["webhook"], no_plugin),
+            (&["inbox", "webhook"], &["webhook"], None),
+            (&["inbox"], &[], no_plugin),
+            (&[], &["inbox"], no_phone),
+            (&[], &["webhook"], no_plugin),
+        ] {
+            let said = untold(hers, |channel| serving.contains(&channel));
+            assert_eq!(said.map(|said| said.rsplit_once(": ").unwrap().1), why, "{hers:?} {serving:?}");
+        }
+    }
+
+    #[test]
+    fn a_poll_that_was_held_is_followed_by_the_next_at_once() {
+        for (answer, pause) in [
+            (json!({ "error": "authorization_pending" }), Some(Duration::ZERO)),
+            (json!({ "error": "slow_down" }), Some(PAUSE)),
+            (json!({ "error": "temporarily_unavailable" }), Some(PAUSE)),
+            (json!({ "error": "access_denied" }), None),
+            (json!({ "id_token": "…" }), None),
+        ] {
+            assert_eq!(pause_after(&answer), pause, "{answer}");
+        }
+    }
 }

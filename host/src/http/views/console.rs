@@ -7,7 +7,7 @@ use serde::Serialize;
 
 pub use plugin::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Swap, SwapKind};
 
-use super::{Script, html, moment::Moment};
+use super::{Script, html, moment::Moment, shell};
 
 /// A whole page of the admin listener.
 #[derive(Clone, Debug, Serialize, Template)]
@@ -130,6 +130,11 @@ struct Headline {
 }
 
 impl Overview {
+    /// How a plugin gets into the folder.
+    fn drop_command(&self) -> String {
+        format!("cp my-plugin.wasm {}", shell::word(&format!("{}/", self.plugins_folder)))
+    }
+
     /// The worst thing first; good news only when there is nothing else to say.
     fn headline(&self) -> Headline {
         let in_state = |state| self.plugins.iter().filter(|plugin| plugin.state == state).collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use status::{PluginStatus, Status};
 
-use super::{Script, Secret, html, moment::Moment};
+use super::{Script, Secret, html, moment::Moment, shell};
 
 /// `GET /demo`.
 #[derive(Clone, Debug, Serialize, Template)]
@@ -22,9 +22,6 @@ pub struct Page {
     /// Only the script gets here; the server renders `None`.
     pub mishap: Option<Mishap>,
     pub user_name: String,
-    /// A one-time link that adds a phone for this user.
-    pub phone_link: Secret,
-    pub console_link: Secret,
     /// Where `cp` finds the sample plugins, and where it drops them.
     pub samples_folder: String,
     pub plugins_folder: String,
@@ -204,7 +201,10 @@ impl Page {
     /// The story of a swap, as commands to paste.
     fn tries(&self) -> Vec<(&'static str, String)> {
         let (samples, plugins) = (&self.samples_folder, &self.plugins_folder);
-        let copy = |sample: &str| format!("cp {samples}/{sample}.wasm {plugins}/inbox.wasm");
+        let copy = |sample: &str| {
+            let (from, to) = (format!("{samples}/{sample}.wasm"), format!("{plugins}/inbox.wasm"));
+            format!("cp {} {}", shell::word(&from), shell::word(&to))
+        };
         vec![
             ("A new version: the next card carries a note.", copy("inbox-2")),
             ("A broken file: refused, and nothing changes.", copy("broken")),

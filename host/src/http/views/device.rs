@@ -58,14 +58,20 @@ pub enum EnrolLink {
     Used,
     /// Nobody could be asked. Only the script gets here.
     Unreachable,
+    /// It is a link to a request, which only a phone that is connected can show.
+    OfRequest,
 }
 
 /// The list of requests of one enrolled phone.
 #[derive(Clone, Debug, Serialize)]
 pub struct Requests {
+    /// What a link is compared with: two people may bear one name.
+    pub user_id: String,
     pub user_name: String,
     pub device_name: String,
     pub connection: Connection,
+    /// *Check now* was not answered. Only the script gets here.
+    pub check_failed: bool,
     pub cards: Vec<Card>,
 }
 
@@ -109,8 +115,8 @@ pub struct HistoryEntry {
     pub binding_message: Option<String>,
     pub outcome: Outcome,
     pub at: Moment,
-    /// The device that answered, if one did.
-    pub device_name: Option<String>,
+    /// Who answered, if somebody did.
+    pub by: Option<AnsweredBy>,
 }
 
 /// How a past request ended.
@@ -182,8 +188,14 @@ impl Page {
         }
     }
 
-    fn on_device(&self, name: &str) -> Markup {
-        (self.text().on_device)(&foreign(name))
+    /// On which device; `this_phone` is the name of this one.
+    fn answered_by(&self, by: &AnsweredBy, this_phone: &str) -> Markup {
+        let text = self.text();
+        match by {
+            AnsweredBy::ThisPhone => (text.on_device)(&foreign(this_phone)),
+            AnsweredBy::Device(name) => (text.on_device)(&foreign(name)),
+            AnsweredBy::Operator => Markup::trusted(text.by_operator),
+        }
     }
 
     fn belongs_to(&self, user_name: &str) -> Markup {

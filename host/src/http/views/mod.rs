@@ -5,6 +5,7 @@
 //! - [`states`] a fixture of every state, through the same templates
 //! - [`assets`] the static files, compiled in
 //! - [`markup`] and [`moment`] the two value types the templates share
+//! - [`shell`] how a command that people paste is written
 
 pub mod assets;
 pub mod console;
@@ -12,6 +13,7 @@ pub mod demo;
 pub mod device;
 pub mod markup;
 pub mod moment;
+pub mod shell;
 pub mod states;
 pub mod text;
 

@@ -98,6 +98,7 @@ pub struct Text {
     pub offline: &'static str,
     pub offline_hint: &'static str,
     pub check_now: &'static str,
+    pub check_failed: &'static str,
     pub refresh_by_hand: &'static str,
     pub history: &'static str,
     /// Client.
@@ -159,6 +160,9 @@ pub struct Text {
     pub ask_for_a_new_link: &'static str,
     pub link_unreachable: &'static str,
     pub link_used: &'static str,
+    /// Of a link to a request, which each of a person's phones may have been sent.
+    pub link_used_hint: &'static str,
+    pub of_request: &'static str,
     pub link_code: &'static str,
     /// User.
     pub already_added: WithOne,
@@ -182,6 +186,7 @@ pub struct Text {
     pub outcome_reported: &'static str,
     /// Device.
     pub on_device: WithOne,
+    pub by_operator: &'static str,
 
     // Scopes in words.
     pub scope_openid: &'static str,

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, OpenFlags};
 
 /// Writes between two checkpoints.
-const WRITES: usize = 2_000;
+const WRITES: usize = 8_000;
 /// Log pages beyond which the writer helps: at 4 KiB each, 64 MiB.
 const LOG_PAGES: i64 = 16_384;
 

@@ -1,20 +1,28 @@
 //! The outbox: what must still happen outside.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::schedule::Schedule;
 use super::waiting::Waits;
 use super::{SqliteStore, rows};
-use crate::protocol::transaction::Stored;
-use crate::store::{Answer, Job, JobKind, NotifyResult, Parties, StoreError};
+use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Stored};
+use crate::store::{Answer, Job, JobKind, Next, NotifyResult, Parties, StoreError};
 
 impl SqliteStore {
     pub(super) fn lease_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
         let given = self.memory.schedule().lease(now, most);
-        let unread: Vec<i64> = given.iter().filter(|(_, job)| job.is_none()).map(|(id, _)| *id).collect();
-        let mut jobs: Vec<Job> = given.into_iter().filter_map(|(_, job)| job).collect();
+        let mut jobs = Vec::with_capacity(given.len());
+        let mut unread = Vec::new();
+        for (id, job) in given {
+            // What was kept is as old as the job: the request may have been decided since.
+            let known = job.and_then(|job| self.memory.live.find(&job.request.transaction).map(|(_, request)| Job { request, ..job }));
+            match known {
+                Some(job) => jobs.push(job),
+                None => unread.push(id),
+            }
+        }
         if unread.is_empty() {
             return Box::pin(std::future::ready(Ok(jobs)));
         }
@@ -33,7 +41,7 @@ impl SqliteStore {
         if let Err(error) = read {
             let mut schedule = self.memory.schedule();
             for id in unread.into_iter().chain(jobs.into_iter().map(|job| job.id)) {
-                schedule.release(id);
+                schedule.release(id, now);
             }
             return Box::pin(std::future::ready(Err(error)));
         }
@@ -43,7 +51,7 @@ impl SqliteStore {
     pub(super) fn complete_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
         let (id, user) = (job.id, job.request.user.clone());
         let (note, at) = result.shown.as_ref().map_or((None, Timestamp::UNIX_EPOCH), |shown| (shown.note.clone(), shown.at));
-        let again_at = result.again_at;
+        let next = result.next;
         let devices_gone = !result.gone.is_empty();
         let work = move |connection: &Connection| {
             let notified = serde_json::to_string(&result.notified).map_err(|error| StoreError::Backend(error.to_string()))?;
@@ -57,8 +65,11 @@ impl SqliteStore {
                 )?
                 .query_row(params![id, notified, shown, note, rows::millis(at)], |row| Ok((rows::waits(row)?, row.get(3)?)))
                 .optional()?;
+            // A device page is its person's, whatever a plugin says of it.
             for device in &result.gone {
-                connection.prepare_cached("DELETE FROM device WHERE id = ?1 AND user = ?2")?.execute([device.as_str(), user.as_str()])?;
+                connection
+                    .prepare_cached("DELETE FROM device WHERE id = ?1 AND user = ?2 AND session IS NULL")?
+                    .execute([device.as_str(), user.as_str()])?;
             }
             let mut withdraw: Option<(i64, i64)> = None;
             let mut waits = None;
@@ -76,13 +87,13 @@ impl SqliteStore {
                 }
                 waits = Some(request).filter(|_| shown && pending);
             }
-            end_or_postpone(connection, id, result.again_at)?;
+            end_or_postpone(connection, id, next)?;
             Ok((withdraw, waits))
         };
         let whose = job.request.user.clone();
         let written = self.write_then(work, move |memory, (withdraw, waits)| {
             let mut schedule = memory.schedule();
-            ended_or_postponed(&mut schedule, id, JobKind::Notify, again_at);
+            schedule.worked_on(id, JobKind::Notify, next);
             if let Some((withdraw, due_at)) = withdraw {
                 schedule.add(*withdraw, JobKind::Withdraw, *due_at);
             }
@@ -96,27 +107,43 @@ impl SqliteStore {
         Box::pin(async move { written.await.map(drop) })
     }
 
-    pub(super) fn complete_job(&self, job: &Job, again_at: Option<Timestamp>) -> Answer<'_, ()> {
+    pub(super) fn complete_job(&self, job: &Job, next: Next) -> Answer<'_, ()> {
         let (id, kind) = (job.id, job.kind);
-        let work = move |connection: &Connection| end_or_postpone(connection, id, again_at);
-        self.write_then(work, move |memory, ()| ended_or_postponed(&mut memory.schedule(), id, kind, again_at))
+        let work = move |connection: &Connection| end_or_postpone(connection, id, next);
+        self.write_then(work, move |memory, ()| memory.schedule().worked_on(id, kind, next))
     }
 
     pub(super) fn delete_ended(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
         let work = move |connection: &Connection| {
-            connection.prepare_cached("DELETE FROM access_grant WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
-            connection.prepare_cached("DELETE FROM enrolment WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
-            let forgotten = connection
+            // From the oldest row on, as far as one step goes: rows are as old as their place in the table, or nearly so.
+            let mut deleted = connection
                 .prepare_cached(
-                    "DELETE FROM request WHERE id IN (SELECT id FROM request WHERE expires_at < ?1
-                        AND id NOT IN (SELECT request FROM job) LIMIT 10000)",
+                    "DELETE FROM access_grant WHERE expires_at < ?1
+                        AND request IN (SELECT request FROM access_grant ORDER BY request LIMIT ?2)",
                 )?
-                .execute([rows::millis(ended_before)])?;
-            Ok(u64::try_from(forgotten).unwrap_or_default())
+                .execute(params![rows::millis(now), STEP])?;
+            deleted += connection.prepare_cached("DELETE FROM enrolment WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
+            let oldest: Option<i64> = connection
+                .prepare_cached("SELECT expires_at FROM request ORDER BY id LIMIT 1")?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            if oldest.is_some_and(|expires_at| expires_at < rows::millis(ended_before)) {
+                deleted += connection
+                    .prepare_cached(
+                        "DELETE FROM request WHERE expires_at < ?1
+                            AND id IN (SELECT id FROM request ORDER BY id LIMIT ?2)
+                            AND id NOT IN (SELECT request FROM job) AND NOT EXISTS (SELECT 1 FROM access_grant g WHERE g.request = request.id)",
+                    )?
+                    .execute(params![rows::millis(ended_before), STEP])?;
+            }
+            Ok(u64::try_from(deleted).unwrap_or_default())
         };
-        self.write_then(work, move |memory, _| memory.live.forget(ended_before))
+        self.write_then(work, move |memory, _| memory.live.forget(now - SignedDuration::from_secs(REDEEM_GRACE_SECONDS)))
     }
 }
+
+/// Rows that one step of the clean-up looks at, in each table.
+const STEP: u32 = 500;
 
 /// Every job there is, none of them given out.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Schedule> {
@@ -165,20 +192,13 @@ fn kind(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<JobKind> {
     }
 }
 
-fn end_or_postpone(connection: &Connection, id: i64, again_at: Option<Timestamp>) -> Result<(), StoreError> {
-    match again_at {
-        None => connection.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?,
-        Some(at) => connection
+fn end_or_postpone(connection: &Connection, id: i64, next: Next) -> Result<(), StoreError> {
+    match next {
+        Next::End => connection.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?,
+        Next::GoOn => 0,
+        Next::Wait(at) | Next::NotBefore(at) => connection
             .prepare_cached("UPDATE job SET due_at = ?2, attempts = attempts + 1 WHERE id = ?1")?
             .execute(params![id, rows::millis(at)])?,
     };
     Ok(())
-}
-
-/// The same for the schedule.
-fn ended_or_postponed(schedule: &mut Schedule, id: i64, kind: JobKind, again_at: Option<Timestamp>) {
-    match again_at {
-        None => schedule.remove(id),
-        Some(at) => schedule.add(id, kind, rows::millis(at)),
-    }
 }

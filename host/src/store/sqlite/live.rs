@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::protocol::identifier::{Digest, TransactionId};
+use crate::protocol::identifier::{Digest, TransactionId, UserId};
 use crate::protocol::transaction::Request;
 
 /// Requests that are remembered.
@@ -44,9 +44,14 @@ impl Live {
         self.lock().remove(transaction);
     }
 
-    /// Requests that expired before this are no longer stored either.
-    pub(super) fn forget(&self, ended_before: Timestamp) {
-        self.lock().retain(|_, (_, request)| request.expires_at >= ended_before);
+    /// Requests that expired before this are hardly asked for any more.
+    pub(super) fn forget(&self, expired_before: Timestamp) {
+        self.lock().retain(|_, (_, request)| request.expires_at >= expired_before);
+    }
+
+    /// All of a user's requests have changed.
+    pub(super) fn forget_user(&self, user: &UserId) {
+        self.lock().retain(|_, (_, request)| request.user != *user);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TransactionId, (Digest, Request)>> {

@@ -29,7 +29,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Job, Listed, NewDevice, NewRequest, NotifyResult, Store, StoreError,
+    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Job, Listed, NewDevice, NewRequest, Next, NotifyResult, Store, StoreError,
 };
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
@@ -42,6 +42,8 @@ use live::Live;
 use schedule::Schedule;
 use waiting::Waiting;
 
+/// How long a write may take before the database counts as broken.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How many prepared statements a connection keeps: all of ours.
 const STATEMENTS_KEPT: usize = 128;
 /// Pages that a connection keeps, in KiB.
@@ -157,13 +159,23 @@ impl Memory {
 /// The verbs, each where its table is.
 impl Store for SqliteStore {
     fn ping(&self) -> Answer<'_, ()> {
-        self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?))
+        // Behind all writes that wait: what they wait for shows here too.
+        let asked = self.write(|connection| Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?));
+        Box::pin(async move {
+            tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(StoreError::Backend("writes take too long".to_owned())))
+        })
     }
     fn client(&self, id: &ClientId) -> Answer<'_, Option<Client>> {
         self.find_client(id)
     }
     fn clients(&self) -> Answer<'_, Vec<Client>> {
         self.all_clients()
+    }
+    fn add_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
+        self.insert_client(client, audit)
+    }
+    fn remove_demo_clients(&self, audit: AuditEntry) -> Answer<'_, ()> {
+        self.delete_demo_clients(audit)
     }
     fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
         self.replace_client(client, audit)
@@ -255,11 +267,11 @@ impl Store for SqliteStore {
     fn finish_notify(&self, job: &Job, result: NotifyResult) -> Answer<'_, ()> {
         self.complete_notify(job, result)
     }
-    fn finish_job(&self, job: &Job, again_at: Option<Timestamp>) -> Answer<'_, ()> {
-        self.complete_job(job, again_at)
+    fn finish_job(&self, job: &Job, next: Next) -> Answer<'_, ()> {
+        self.complete_job(job, next)
     }
-    fn release(&self, job: &Job) {
-        self.memory.schedule().release(job.id);
+    fn release(&self, job: &Job, at: Timestamp) {
+        self.memory.schedule().release(job.id, at);
     }
     fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
         self.delete_ended(ended_before, now)

@@ -30,23 +30,31 @@ impl SqliteStore {
         })
     }
 
+    pub(super) fn insert_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write_registry(move |connection| {
+            write_client(connection, "INSERT", &client).map_err(|error| match error {
+                rusqlite::Error::SqliteFailure(error, _) if error.code == rusqlite::ErrorCode::ConstraintViolation => {
+                    StoreError::Exists(format!("a client {}", client.id))
+                }
+                error => error.into(),
+            })?;
+            append_audit(connection, &audit)
+        })
+    }
+
     pub(super) fn replace_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
         self.write_registry(move |connection| {
-            let kind = match client.kind {
-                ClientKind::Ciba => "ciba",
-                ClientKind::HookCaller => "hook-caller",
-            };
-            let delivery = match client.delivery {
-                DeliveryMode::Poll => "poll",
-                DeliveryMode::Ping => "ping",
-                DeliveryMode::Push => "push",
-            };
-            connection
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO client (id, name, kind, secret, delivery, long_poll) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![client.id.as_str(), client.name, kind, client.secret.0, delivery, client.long_poll])?;
+            write_client(connection, "INSERT OR REPLACE", &client)?;
             append_audit(connection, &audit)
+        })
+    }
+
+    pub(super) fn delete_demo_clients(&self, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write_registry(move |connection| {
+            if connection.prepare_cached("DELETE FROM client WHERE demo")?.execute([])? > 0 {
+                append_audit(connection, &audit)?;
+            }
+            Ok(())
         })
     }
 
@@ -129,15 +137,45 @@ impl SqliteStore {
     }
 
     pub(super) fn delete_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
-        let id = id.clone();
-        self.write_registry(move |connection| {
+        let (id, whose) = (id.clone(), id.clone());
+        let work = move |connection: &Connection| {
             let removed = connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_str()])? > 0;
             if removed {
+                // What they, or whoever has their phone, approved a moment ago is not to be had any more.
+                connection
+                    .prepare_cached("DELETE FROM access_grant WHERE request IN (SELECT id FROM request WHERE user = ?1)")?
+                    .execute([id.as_str()])?;
+                connection
+                    .prepare_cached(
+                        "UPDATE request SET state = 'denied', decided_at = ?2 WHERE user = ?1 AND state IN ('pending', 'approved')",
+                    )?
+                    .execute(params![id.as_str(), rows::millis(audit.at)])?;
                 append_audit(connection, &audit)?;
             }
             Ok(removed)
+        };
+        self.write_then(work, move |memory, _| {
+            memory.known.forget();
+            memory.live.forget_user(&whose);
+            memory.waiting.forget(&whose);
         })
     }
+}
+
+fn write_client(connection: &Connection, verb: &str, client: &Client) -> rusqlite::Result<()> {
+    let kind = match client.kind {
+        ClientKind::Ciba => "ciba",
+        ClientKind::HookCaller => "hook-caller",
+    };
+    let delivery = match client.delivery {
+        DeliveryMode::Poll => "poll",
+        DeliveryMode::Ping => "ping",
+        DeliveryMode::Push => "push",
+    };
+    connection
+        .prepare_cached(&format!("{verb} INTO client ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", rows::CLIENT))?
+        .execute(params![client.id.as_str(), client.name, kind, client.secret.0, delivery, client.long_poll, client.demo])
+        .map(drop)
 }
 
 /// Writes a line into the audit log, in the transaction of what it records.

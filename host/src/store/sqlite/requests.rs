@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
-use crate::protocol::identifier::{Digest, TransactionId, UnverifiedAuthReqId, UserId};
+use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Request};
 use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, StoreError};
@@ -74,11 +74,18 @@ impl SqliteStore {
         let work = move |connection: &Connection| {
             let swapped: Option<i64> = connection
                 .prepare_cached(
-                    "UPDATE request SET state = ?1, decided_at = ?2, decided_on = ?3
+                    "UPDATE request SET state = ?1, decided_at = ?2, decided_on = ?3, decided_by = ?6
                      WHERE token = ?4 AND user = ?5 AND state = 'pending' AND expires_at > ?2 RETURNING id",
                 )?
                 .query_row(
-                    params![by.decision.leads_to().as_str(), rows::millis(now), by.device, by.transaction.as_str(), by.user.as_str()],
+                    params![
+                        by.decision.leads_to().as_str(),
+                        rows::millis(now),
+                        by.device_name,
+                        by.transaction.as_str(),
+                        by.user.as_str(),
+                        by.device.as_ref().map(DeviceId::as_str)
+                    ],
                     |row| row.get(0),
                 )
                 .optional()?;
@@ -145,15 +152,23 @@ impl SqliteStore {
 
     pub(super) fn cards_of(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>> {
         self.read(|connection| {
-            // The newest few: a page that has more waiting than this has another problem.
+            // What waits, and of what ended the newest few: no flood of one client hides the request of another.
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {}, {} FROM (SELECT * FROM request WHERE user = ?1 ORDER BY id DESC LIMIT 50) r LEFT JOIN client c ON c.id = r.client
-                 WHERE (r.state = 'pending' AND r.expires_at > ?2) OR r.decided_at > ?3 OR (r.state = 'pending' AND r.expires_at > ?3)
-                 ORDER BY r.expires_at, r.id",
-                rows::REQUEST,
-                rows::CARD
+                "SELECT {request}, {card} FROM (
+                    SELECT * FROM request WHERE user = ?1 AND state = 'pending' AND expires_at > ?2 ORDER BY expires_at LIMIT 200
+                 ) r LEFT JOIN client c ON c.id = r.client
+                 UNION ALL
+                 SELECT {request}, {card} FROM (SELECT * FROM request WHERE user = ?1 ORDER BY id DESC LIMIT 50) r
+                 LEFT JOIN client c ON c.id = r.client
+                 WHERE NOT (r.state = 'pending' AND r.expires_at > ?2)
+                    AND (r.decided_at > ?3 OR (r.state = 'pending' AND r.expires_at > ?3))
+                 ORDER BY expires_at, token",
+                request = rows::REQUEST,
+                card = rows::CARD
             ))?;
-            let cards = statement.query_map(params![user.as_str(), rows::millis(now), rows::millis(since)], rows::card)?.collect::<rusqlite::Result<_>>();
+            let cards = statement
+                .query_map(params![user.as_str(), rows::millis(now), rows::millis(since)], rows::card)?
+                .collect::<rusqlite::Result<_>>();
             cards.map_err(rows::named("request", "one of a user"))
         })
     }

@@ -64,7 +64,7 @@ pub(super) fn request(row: &Row<'_>) -> rusqlite::Result<Request> {
 }
 
 /// The columns after [`REQUEST`] that [`card`] reads.
-pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.reported_at IS NOT NULL";
+pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.decided_by, r.reported_at IS NOT NULL";
 
 pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
     Ok(Card {
@@ -73,7 +73,8 @@ pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
         note: row.get(REQUEST_COLUMNS + 1)?,
         shown: row.get(REQUEST_COLUMNS + 2)?,
         decided_on: row.get(REQUEST_COLUMNS + 3)?,
-        reported: row.get(REQUEST_COLUMNS + 4)?,
+        decided_by: row.get::<_, Option<String>>(REQUEST_COLUMNS + 4)?.map(DeviceId),
+        reported: row.get(REQUEST_COLUMNS + 5)?,
     })
 }
 
@@ -91,7 +92,7 @@ pub(super) fn notified(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Not
     }
 }
 
-pub(super) const CLIENT: &str = "id, name, kind, secret, delivery, long_poll";
+pub(super) const CLIENT: &str = "id, name, kind, secret, delivery, long_poll, demo";
 
 pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
     let kind: String = row.get(2)?;
@@ -112,6 +113,7 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
             other => return Err(impossible(4, Type::Text, format!("`{other}` is not a delivery mode"))),
         },
         long_poll: row.get(5)?,
+        demo: row.get(6)?,
     })
 }
 

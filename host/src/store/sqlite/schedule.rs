@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::rows::millis;
-use crate::store::{Job, JobKind};
+use crate::store::{Job, JobKind, Next};
 
 /// Jobs kept whole. Those beyond are read back when they are due.
 const WHOLE: usize = 10_000;
@@ -30,6 +30,8 @@ struct Entry {
     kind: JobKind,
     due_at: i64,
     leased: bool,
+    /// Whoever is asked said when to come back: nothing that appears here changes that.
+    patient: bool,
 }
 
 impl Schedule {
@@ -37,7 +39,22 @@ impl Schedule {
     pub(super) fn add(&mut self, id: i64, kind: JobKind, due_at: i64) {
         self.remove(id);
         self.free.insert((due_at, id));
-        self.jobs.insert(id, Entry { kind, due_at, leased: false });
+        self.jobs.insert(id, Entry { kind, due_at, leased: false, patient: false });
+    }
+
+    /// Whoever works on a job says what becomes of it.
+    pub(super) fn worked_on(&mut self, id: i64, kind: JobKind, next: Next) {
+        match next {
+            Next::End => self.remove(id),
+            Next::GoOn => {}
+            Next::Wait(at) => self.add(id, kind, millis(at)),
+            Next::NotBefore(at) => {
+                self.add(id, kind, millis(at));
+                if let Some(entry) = self.jobs.get_mut(&id) {
+                    entry.patient = true;
+                }
+            }
+        }
     }
 
     /// There is a job, and this is all of it.
@@ -55,10 +72,11 @@ impl Schedule {
         }
     }
 
-    /// Every notification that was postponed is due at once.
+    /// Every notification that waits for something to appear here is due at once.
     pub(super) fn hasten_notifications(&mut self, now: Timestamp) {
-        let late =
-            |(id, entry): (&i64, &Entry)| (!entry.leased && entry.kind == JobKind::Notify && entry.due_at > millis(now)).then_some(*id);
+        let late = |(id, entry): (&i64, &Entry)| {
+            (!entry.leased && !entry.patient && entry.kind == JobKind::Notify && entry.due_at > millis(now)).then_some(*id)
+        };
         for id in self.jobs.iter().filter_map(late).collect::<Vec<_>>() {
             self.reschedule(id, millis(now));
         }
@@ -88,10 +106,10 @@ impl Schedule {
         given
     }
 
-    /// Nobody works on it any more, and it is as it was.
-    pub(super) fn release(&mut self, id: i64) {
+    /// Nobody works on it any more.
+    pub(super) fn release(&mut self, id: i64, at: Timestamp) {
         if let Some(entry) = self.jobs.get(&id).filter(|entry| entry.leased).copied() {
-            self.add(id, entry.kind, entry.due_at);
+            self.add(id, entry.kind, millis(at));
         }
     }
 }

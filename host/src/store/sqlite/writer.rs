@@ -59,7 +59,8 @@ impl Writer {
             Done {
                 keep: result.is_ok(),
                 answer: Box::new(move |commit| {
-                    let result = commit.and(result);
+                    // Its own error says more than that of a commit that could not happen because of it.
+                    let result = result.and_then(|written| commit.map(|()| written));
                     then(&result);
                     // The one who asked may have gone away; what they wrote stays.
                     drop(answer.send(result));
@@ -126,7 +127,12 @@ fn group(connection: &Connection, first: Work, queue: &Receiver<Work>, done: &mu
             done.push(one);
             return run(if keep { "COMMIT" } else { "ROLLBACK" });
         }
-        run("SAVEPOINT one")?;
+        if let Err(error) = run("SAVEPOINT one") {
+            for unable in [Some(work), after].into_iter().flatten() {
+                done.push(unable(Err(StoreError::Backend(error.to_string()))));
+            }
+            return Err(error);
+        }
         let one = work(Ok(connection));
         let keep = one.keep;
         done.push(one);

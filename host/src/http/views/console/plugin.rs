@@ -102,7 +102,6 @@ pub struct Swap {
 pub enum SwapKind {
     Serving,
     Refused,
-    Blocked,
     Stopped,
 }
 
@@ -111,7 +110,6 @@ impl SwapKind {
         match self {
             Self::Serving => "serving",
             Self::Refused => "refused",
-            Self::Blocked => "blocked",
             Self::Stopped => "stopped",
         }
     }
@@ -134,7 +132,6 @@ pub struct Permission {
 pub struct LogLine {
     pub at: Moment,
     pub level: Level,
-    pub transaction: Option<String>,
     pub line: String,
 }
 

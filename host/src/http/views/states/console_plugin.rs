@@ -96,7 +96,7 @@ fn swap(minutes: i64, kind: SwapKind, version: &str, line: &str) -> Swap {
 }
 
 fn line(seconds: i64, level: Level, line: &str) -> LogLine {
-    LogLine { at: Moment(NOW_S - seconds), level, transaction: Some("tx_4f0c81d2".to_owned()), line: line.to_owned() }
+    LogLine { at: Moment(NOW_S - seconds), level, line: line.to_owned() }
 }
 
 pub(super) fn detail() -> PluginDetail {
@@ -139,7 +139,7 @@ pub(super) fn blocked_detail() -> PluginDetail {
     PluginDetail {
         plugin: blocked(),
         hooks: vec!["notify".to_owned()],
-        timeline: vec![swap(3, SwapKind::Blocked, "0.1.0", "it asks for what is not allowed")],
+        timeline: vec![swap(3, SwapKind::Refused, "0.1.0", "it asks for what is not allowed")],
         permissions: vec![
             permission("http https://hooks.example.com", false, 3),
             permission("http https://hooks.harbour.example", true, 0),

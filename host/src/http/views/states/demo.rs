@@ -56,8 +56,6 @@ fn filled(run: Option<Run>, status: Status) -> Page {
         not_encrypted: false,
         mishap: None,
         user_name: "Alice".to_owned(),
-        phone_link: Secret("http://127.0.0.1:8080/device#enrol=example".to_owned()),
-        console_link: Secret("http://127.0.0.1:8081/#login=example".to_owned()),
         samples_folder: "data/samples".to_owned(),
         plugins_folder: "data/plugins".to_owned(),
         status,

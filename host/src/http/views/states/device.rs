@@ -20,8 +20,12 @@ pub(super) const STATES: &[State] = &[
     phone("enrol-no-link", "Not connected, no link opened", |locale| enrol(locale, EnrolLink::NotOpened)),
     phone("enrol-looking", "The link is being looked at", |locale| enrol(locale, EnrolLink::Looking)),
     phone("enrol-used", "The link was used or expired", |locale| enrol(locale, EnrolLink::Used)),
+    phone("enrol-of-request", "A link to a request, on a phone that is not connected", |locale| enrol(locale, EnrolLink::OfRequest)),
     phone("enrol-unreachable", "The link could not be looked at", |locale| enrol(locale, EnrolLink::Unreachable)),
     phone("nothing", "No requests", |locale| requests(locale, Connection::Connected, vec![])),
+    phone("check-failed", "Check now was not answered", |locale| {
+        page(locale, Body::Requests(Requests { check_failed: true, ..list(Connection::Connected, vec![]) }))
+    }),
     phone("connecting", "No requests, not connected yet", |locale| requests(locale, Connection::Connecting, vec![])),
     phone("one", "One request", |locale| requests(locale, Connection::Connected, vec![card("first")])),
     phone("note", "One request with a plugin's note", |locale| {
@@ -97,8 +101,12 @@ fn page(locale: Locale, body: Body) -> String {
 }
 
 fn requests_body(connection: Connection, cards: Vec<Card>) -> Body {
-    let (user_name, device_name) = ("Alice".to_owned(), "Pixel 8".to_owned());
-    Body::Requests(Requests { user_name, device_name, connection, cards })
+    Body::Requests(list(connection, cards))
+}
+
+fn list(connection: Connection, cards: Vec<Card>) -> Requests {
+    let (user_id, user_name, device_name) = ("usr_7d1f0c52".to_owned(), "Alice".to_owned(), "Pixel 8".to_owned());
+    Requests { user_id, user_name, device_name, connection, check_failed: false, cards }
 }
 
 pub(super) fn requests(locale: Locale, connection: Connection, cards: Vec<Card>) -> String {
@@ -115,19 +123,21 @@ fn history(locale: Locale, entries: Vec<HistoryEntry>) -> String {
 }
 
 fn entries() -> Vec<HistoryEntry> {
-    let entry = |transaction: &str, minutes: i64, outcome, device: Option<&str>| HistoryEntry {
+    let other = || Some(AnsweredBy::Device("Pixel 8".to_owned()));
+    let entry = |transaction: &str, minutes: i64, outcome, by| HistoryEntry {
         transaction: transaction.to_owned(),
         client: client(),
         binding_message: Some("Pay 42.50, code K7QP".to_owned()),
         outcome,
         at: Moment(NOW_S - minutes * 60),
-        device_name: device.map(str::to_owned),
+        by,
     };
     vec![
-        entry("h1", 2, Outcome::Approved, Some("Chrome on Android")),
-        entry("h2", 64, Outcome::Approved, Some("Pixel 8")),
-        HistoryEntry { client: unknown_client(), ..entry("h3", 180, Outcome::Denied, Some("Chrome on Android")) },
+        entry("h1", 2, Outcome::Approved, Some(AnsweredBy::ThisPhone)),
+        entry("h2", 64, Outcome::Approved, other()),
+        HistoryEntry { client: unknown_client(), ..entry("h3", 180, Outcome::Denied, Some(AnsweredBy::ThisPhone)) },
         HistoryEntry { binding_message: None, ..entry("h4", 1500, Outcome::Expired, None) },
-        entry("h5", 4000, Outcome::Reported, Some("Pixel 8")),
+        entry("h5", 4000, Outcome::Reported, other()),
+        entry("h6", 4100, Outcome::Approved, Some(AnsweredBy::Operator)),
     ]
 }
