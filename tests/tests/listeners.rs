@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
 
-use ciba_tests::host::{Data, Host, finish};
+use ciba_tests::host::{Data, Host};
+use ciba_tests::process::Server;
 use ciba_tests::wire::Request;
 
 fn serve_with_admin(options: &[&str], admin: SocketAddr) -> Host {
@@ -11,6 +12,14 @@ fn serve_with_admin(options: &[&str], admin: SocketAddr) -> Host {
         command.env("CIBA_HOST_LISTEN__ADMIN", admin.to_string());
     };
     Data::new().unwrap().serve_changed(options, change).unwrap()
+}
+
+/// What a host says that does not start.
+fn refused(command: Command) -> String {
+    match Server::start_with_log(command) {
+        Ok(server) => panic!("it started: {:?}", server.greeting),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn address_of(origin: &str) -> SocketAddr {
@@ -48,8 +57,8 @@ fn a_port_that_was_configured_is_had_or_the_host_does_not_start() {
     let data = Data::with_config(&format!("[listen]\nadmin = '{wanted}'")).unwrap();
     let mut command = data.command(&["serve", "--listen", "127.0.0.1:0"]);
     command.env_remove("CIBA_HOST_LISTEN__ADMIN");
-    let said = finish(command).unwrap();
-    assert!(!said.status.success() && said.error.contains(&format!("the admin listener cannot have {wanted}")), "{}", said.error);
+    let said = refused(command);
+    assert!(said.contains(&format!("the admin listener cannot have {wanted}")), "{said}");
 }
 
 /// A console on all addresses is one that the commands of this machine reach.
@@ -67,12 +76,11 @@ fn commands_find_an_admin_listener_on_all_addresses() {
 fn addresses_that_nobody_could_use_are_refused() {
     for (config, options, said) in [
         ("", &["--demo", "--phone", "0.0.0.0:0"][..], "--phone 0.0.0.0:0 names no address that a phone could open"),
-        ("issuer = 'http://127.0.0.1:8080'", &["--listen", "0.0.0.0:0"][..], "issuer must begin with https://"),
-        ("", &["--listen", "0.0.0.0:0"][..], "issuer must be set"),
+        ("issuer = 'http://127.0.0.1:8080'", &["--listen", "0.0.0.0:0"][..], "ciba.toml: issuer: must begin with https://"),
+        ("", &["--listen", "0.0.0.0:0"][..], "ciba.toml: issuer: must be set"),
     ] {
         let data = Data::with_config(config).unwrap();
-        let refused = data.run(&[&["serve"][..], options].concat()).unwrap();
-        assert!(!refused.status.success() && refused.error.contains(said), "{options:?}: {}", refused.error);
-        assert!(refused.error.contains("do: "), "{options:?}: {}", refused.error);
+        let error = refused(data.command(&[&["serve"][..], options].concat()));
+        assert!(error.contains(said), "{options:?}: {error}");
     }
 }

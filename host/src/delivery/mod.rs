@@ -107,7 +107,7 @@ fn wake_at(flow: &Flow, due: Option<Timestamp>) {
 
 /// A plugin that begins to serve may be the one that jobs wait for.
 async fn wake_on_swap(flow: Arc<Flow>) {
-    let mut changes = flow.runtime.changes();
+    let mut changes = flow.runtime.serving_changes();
     while changes.changed().await.is_ok() {
         flow.store.hasten_notifications(flow.clock.now());
         flow.wakes.job_added();

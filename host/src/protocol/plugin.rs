@@ -143,7 +143,7 @@ fn is_plain_origin(text: &str) -> bool {
     let name = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
     let number = |host: &str| {
         let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok())
+        inside.is_some_and(|inside| inside.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':'))
     };
     matches!(scheme, "http" | "https") && port && (name(host) || number(host))
 }

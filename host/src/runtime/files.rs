@@ -14,9 +14,6 @@ use crate::protocol::plugin::{ArtefactDigest, PluginName};
 /// The longest `name.toml`, and the longest secret it points to, in bytes.
 const TEXT_MAX: u64 = 1 << 20;
 
-/// The word for a file that is there and cannot be read.
-pub(super) const UNREADABLE: &str = "unreadable";
-
 /// What a file looks like from outside: length, node and times. The same look means the same content, mostly.
 pub(super) type Look = Option<(u64, u64, i64, i64, i64)>;
 
@@ -60,7 +57,7 @@ impl Files {
     }
 
     pub(super) fn read(&self) -> Result<Found, Refusal> {
-        let unreadable = |error: Unreadable| Refusal::new(UNREADABLE, error.to_string(), "let the host read it");
+        let unreadable = |error: Unreadable| Refusal::new("unreadable", error.to_string(), "let the host read it");
         let mut look = self.look(&[]);
         let bytes = match read(&self.wasm, BYTES_MAX) {
             Ok(bytes) => bytes,

@@ -231,7 +231,7 @@ impl Inbox {
                 if !files.are_there() || seen.as_ref().is_some_and(|seen| seen.gap.is_none() && seen.look == look) {
                     return;
                 }
-                let closed = refusal.word == files::UNREADABLE;
+                let closed = refusal.word == "unreadable";
                 let seen = self.seen.entry(name.clone()).or_insert_with(|| Seen::nothing(Vec::new()));
                 if !closed || seen.is_gone() {
                     self.runtime.refuse(name, refusal);
