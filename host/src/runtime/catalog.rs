@@ -102,11 +102,6 @@ impl Catalog {
         self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).find(serves)
     }
 
-    /// Whether anybody notifies on any channel.
-    pub fn has_notifier(&self) -> bool {
-        self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).any(|version| version.callable.notify.is_some())
-    }
-
     /// Refuses a version that wants a channel another plugin serves.
     pub(super) fn channel_conflict(&self, version: &Version) -> Option<Refusal> {
         version.callable.notify.as_ref()?;
