@@ -26,14 +26,21 @@ pub(super) struct NotifyCall {
 struct OutsideTransaction {
     /// The caller's own name for it; plugins see it, so it must redeem nothing.
     id: Option<String>,
+    #[serde(alias = "client-id")]
     client_id: Option<String>,
+    #[serde(alias = "client-name")]
     client_name: Option<String>,
+    #[serde(alias = "user-id")]
     user_id: Option<String>,
+    #[serde(alias = "user-name")]
     user_name: Option<String>,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(alias = "scopes-in-words")]
     scopes_in_words: Option<Vec<String>>,
+    #[serde(alias = "binding-message")]
     binding_message: Option<String>,
+    #[serde(alias = "expires-at")]
     expires_at: Option<u64>,
     locale: Option<String>,
     device: DeviceView,
