@@ -139,6 +139,12 @@ fn a_directory_or_a_database_that_cannot_be_used_is_explained_and_kept() {
     assert!(said.error.contains("--data"), "{}", said.error);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 
+    // Everybody can write there.
+    let data = Data::new().unwrap();
+    assert!(std::process::Command::new("chmod").arg("777").arg(data.path()).status().unwrap().success());
+    let said = data.run(&["serve"]).unwrap();
+    assert!(!said.status.success() && said.error.contains("do: chmod 700"), "{}", said.error);
+
     // Something else lies where the database should be.
     let data = Data::new().unwrap();
     let database = data.path().join("ciba.db");

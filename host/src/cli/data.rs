@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -68,6 +68,14 @@ impl DataDirectory {
             )
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).with_context(not_ours)?;
+        let mode = fs::metadata(&self.0).with_context(not_ours)?.permissions().mode() & 0o777;
+        if mode & 0o022 != 0 {
+            bail!(
+                "the data directory {} can be written by others (mode {mode:o}), who could put keys and plugins there.\n  do: chmod 700 {}",
+                self.0.display(),
+                self.0.display()
+            );
+        }
         // Found out now, by a name of its own, and not in the middle of a request.
         let probe = self.0.join(".writable");
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).with_context(not_ours)

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
@@ -15,6 +15,9 @@ use wasmtime::component::Component;
 use crate::protocol::plugin::ArtefactDigest;
 
 const MAC_LENGTH: usize = 32;
+/// How the names of its files end.
+const FINISHED: &str = ".cwasm";
+const UNFINISHED: &str = ".new";
 
 pub(super) struct Cache {
     directory: PathBuf,
@@ -22,18 +25,24 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Opens the directory, making it with no access for others.
-    pub(super) fn open(directory: &Path, key: &[u8; 32]) -> std::io::Result<Self> {
+    /// Opens the directory, with no access for others, and leaves in it only what this engine can use.
+    pub(super) fn open(directory: &Path, key: &[u8; 32], engine: &wasmtime::Engine) -> std::io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+        let ours = ending(engine);
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // Of another version of this program, or half written when it was killed.
+            if name.ends_with(UNFINISHED) || (name.ends_with(FINISHED) && !name.ends_with(&ours)) {
+                fs::remove_file(&path)?;
+            }
+        }
         Ok(Self { directory: directory.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, key) })
     }
 
     fn path(&self, engine: &wasmtime::Engine, digest: &ArtefactDigest) -> PathBuf {
-        use std::hash::{Hash as _, Hasher as _};
-        // Same build of this program, same answer: that is all that is asked of the hash here.
-        let mut hasher = std::hash::DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        self.directory.join(format!("{}-{:016x}.cwasm", digest.0, hasher.finish()))
+        self.directory.join(format!("{}{}", digest.0, ending(engine)))
     }
 
     /// The component, if it was compiled by this engine on this installation before.
@@ -67,7 +76,7 @@ impl Cache {
     fn write(&self, path: &Path, component: &Component) -> anyhow::Result<()> {
         let code = component.serialize()?;
         let mac = hmac::sign(&self.key, &Self::authenticated(path, &code));
-        let temporary = path.with_extension(format!("{}.new", std::process::id()));
+        let temporary = path.with_extension(format!("{}{UNFINISHED}", std::process::id()));
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(mac.as_ref())?;
         file.write_all(&code)?;
@@ -84,5 +93,36 @@ impl Cache {
         bytes.push(0);
         bytes.extend_from_slice(code);
         bytes
+    }
+}
+
+/// How the files of this engine end.
+fn ending(engine: &wasmtime::Engine) -> String {
+    use std::hash::{Hash as _, Hasher as _};
+    // Same build of this program, same answer: that is all that is asked of the hash here.
+    let mut hasher = std::hash::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("-{:016x}{FINISHED}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_engine_here_can_use_is_cleared_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("cache");
+        fs::create_dir(&folder).unwrap();
+        let engine = wasmtime::Engine::default();
+        let ours = format!("abc{}", ending(&engine));
+        for name in [ours.as_str(), "abc-0123456789abcdef.cwasm", "abc.17.new", "README"] {
+            fs::write(folder.join(name), "x").unwrap();
+        }
+        Cache::open(&folder, &[0; 32], &engine).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["README", ours.as_str()]);
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

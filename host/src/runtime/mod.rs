@@ -129,7 +129,8 @@ impl Runtime {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         guest::add_to_linker(&mut linker)?;
-        let cache = Cache::open(&config.cache, key).with_context(|| format!("the cache {} cannot be used", config.cache.display()))?;
+        let cache = Cache::open(&config.cache, key, &engine.wasm)
+            .with_context(|| format!("the cache {} cannot be used", config.cache.display()))?;
         let allowed = store.permissions().await?.into_iter().collect();
         let slots = engine.slots as usize;
         Ok(Arc::new(Self {
