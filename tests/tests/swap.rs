@@ -147,6 +147,7 @@ fn nobody_notices_that_plugins_are_replaced() {
     assert!(host.plugin("inbox").unwrap()["counters"]["failures"].as_u64().unwrap() > 0, "no call trapped:\n{log}");
     let plugin = host.plugin("inbox").unwrap();
     assert_eq!((plugin["state"].as_str(), plugin["version"].as_str()), (Some("serving"), Some(format!("{replaced:04}").as_str())));
+    assert!(!host.log().contains("nobody was notified"), "there was a moment without a plugin");
     for why in ["[not-wasm]", "[not-a-component]", "[not-a-plugin]", "[settings]", "[trial]"] {
         assert!(host.log().contains(why), "no file was refused with {why}");
     }
