@@ -89,8 +89,10 @@ impl SqliteStore {
                     |row| row.get(0),
                 )
                 .optional()?;
-            let card = card(connection, &by.user, &by.transaction)?.map(Box::new);
-            let (Some(id), Some(card)) = (swapped, card.clone()) else { return Ok((Decided::Not(card), None)) };
+            let (id, card) = match (swapped, card(connection, &by.user, &by.transaction)?.map(Box::new)) {
+                (Some(id), Some(card)) => (id, card),
+                (_, card) => return Ok((Decided::Not(card), None)),
+            };
             // A notification is taken back as soon as there is nothing left to decide; one that was not sent yet
             // need not be.
             let withdraw: Option<i64> = connection
