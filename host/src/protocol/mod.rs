@@ -6,8 +6,10 @@
 
 pub mod backchannel;
 pub mod binding_message;
+pub mod certificate;
 pub mod client;
 pub mod discovery;
+pub mod distinguished_name;
 pub mod error;
 pub mod form;
 pub mod identifier;
