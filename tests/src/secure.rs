@@ -74,8 +74,13 @@ impl Authority {
 
     /// For a server under this name, and on loopback.
     pub fn server(&self, name: &str) -> Identity {
-        let mut params = parameters(&format!("CN={name}"));
-        params.subject_alt_names = vec![dns(name), dns("localhost"), address("127.0.0.1")];
+        self.server_with(&[&format!("dns:{name}"), "dns:localhost", "ip:127.0.0.1"])
+    }
+
+    /// For a server under these alternative names and no other.
+    pub fn server_with(&self, names: &[&str]) -> Identity {
+        let mut params = parameters("CN=server");
+        params.subject_alt_names = names.iter().map(|name| alternative(name)).collect();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(&params)
     }
@@ -210,20 +215,12 @@ fn name(text: &str) -> rcgen::DistinguishedName {
 fn alternative(text: &str) -> SanType {
     let (kind, value) = text.split_once(':').expect("kind:value");
     match kind {
-        "dns" => dns(value),
+        "dns" => SanType::DnsName(value.try_into().expect("ASCII")),
         "uri" => SanType::URI(value.try_into().expect("ASCII")),
         "email" => SanType::Rfc822Name(value.try_into().expect("ASCII")),
-        "ip" => address(value),
+        "ip" => SanType::IpAddress(value.parse().expect("an address")),
         other => panic!("{other} is no kind of alternative name"),
     }
-}
-
-fn dns(name: &str) -> SanType {
-    SanType::DnsName(name.try_into().expect("ASCII"))
-}
-
-fn address(text: &str) -> SanType {
-    SanType::IpAddress(text.parse().expect("an address"))
 }
 
 /// A client that believes in the authority. `change` may take suites away.

@@ -165,7 +165,7 @@ fn every_certificate_is_taken_whose_key_is_held_and_only_some_are_vouched_for() 
         (self_signed("CN=mine"), "CN=mine", false),
         (Authority::new().client("CN=stranger"), "CN=stranger", false),
         (host.authority.expired_client("CN=late"), "CN=late", false),
-        (host.authority.server("for-servers"), "CN=for-servers", false),
+        (host.authority.server("for-servers"), "CN=server", false),
     ]
     .into_iter()
     .enumerate()
@@ -223,6 +223,13 @@ fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_never() {
     let last = host.authority.server("last.example");
     last.write(&host.path(), "tls").unwrap();
     wait_for("the next one is shown", || Ok((shown(&host) == last.der).then_some(()))).unwrap();
+}
+
+#[test]
+fn a_certificate_that_nobody_renewed_is_said_to_have_ended() {
+    let host = SecureHost::start().unwrap();
+    host.authority.expired_client("CN=late").write(&host.path(), "tls").unwrap();
+    wait_for("it is logged", || Ok(host.host.log().contains("the host's certificate has ended").then_some(()))).unwrap();
 }
 
 #[test]
@@ -296,6 +303,8 @@ fn files_that_cannot_be_used_keep_the_host_from_starting() {
         let error = Server::start_with_log(data.command(&["serve", "--listen", "127.0.0.1:0"])).map(|server| server.greeting.clone());
         let error = error.unwrap_err().to_string();
         assert!(error.contains(says) && error.contains("tls."), "{says}: {error}");
+        let checked = data.run(&["config", "check"]).unwrap();
+        assert!(!checked.status.success() && checked.error.contains(says), "{says}: {}", checked.error);
     }
     let data = Data::with_config("[tls]\ncertificate = 'tls.pem'\nkey = 'tls.key'").unwrap();
     one.write(&data.path(), "tls").unwrap();

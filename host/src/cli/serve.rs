@@ -1,9 +1,10 @@
 //! `ciba-host serve`: the composition root. Everything is made here, once, and handed to who needs it.
 
 mod demo;
+pub(super) mod security;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use super::Common;
 use super::data::{DataDirectory, Running};
 use crate::clock::{Clock, Random};
-use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
@@ -25,12 +26,13 @@ use crate::flow::redeem::Paces;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
-use crate::outbound::Door;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditEntry, Store};
-use crate::tls::{self, Acceptor, ClientAuthorities, OwnCertificate};
+use crate::tls;
+
+use security::Security;
 
 /// How long jobs may take to end once the host is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -117,7 +119,7 @@ impl Serve {
         };
         let security = Security::open(&config.tls, &directory)?;
         let keys = directory.installation_keys(random)?;
-        let door = door(&config, &directory)?;
+        let door = security::door(&config.outbound, &directory)?;
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
             own: directory.path().to_owned(),
@@ -169,9 +171,9 @@ impl Serve {
             secure: issuer.starts_with("https://"),
         };
         directory.announce(&Running { pid: std::process::id(), admin })?;
-        let peers = Peers { proxy: config.proxy.clone(), authorities: security.authorities.clone(), clock };
+        let peers = Peers { proxy: config.proxy.clone(), authorities: security.authorities.clone(), clock: clock.clone() };
         let serving = listeners.serve(&app, &config, &issuer, &security, Arc::new(peers), &stopping)?;
-        let fresh = tokio::spawn(tls::keep_fresh(security.own, security.authorities));
+        let fresh = tokio::spawn(tls::keep_fresh(security.own, security.authorities, move || clock.now()));
         match &demo {
             Some(demo) => demo::say(demo, &app, self.phone.is_some()).await?,
             None => say(&directory, &config, &issuer, mtls.as_deref(), admin),
@@ -265,39 +267,6 @@ impl Listeners {
         }
         Ok(serving)
     }
-}
-
-/// What the host shows of itself, and whom it believes about clients.
-struct Security {
-    own: Option<OwnCertificate>,
-    authorities: ClientAuthorities,
-}
-
-impl Security {
-    fn open(config: &config::Tls, directory: &DataDirectory) -> anyhow::Result<Self> {
-        let at = |path: &Path| directory.path().join(path);
-        let own = config.is_on().then(|| OwnCertificate::open(&at(&config.certificate), &at(&config.key)));
-        let authorities = match config.client_authorities.as_os_str().is_empty() {
-            true => ClientAuthorities::default(),
-            false => ClientAuthorities::open(&at(&config.client_authorities)).context("tls.client_authorities cannot be used")?,
-        };
-        Ok(Self { own: own.transpose().context("tls.certificate and tls.key cannot be used")?, authorities })
-    }
-
-    /// How a listener speaks, `None` being plain HTTP.
-    fn acceptor(&self, ask: bool) -> Option<Acceptor> {
-        self.own.as_ref().map(|own| own.acceptor(ask))
-    }
-}
-
-fn door(config: &Config, directory: &DataDirectory) -> anyhow::Result<Door> {
-    let networks = config.outbound.private_networks.clone();
-    let further = &config.outbound.certificate_authorities;
-    if further.as_os_str().is_empty() {
-        return Ok(Door::new(networks));
-    }
-    let tls = tls::system_authorities_and(&directory.path().join(further)).context("outbound.certificate_authorities cannot be used")?;
-    Ok(Door::believing(networks, tls))
 }
 
 fn say(directory: &DataDirectory, config: &Config, issuer: &str, mtls: Option<&str>, admin: SocketAddr) {

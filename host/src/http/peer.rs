@@ -164,3 +164,108 @@ fn address_of(text: &str) -> Option<IpAddr> {
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     bare.or_else(with_port).or_else(in_brackets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::Networks;
+
+    fn peers(addresses: &[&str], address_header: AddressHeader, client_cert: bool) -> Peers {
+        let addresses: Vec<String> = addresses.iter().map(|network| (*network).to_owned()).collect();
+        let proxy = Proxy { addresses: Networks::try_from(addresses).unwrap(), address_header, client_cert };
+        Peers { proxy, ..Peers::default() }
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    /// Who sent a request with these headers over a connection from this address.
+    fn peer(peers: &Peers, from: &str, headers: &mut HeaderMap) -> Peer {
+        let connected = peers.meet(Shown { address: from.parse().unwrap(), chain: None });
+        let peer = peers.of(&connected, headers);
+        assert!(headers.is_empty(), "these are left for somebody to believe: {headers:?}");
+        peer
+    }
+
+    #[test]
+    fn the_address_is_the_last_one_that_no_proxy_of_ours_has() {
+        use AddressHeader::{Forwarded, XForwardedFor};
+        const X: &str = "x-forwarded-for";
+        const F: &str = "forwarded";
+        for (header, from, lines, address) in [
+            (XForwardedFor, "10.0.0.1", &[][..], "10.0.0.1"),
+            (XForwardedFor, "10.0.0.1", &[(X, "192.0.2.7")], "192.0.2.7"),
+            (XForwardedFor, "::ffff:10.0.0.1", &[(X, "192.0.2.7")], "192.0.2.7"),
+            // What the client wrote itself stands further left.
+            (XForwardedFor, "10.0.0.1", &[(X, "198.51.100.1, 192.0.2.7")], "192.0.2.7"),
+            (XForwardedFor, "10.0.0.1", &[(X, "198.51.100.1"), (X, "192.0.2.7")], "192.0.2.7"),
+            (XForwardedFor, "10.0.0.1", &[(X, "192.0.2.7, 10.0.0.2, 10.0.0.3")], "192.0.2.7"),
+            (XForwardedFor, "10.0.0.1", &[(X, "192.0.2.7:4711")], "192.0.2.7"),
+            (XForwardedFor, "10.0.0.1", &[(X, "[2001:db8::7]:4711")], "2001:db8::7"),
+            (XForwardedFor, "10.0.0.1", &[(X, "[2001:db8::7]")], "2001:db8::7"),
+            (XForwardedFor, "10.0.0.1", &[(X, "2001:db8::7")], "2001:db8::7"),
+            // As far as can be seen.
+            (XForwardedFor, "10.0.0.1", &[(X, "192.0.2.7, unknown, 10.0.0.2")], "10.0.0.2"),
+            (XForwardedFor, "10.0.0.1", &[(X, "")], "10.0.0.1"),
+            // The header that the proxy lets through is the client's.
+            (XForwardedFor, "10.0.0.1", &[(F, "for=198.51.100.1"), (X, "192.0.2.7")], "192.0.2.7"),
+            (Forwarded, "10.0.0.1", &[(F, "for=192.0.2.7"), (X, "198.51.100.1")], "192.0.2.7"),
+            (Forwarded, "10.0.0.1", &[(F, "for=198.51.100.1;proto=https, proto=https; For=\"192.0.2.7:4711\"")], "192.0.2.7"),
+            (Forwarded, "10.0.0.1", &[(F, "for=\"[2001:db8::7]:4711\"")], "2001:db8::7"),
+            (Forwarded, "10.0.0.1", &[(F, "for=\"unclosed, for=192.0.2.7")], "192.0.2.7"),
+            (Forwarded, "10.0.0.1", &[(F, "for=_hidden")], "10.0.0.1"),
+            (Forwarded, "10.0.0.1", &[(F, "by=192.0.2.7")], "10.0.0.1"),
+            // Who is not a proxy of ours says nothing about itself.
+            (XForwardedFor, "192.0.2.9", &[(X, "192.0.2.7")], "192.0.2.9"),
+            (Forwarded, "192.0.2.9", &[(F, "for=192.0.2.7")], "192.0.2.9"),
+        ] {
+            let found = peer(&peers(&["10.0.0.0/8"], header, false), from, &mut headers(lines));
+            assert_eq!(found.address, address.parse::<IpAddr>().unwrap(), "{header:?} {from} {lines:?}");
+        }
+    }
+
+    fn certificate(subject: &str) -> Vec<u8> {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, subject);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn a_certificate_in_a_header_is_taken_from_a_proxy_that_may_name_one() {
+        let (mine, other) = (BASE64_STANDARD.encode(certificate("mine")), BASE64_STANDARD.encode(certificate("other")));
+        let shown = format!(":{mine}:");
+        for (from, client_cert, lines, subject) in [
+            ("10.0.0.1", true, vec![("client-cert", shown.clone())], Some("CN=mine")),
+            ("10.0.0.1", true, vec![("client-cert", format!(" {shown} ; a=1"))], Some("CN=mine")),
+            ("10.0.0.1", true, vec![("client-cert", shown.clone()), ("client-cert-chain", format!(":{other}:, :!:, x"))], Some("CN=mine")),
+            ("10.0.0.1", false, vec![("client-cert", shown.clone())], None),
+            ("192.0.2.9", true, vec![("client-cert", shown.clone())], None),
+            ("10.0.0.1", true, vec![("client-cert", shown.clone()), ("client-cert", format!(":{other}:"))], None),
+            ("10.0.0.1", true, vec![("client-cert", format!("{shown}, :{other}:"))], None),
+            ("10.0.0.1", true, vec![("client-cert", mine.clone())], None),
+            ("10.0.0.1", true, vec![("client-cert", format!("\"{mine}\""))], None),
+            ("10.0.0.1", true, vec![("client-cert", ":AAAA:".to_owned())], None),
+            ("10.0.0.1", true, vec![("client-cert", "::".to_owned())], None),
+            ("10.0.0.1", true, vec![("client-cert", ":".to_owned())], None),
+            ("10.0.0.1", true, vec![("client-cert-chain", shown.clone())], None),
+            ("10.0.0.1", true, vec![], None),
+        ] {
+            let peers = peers(&["10.0.0.0/8"], AddressHeader::default(), client_cert);
+            let lines: Vec<(&'static str, &str)> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let found = peer(&peers, from, &mut headers(&lines)).certificate.map(|certificate| certificate.subject_dn());
+            assert_eq!(found.as_deref(), subject, "{from} {client_cert} {lines:?}");
+        }
+    }
+
+    /// The proxy has a certificate of its own, for its connection to us.
+    #[test]
+    fn a_proxys_own_certificate_is_never_taken_for_its_clients() {
+        let shown = || Shown { address: "10.0.0.1".parse().unwrap(), chain: Some(Chain::from_der(certificate("proxy"), Vec::new())) };
+        let behind = peers(&["10.0.0.0/8"], AddressHeader::default(), true);
+        assert!(behind.of(&behind.meet(shown()), &mut HeaderMap::new()).certificate.is_none());
+        let direct = peers(&[], AddressHeader::default(), false);
+        assert_eq!(direct.of(&direct.meet(shown()), &mut HeaderMap::new()).certificate.unwrap().subject_dn(), "CN=proxy");
+    }
+}

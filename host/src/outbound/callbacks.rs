@@ -71,6 +71,11 @@ impl Caller {
         Self { client, patience: PATIENCE }
     }
 
+    /// The same with less time for each call, for example what is left of a job.
+    pub fn within(&self, patience: Duration) -> Self {
+        Self { client: self.client.clone(), patience: patience.min(self.patience) }
+    }
+
     /// Sends a body. What comes back in one is read and dropped.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! follows from that depends on the client's registration (RFC 8705 2).
 
 mod authorities;
+mod fresh;
 mod kept;
 mod pem;
 mod read;
@@ -13,7 +14,6 @@ mod shown;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 pub use authorities::{Chain, ClientAuthorities};
+pub use fresh::keep_fresh;
 pub use read::Unreadable;
 pub use rustls::ClientConfig;
 
@@ -32,8 +33,6 @@ use shown::AnyCertificate;
 /// A connection after its handshake.
 pub type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 
-/// How often it is looked whether files have changed: a renewal needs no restart.
-const LOOK: Duration = Duration::from_secs(1);
 /// What is spoken, on both sides.
 const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 /// Suites of TLS 1.2 that FAPI allows (FAPI 1.0 Advanced 8.5).
@@ -96,28 +95,6 @@ impl Acceptor {
         // Also of a session that is resumed: it is judged again on every connection.
         let chain = stream.get_ref().1.peer_certificates().map(Chain::of);
         Ok((stream, chain))
-    }
-}
-
-/// Looks for renewed files until it is dropped.
-pub async fn keep_fresh(own: Option<OwnCertificate>, authorities: ClientAuthorities) {
-    if own.is_none() && authorities.is_empty() {
-        return;
-    }
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        let (own, authorities) = (own.clone(), authorities.clone());
-        let look = move || {
-            if let Some(own) = own {
-                own.0.look();
-            }
-            authorities.look();
-        };
-        if tokio::task::spawn_blocking(look).await.is_err() {
-            return;
-        }
     }
 }
 

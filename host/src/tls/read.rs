@@ -91,3 +91,73 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName as Name, DnType, DnValue, KeyPair, PublicKeyData as _, SanType};
+
+    use super::*;
+    use crate::protocol::certificate::same_subject;
+
+    fn signed(params: &CertificateParams) -> (Vec<u8>, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        (params.self_signed(&key).unwrap().der().to_vec(), key)
+    }
+
+    fn full() -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = Name::new();
+        params.distinguished_name.push(DnType::CountryName, "DE");
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 97]), "PSDDE-1");
+        params.distinguished_name.push(DnType::OrganizationName, DnValue::BmpString("Bänk, AG".try_into().unwrap()));
+        params.distinguished_name.push(DnType::CommonName, DnValue::TeletexString("client".try_into().unwrap()));
+        params.subject_alt_names = vec![
+            SanType::DnsName("client.example".try_into().unwrap()),
+            SanType::URI("https://client.example/a".try_into().unwrap()),
+            SanType::IpAddress("192.0.2.7".parse().unwrap()),
+            SanType::IpAddress("2001:db8::7".parse().unwrap()),
+            SanType::Rfc822Name("ops@client.example".try_into().unwrap()),
+        ];
+        params.not_before = rcgen::date_time_ymd(2026, 1, 2);
+        params
+    }
+
+    #[test]
+    fn everything_that_a_client_may_register_is_read() {
+        let (der, key) = signed(&full());
+        let read = certificate(&der, true).unwrap();
+        assert_eq!(read.subject_dn(), r"CN=client,O=Bänk\, AG,organizationIdentifier=PSDDE-1,C=DE");
+        assert!(same_subject("c=DE, 2.5.4.97=psdde-1, o=\"bänk, ag\", cn=Client", &read));
+        assert_eq!(read.dns_names, ["client.example"]);
+        assert_eq!(read.uris, ["https://client.example/a"]);
+        assert_eq!(read.emails, ["ops@client.example"]);
+        assert_eq!(read.addresses, ["192.0.2.7".parse::<IpAddr>().unwrap(), "2001:db8::7".parse().unwrap()]);
+        assert_eq!((read.public_key.as_slice(), read.chain_valid), (key.subject_public_key_info().as_slice(), true));
+        assert_eq!(read.sha256, sha256(&der));
+        assert_eq!(read.not_before, "2026-01-02T00:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn a_certificate_that_shall_never_end_does_not() {
+        let mut params = full();
+        params.not_after = rcgen::date_time_ymd(9999, 12, 31);
+        let (der, _) = signed(&params);
+        assert_eq!(certificate(&der, false).unwrap().not_after, Timestamp::MAX);
+    }
+
+    #[test]
+    fn whatever_is_not_a_certificate_is_refused_and_nothing_worse() {
+        let (der, _) = signed(&full());
+        for length in 0..der.len() {
+            assert!(certificate(&der[..length], false).is_err(), "{length}");
+        }
+        for at in 0..der.len() {
+            let mut broken = der.clone();
+            broken[at] ^= 0xff;
+            // Some of these are certificates all the same; what they say can be shown.
+            if let Ok(read) = certificate(&broken, false) {
+                let _ = (read.subject_dn(), read.x5t_s256(), same_subject("CN=client", &read));
+            }
+        }
+    }
+}
