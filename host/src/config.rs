@@ -302,6 +302,12 @@ impl Config {
         if self.proxy.client_cert && self.proxy.addresses == Networks::default() {
             return Err(("proxy.addresses", "must say where the proxy connects from, because proxy.client_cert is set".to_owned()));
         }
+        if self.proxy.client_cert && self.proxy.addresses.are_everything() {
+            return Err((
+                "proxy.addresses",
+                "must not hold every address, because proxy.client_cert is set: anybody could be any client".to_owned(),
+            ));
+        }
         Ok(())
     }
 
@@ -586,6 +592,7 @@ mod tests {
             ("[listen]\nmtls_url = 'https://mtls.example'", "ciba.toml: listen.mtls_url", "nobody asks"),
             ("[listen]\nmtls_url = 'http://localhost:1'\n[proxy]\nclient_cert = true", "ciba.toml: listen.mtls_url", "https://"),
             ("[proxy]\nclient_cert = true", "ciba.toml: proxy.addresses", "proxy.client_cert"),
+            ("[proxy]\nclient_cert = true\naddresses = ['10.0.0.0/8', '::/0']", "ciba.toml: proxy.addresses", "any client"),
             ("[proxy]\naddress_header = 'x-real-ip'", "ciba.toml:2", "x-forwarded-for"),
             ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
             ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),

@@ -79,10 +79,13 @@ impl Authority {
 
     /// For a server under these alternative names and no other.
     pub fn server_with(&self, names: &[&str]) -> Identity {
-        let mut params = parameters("CN=server");
-        params.subject_alt_names = names.iter().map(|name| alternative(name)).collect();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(&params)
+        self.sign(&server_parameters(names))
+    }
+
+    /// For a server, with an RSA key.
+    pub fn rsa_server(&self) -> Identity {
+        let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key can be made");
+        self.sign_for(&server_parameters(&["dns:localhost", "ip:127.0.0.1"]), &key)
     }
 
     /// For a client with this subject, for example `CN=client,O=Bank`.
@@ -117,9 +120,11 @@ impl Authority {
     }
 
     fn sign(&self, params: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate can be signed");
-        Identity::of(&certificate, &key)
+        self.sign_for(params, &KeyPair::generate().expect("a key can be made"))
+    }
+
+    fn sign_for(&self, params: &CertificateParams, key: &KeyPair) -> Identity {
+        Identity::of(&params.signed_by(key, &self.issuer).expect("a certificate can be signed"), key)
     }
 
     /// What a client needs to believe in it.
@@ -191,6 +196,13 @@ fn parameters(subject: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = name(subject);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+fn server_parameters(names: &[&str]) -> CertificateParams {
+    let mut params = parameters("CN=server");
+    params.subject_alt_names = names.iter().map(|name| alternative(name)).collect();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params
 }
 

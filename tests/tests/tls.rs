@@ -108,6 +108,13 @@ fn tls_1_3_and_1_2_are_spoken_with_the_suites_of_fapi_and_nothing_older() {
         let refused = agreed(&host, to, &TLS12, |offered| offered.contains("CHACHA20")).unwrap_err();
         assert!(refused.contains("HandshakeFailure"), "{refused}");
     }
+    let rsa = host.authority.rsa_server();
+    rsa.write(&host.path(), "tls").unwrap();
+    wait_for("the RSA certificate is shown", || Ok((shown(&host) == rsa.der).then_some(()))).unwrap();
+    for suite in ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"] {
+        assert_eq!(format!("{:?}", agreed(&host, host.host.public, &TLS12, |offered| offered == suite).unwrap().1), suite);
+    }
+    assert!(agreed(&host, host.host.public, &TLS12, |offered| offered.contains("RSA") && offered.contains("CHACHA20")).is_err());
     // TLS 1.1, which nobody's library offers any more.
     let mut stream = TcpStream::connect(host.host.public).unwrap();
     stream.write_all(&client_hello_of_tls_1_1()).unwrap();
@@ -277,7 +284,9 @@ fn handshakes_that_never_end_hold_up_neither_others_nor_the_stop() {
     let host = SecureHost::start().unwrap();
     let silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(host.host.public).unwrap()).collect();
     assert_eq!(host.send(&discovery()).unwrap().status, 200);
-    host.host.stop().unwrap();
+    let data = host.host.stop().unwrap();
+    let log = fs::read_to_string(data.beside("log")).unwrap();
+    assert!(log.contains("stopped") && !log.contains("some answers did not leave"), "{log}");
     drop(silent);
 }
 

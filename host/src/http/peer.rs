@@ -6,7 +6,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -29,6 +31,16 @@ pub struct Peer {
     pub address: IpAddr,
     /// The certificate whose key it holds, if it showed one.
     pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A handler asks for it by naming it among its arguments.
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        // `serve` puts it there, without which nothing arrives here.
+        parts.extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
 }
 
 /// Finds out who asks.
