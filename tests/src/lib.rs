@@ -9,5 +9,7 @@ pub mod load;
 pub mod node;
 pub mod party;
 pub mod process;
+pub mod receiver;
+pub mod secure;
 pub mod shims;
 pub mod wire;

@@ -47,6 +47,8 @@ pub struct Flow {
     pub key: SigningKey,
     /// `iss`.
     pub issuer: String,
+    /// Where clients that show a certificate find the same endpoints, without a trailing slash (RFC 8705 5).
+    pub mtls: Option<String>,
     /// The protocol's numbers.
     pub ciba: Ciba,
     /// How devices are tried.

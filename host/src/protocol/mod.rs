@@ -7,8 +7,10 @@
 pub mod algorithm;
 pub mod backchannel;
 pub mod binding_message;
+pub mod certificate;
 pub mod client;
 pub mod discovery;
+pub mod distinguished_name;
 pub mod error;
 pub mod form;
 pub mod identifier;

@@ -30,6 +30,11 @@ const FIRST_SAMPLE: &str = "inbox-1.wasm";
 
 /// A demo has credentials that everybody knows: nobody else may reach it.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    if config.tls.is_on() {
+        bail!(
+            "--demo speaks plain HTTP on loopback, and tls.certificate is set.\n  do: use another --data directory, or run without --demo"
+        );
+    }
     for (what, address) in [
         ("public", Some(config.listen.public)),
         ("device", config.listen.device),
