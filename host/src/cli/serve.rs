@@ -25,6 +25,7 @@ use crate::flow::redeem::Paces;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Hosts, Sessions, nameable};
+use crate::jose::KeyPolicy;
 use crate::outbound::Door;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -133,7 +134,7 @@ impl Serve {
             links: Links::new(&keys.derive("one-time links"), device_page),
             clock: clock.clone(),
             random,
-            key: directory.signing_key()?,
+            keys: directory.key_ring(KeyPolicy::default(), clock.now())?,
             issuer: issuer.clone(),
             ciba: config.ciba.clone(),
             notify: config.notify.clone(),

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
 use crate::config::{Ciba, NotifyConfig};
-use crate::jose::SigningKey;
+use crate::jose::KeyRing;
 use crate::protocol::client::{Client, UnverifiedCredential};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::runtime::Runtime;
@@ -41,8 +41,8 @@ pub struct Flow {
     pub clock: Clock,
     /// Unguessable bytes.
     pub random: Random,
-    /// Signs ID tokens.
-    pub key: SigningKey,
+    /// Signs tokens.
+    pub keys: KeyRing,
     /// `iss`.
     pub issuer: String,
     /// The protocol's numbers.
