@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::outbound::Networks;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::runtime::CallLimits;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub listen: Listen,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// What tokens are signed with.
+    pub keys: Keys,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// The plugin folder, and what plugins may do.
@@ -80,6 +83,20 @@ pub struct Ciba {
     pub id_token_expires_in: u32,
     /// Hours.
     pub keep_hours: u32,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// One key for each of these.
+    pub algorithms: Vec<JwsAlgorithm>,
+    /// Days; 0 for never.
+    pub rotate_days: u32,
+    /// Hours.
+    pub overlap_hours: u32,
+    /// Days.
+    pub keep_days: u32,
 }
 
 /// `[notify]`
@@ -198,6 +215,7 @@ impl Config {
     /// The key that is wrong, and why.
     pub fn check(&self) -> Result<(), (String, String)> {
         self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
+        self.keys.check(&self.ciba).map_err(|(key, what)| (key.to_owned(), what))?;
         self.plugins.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
         for (name, limits) in &self.plugins.limits_of {
             limits.check().map_err(|what| (format!("plugins.limits_of.{name}"), what))?;
@@ -248,6 +266,21 @@ impl Config {
     /// The issuer, where `public` is what the public listener was bound to.
     pub fn issuer(&self, public: SocketAddr) -> String {
         if self.issuer.is_empty() { format!("http://{public}") } else { self.issuer.clone() }
+    }
+}
+
+impl Keys {
+    fn check(&self, ciba: &Ciba) -> Result<(), (&'static str, String)> {
+        let known = |alg: &JwsAlgorithm| JwsAlgorithm::ASYMMETRIC.contains(alg);
+        // Tokens of clients that chose nothing are signed in ES256.
+        if !self.algorithms.iter().all(known) || !self.algorithms.contains(&JwsAlgorithm::Es256) {
+            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256 and EdDSA".to_owned()));
+        }
+        let tokens = ciba.access_token_expires_in.max(ciba.id_token_expires_in);
+        if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {
+            return Err(("keys.overlap_hours", format!("must be at least as long as tokens live, which is {tokens} seconds")));
+        }
+        Ok(())
     }
 }
 
@@ -333,7 +366,7 @@ fn find(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let whole = error.to_string();
     let in_path = whole.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(path, _)| path.to_owned());
     let key = quoted(error.message())
-        .filter(|_| error.message().starts_with("unknown"))
+        .filter(|_| error.message().starts_with("unknown field"))
         .or_else(|| in_path.as_deref().and_then(|path| path.rsplit('.').next().map(str::to_owned)));
     let line = key.as_deref().and_then(|key| text.lines().position(|line| names(line, key)));
     ConfigError { at: line.map_or_else(|| path.to_owned(), |line| format!("{path}:{}", line + 1)), what }
@@ -455,6 +488,10 @@ mod tests {
             ("issuer = 'https://a.example'\n[listen]\ndevice = '0.0.0.0:8082'", "ciba.toml: listen.device_url", "not on loopback"),
             ("issuer = 'https://login.example.com/'", "ciba.toml: issuer", "scheme and host only"),
             ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
+            ("[keys]\nalgorithms = ['PS256']", "ciba.toml: keys.algorithms", "must name ES256"),
+            ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256 and EdDSA"),
+            ("[keys]\nalgorithms = ['ES512']", "ciba.toml:2", "ES512"),
+            ("[keys]\noverlap_hours = 0", "ciba.toml: keys.overlap_hours", "600 seconds"),
             ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
             ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),
             ("[plugins.limits_of.a]\nmemory_mib = 5000", "ciba.toml: plugins.limits_of.a", "memory_mib is 5000; at most 4096"),

@@ -1,6 +1,7 @@
 //! `ciba-host serve`: the composition root. Everything is made here, once, and handed to who needs it.
 
 mod demo;
+mod keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,7 +26,6 @@ use crate::flow::redeem::Paces;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Hosts, Sessions, nameable};
-use crate::jose::KeyPolicy;
 use crate::outbound::Door;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -113,7 +113,7 @@ impl Serve {
             Some(phone) => format!("http://{}/device", phone.local_addr()?),
             None => config.device_page(public, listeners.device.as_ref().map(TcpListener::local_addr).transpose()?),
         };
-        let keys = directory.installation_keys(random)?;
+        let installation = directory.installation_keys(random)?;
         let door = Door::new(config.outbound.private_networks.clone());
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
@@ -125,16 +125,17 @@ impl Serve {
             allowed: config.plugins.allow.clone(),
         };
         let runtime =
-            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &keys.derive("precompiled plugins")).await?;
+            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &installation.derive("precompiled plugins"))
+                .await?;
         let (stop, stopping) = watch::channel(false);
         let flow = Arc::new(Flow {
             store,
             runtime: Arc::clone(&runtime),
             wakes: Wakes::default(),
-            links: Links::new(&keys.derive("one-time links"), device_page),
+            links: Links::new(&installation.derive("one-time links"), device_page),
             clock: clock.clone(),
             random,
-            keys: directory.key_ring(KeyPolicy::default(), clock.now())?,
+            keys: directory.key_ring(keys::policy(&config.keys), clock.now())?,
             issuer: issuer.clone(),
             ciba: config.ciba.clone(),
             notify: config.notify.clone(),
@@ -152,6 +153,7 @@ impl Serve {
         } else {
             None
         };
+        keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App {
