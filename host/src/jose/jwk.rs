@@ -1,4 +1,4 @@
-//! Public keys (RFC 7517): those of others are read here, and ours are written.
+//! One public key (RFC 7517): those of others are read here, and ours are written.
 
 use aws_lc_rs::agreement;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -6,14 +6,12 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, RsaPublicKeyComponents,
     UnparsedPublicKey,
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::protocol::algorithm::{JwsAlgorithm, KeyEncryption};
 
-/// How many keys a set may hold.
-const KEYS_MAX: usize = 50;
 /// Members of a key that only its owner may know (RFC 7518 6; `priv` is RFC 9964's).
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 /// Lengths of RSA keys in bits: below is too weak, above takes too long.
@@ -89,7 +87,7 @@ impl Jwk {
         Self::of_public(members)
     }
 
-    fn of_public(members: &Map<String, Value>) -> Result<Self, String> {
+    pub(super) fn of_public(members: &Map<String, Value>) -> Result<Self, String> {
         let operations = match members.get("key_ops") {
             None => None,
             Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
@@ -137,6 +135,11 @@ impl Jwk {
             (Material::Point { .. } | Material::Rsa { .. }, _) => false,
         };
         kind && self.is_for("sig", algorithm.as_str(), &["verify"])
+    }
+
+    /// Whether it says itself what it is for.
+    pub(super) fn says_what_for(&self) -> bool {
+        self.purpose.is_some() || self.alg.is_some()
     }
 
     /// Whether something may be encrypted for this key in this way.
@@ -279,7 +282,7 @@ fn coordinate(text: &str, name: &str, curve: Curve) -> Result<Vec<u8>, String> {
 }
 
 /// A secret that was sent to us is none any more, and whoever sent it should know.
-fn refuse_private(members: &Map<String, Value>) -> Result<(), String> {
+pub(super) fn refuse_private(members: &Map<String, Value>) -> Result<(), String> {
     if let Some(name) = PRIVATE_MEMBERS.iter().find(|name| members.contains_key(**name)) {
         return Err(format!("the key holds the private member {name}: send the public part only, and stop using this key"));
     }
@@ -289,121 +292,160 @@ fn refuse_private(members: &Map<String, Value>) -> Result<(), String> {
     Ok(())
 }
 
-/// A certificate that stands beside a key (`x5c`, RFC 7517 4.7).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// As it stands there: nobody vouches for it, and it was not looked into.
-    pub der: Vec<u8>,
-    /// Of all of it.
-    pub sha256: [u8; 32],
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-impl Certificate {
-    fn of(der: Vec<u8>) -> Self {
-        let mut sha256 = [0; 32];
-        sha256.copy_from_slice(digest(&SHA256, &der).as_ref());
-        Self { der, sha256 }
+    use super::*;
+    use crate::jose::vectors;
+
+    fn parsed(key: Value) -> Jwk {
+        Jwk::parse(&key).unwrap()
     }
 
-    /// `x5t#S256` (RFC 8705 3.1).
-    pub fn thumbprint(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(self.sha256)
-    }
-}
-
-/// The keys of somebody else: those of their set that can be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublicKeys {
-    keys: Vec<Jwk>,
-    certificates: Vec<Certificate>,
-}
-
-impl PublicKeys {
-    /// Reads a set (RFC 7517 5). Keys that are of no use here, for what they are or how they are written, are left out,
-    /// and so is what this provider does not know of a key.
-    ///
-    /// # Errors
-    /// When it is no set, holds a private or symmetric key or more than 50 keys, or when nothing of it can be used: in
-    /// words that may be shown to whoever sent it.
-    pub fn parse(jwks: &Value) -> Result<Self, String> {
-        let keys = jwks.get("keys").and_then(Value::as_array).ok_or("a key set is an object with a list of keys")?;
-        if keys.len() > KEYS_MAX {
-            return Err(format!("the key set has {} keys; at most {KEYS_MAX} are taken", keys.len()));
+    /// The key with one member replaced, or taken out where there is nothing to put there.
+    fn with(mut key: Value, name: &str, value: Value) -> Value {
+        match value {
+            Value::Null => drop(key.as_object_mut().unwrap().remove(name)),
+            value => key[name] = value,
         }
-        let (mut read, mut left_out) = (Self::default(), Vec::new());
-        for (number, key) in keys.iter().enumerate() {
-            let at = |what: String| format!("keys[{number}]: {what}");
-            let members = key.as_object().ok_or_else(|| at("a key is an object".to_owned()))?;
-            refuse_private(members).map_err(at)?;
-            // A certificate serves for TLS whatever signatures its key could make.
-            let chain = members.get("x5c").and_then(Value::as_array);
-            let first = chain.and_then(|chain| chain.first()?.as_str()).and_then(|text| BASE64_STANDARD.decode(text).ok());
-            read.certificates.extend(first.map(Certificate::of));
-            match Jwk::of_public(members) {
-                Ok(key) => read.keys.push(key),
-                Err(what) => left_out.push(at(what)),
-            }
+        key
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_the_specifications() {
+        // RFC 7638 3.1 and RFC 8037 A.3.
+        assert_eq!(parsed(vectors::rfc7638_rsa()).thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(parsed(vectors::rfc8037_ed25519()).thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        // Whatever else is in it.
+        let named = with(with(vectors::rfc8037_ed25519(), "kid", json!("a")), "use", json!("sig"));
+        assert_eq!(parsed(named).thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_key_is_written_as_it_is_read() {
+        for key in vectors::all_kinds() {
+            assert_eq!(serde_json::to_value(parsed(key.clone())).unwrap(), key);
         }
-        if read.keys.is_empty() && read.certificates.is_empty() {
-            return Err(left_out.into_iter().next().unwrap_or_else(|| "the key set is empty".to_owned()));
+    }
+
+    #[test]
+    fn a_private_or_symmetric_key_is_refused_with_words() {
+        for name in PRIVATE_MEMBERS {
+            let said = Jwk::parse(&with(vectors::rfc7515_es256(), name, json!("AQAB"))).unwrap_err();
+            assert!(said.contains(&format!("the private member {name}")), "{said}");
         }
-        Ok(read)
+        let said = Jwk::parse(&json!({"kty": "oct"})).unwrap_err();
+        assert!(said.contains("symmetric"), "{said}");
     }
 
-    /// These keys, without certificates.
-    pub(super) fn of(keys: Vec<Jwk>) -> Self {
-        Self { keys, certificates: Vec::new() }
+    #[test]
+    fn a_key_that_cannot_be_used_says_what_is_wrong() {
+        let (ec, ed, rsa) = (vectors::rfc7515_es256, vectors::rfc8037_ed25519, vectors::rfc7515_rs256);
+        let text = |bytes: &[u8]| Value::from(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+        let n = decode(rsa()["n"].as_str().unwrap(), "n").unwrap();
+        let even: Vec<u8> = n.iter().rev().skip(1).rev().copied().chain([0]).collect();
+        for (key, says) in [
+            (json!([]), "a key is an object"),
+            (json!({}), "kty is missing"),
+            (with(ec(), "kty", json!("ec")), "kty is none of"),
+            (with(ec(), "kty", json!(7)), "kty is not text"),
+            (with(ec(), "kty", json!("OKP")), "crv is none of"),
+            (with(ec(), "crv", json!("secp256k1")), "crv is none of"),
+            (with(ec(), "crv", json!("P-384")), "x has 32 bytes; P-384 has 48"),
+            (with(ec(), "crv", Value::Null), "crv is missing"),
+            (with(ec(), "y", Value::Null), "y is missing"),
+            (with(ec(), "y", ec()["x"].clone()), "not a point of the curve"),
+            (with(ec(), "x", json!("AAAA")), "x has 3 bytes; P-256 has 32"),
+            (with(ec(), "x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU=")), "x is not base64url"),
+            (with(ec(), "x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVE+")), "x is not base64url"),
+            (with(ed(), "x", text(&[7; 31])), "x has 31 bytes"),
+            (vectors::rsa_1024(), "n has 1024 bits; there must be between 2048 and 8192"),
+            (with(rsa(), "n", text(&[0xff; 1025])), "n has 8200 bits"),
+            (with(rsa(), "n", text(&[&[0], n.as_slice()].concat())), "n is empty or begins with a zero byte"),
+            (with(rsa(), "n", text(&even)), "n and e are not those of an RSA key"),
+            (with(rsa(), "n", json!("")), "n is empty"),
+            (with(rsa(), "e", json!("AQ")), "n and e are not those of an RSA key"),
+            (with(rsa(), "e", text(&[2])), "n and e are not those of an RSA key"),
+            (with(rsa(), "e", text(&[1, 0, 0, 0, 1])), "n and e are not those of an RSA key"),
+            (with(ec(), "kid", json!(7)), "kid is not text"),
+            (with(ec(), "alg", json!(["ES256"])), "alg is not text"),
+            (with(ec(), "use", json!(null_but_there())), "use is not text"),
+            (with(ec(), "key_ops", json!("verify")), "key_ops is not a list of words"),
+            (with(ec(), "key_ops", json!(["verify", 7])), "key_ops is not a list of words"),
+        ] {
+            let said = Jwk::parse(&key).unwrap_err();
+            assert!(said.contains(says), "{key}: {said}");
+        }
     }
 
-    /// All that can be used.
-    pub fn keys(&self) -> &[Jwk] {
-        &self.keys
+    /// `with` takes null for nothing.
+    fn null_but_there() -> Vec<()> {
+        Vec::new()
     }
 
-    /// The certificates that stand beside the keys: of each chain the first.
-    pub fn certificates(&self) -> &[Certificate] {
-        &self.certificates
+    #[test]
+    fn a_key_is_for_its_kind_and_for_what_it_says() {
+        use JwsAlgorithm::{EdDsa, Es256, Hs256, Ps256, Rs256};
+        let fitting = |key: Value| JwsAlgorithm::ALL.iter().copied().filter(|alg| parsed(key.clone()).fits(*alg)).collect::<Vec<_>>();
+        let (ec, rsa) = (vectors::rfc7515_es256, vectors::rfc7515_rs256);
+        assert_eq!(fitting(ec()), [Es256]);
+        assert_eq!(fitting(rsa()), [Ps256, Rs256]);
+        assert_eq!(fitting(vectors::rfc8037_ed25519()), [EdDsa]);
+        for kind in [vectors::p384(), vectors::p521(), vectors::x25519()] {
+            assert_eq!(fitting(kind), []);
+        }
+        for (name, value, left) in [
+            ("alg", json!("PS256"), vec![Ps256]),
+            ("alg", json!("RS384"), vec![]),
+            ("alg", json!("HS256"), vec![]),
+            ("alg", json!("RSA-OAEP-256"), vec![]),
+            ("use", json!("sig"), vec![Ps256, Rs256]),
+            ("use", json!("enc"), vec![]),
+            ("key_ops", json!(["verify"]), vec![Ps256, Rs256]),
+            ("key_ops", json!(["sign", "encrypt"]), vec![]),
+            ("key_ops", json!([]), vec![]),
+        ] {
+            assert_eq!(fitting(with(rsa(), name, value.clone())), left, "{name} {value}");
+        }
+        for key in vectors::all_kinds() {
+            assert!(!parsed(key).fits(Hs256), "a public key for HS256");
+        }
     }
 
-    /// Whether this certificate stands beside one of the keys (RFC 8705 2.2.2).
-    pub fn has_certificate(&self, sha256_of_der: &[u8; 32]) -> bool {
-        self.certificates.iter().any(|certificate| certificate.sha256 == *sha256_of_der)
+    #[test]
+    fn what_is_encrypted_for_a_key_is_for_its_kind_and_for_what_it_says() {
+        use KeyEncryption::{EcdhEs, RsaOaep256};
+        let taking = |key: Value| KeyEncryption::ALL.iter().copied().filter(|alg| parsed(key.clone()).takes(*alg)).collect::<Vec<_>>();
+        assert_eq!(taking(vectors::rfc7515_rs256()), [RsaOaep256]);
+        for kind in [vectors::rfc7515_es256(), vectors::p384(), vectors::p521(), vectors::x25519()] {
+            assert_eq!(taking(kind), [EcdhEs]);
+        }
+        assert_eq!(taking(vectors::rfc8037_ed25519()), []);
+        for (name, value, left) in [
+            ("alg", json!("RSA-OAEP-256"), vec![RsaOaep256]),
+            ("alg", json!("RSA-OAEP"), vec![]),
+            ("use", json!("enc"), vec![RsaOaep256]),
+            ("use", json!("sig"), vec![]),
+            ("key_ops", json!(["wrapKey"]), vec![RsaOaep256]),
+            ("key_ops", json!(["verify"]), vec![]),
+        ] {
+            assert_eq!(taking(with(vectors::rfc7515_rs256(), name, value.clone())), left, "{name} {value}");
+        }
     }
 
-    /// The first key for which something can be encrypted in this way; one that says so itself goes first.
-    pub fn encryption_key(&self, algorithm: KeyEncryption) -> Option<&Jwk> {
-        let takes = || self.keys.iter().filter(|key| key.takes(algorithm));
-        takes().find(|key| key.purpose.is_some() || key.alg.is_some()).or_else(|| takes().next())
-    }
-}
-
-/// A key set as it is published (RFC 7517 5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Jwks {
-    keys: Vec<Jwk>,
-    complete: bool,
-}
-
-impl Jwks {
-    pub(super) fn of(keys: Vec<Jwk>, complete: bool) -> Self {
-        Self { keys, complete }
-    }
-
-    /// Its keys.
-    pub fn keys(&self) -> &[Jwk] {
-        &self.keys
-    }
-
-    /// Whether no key is still being made: a set that lacks one must not be kept by caches.
-    pub fn is_complete(&self) -> bool {
-        self.complete
-    }
-}
-
-impl Serialize for Jwks {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(Some(1))?;
-        members.serialize_entry("keys", &self.keys)?;
-        members.end()
+    #[test]
+    fn a_signature_of_the_specifications_is_verified_and_no_other() {
+        // RFC 8037 A.4: its content is no JSON, so that it cannot come through the door.
+        let (message, signature) = vectors::RFC8037_SIGNED.rsplit_once('.').unwrap();
+        let signature = decode(signature, "signature").unwrap();
+        let key = parsed(vectors::rfc8037_ed25519());
+        assert!(key.verifies(JwsAlgorithm::EdDsa, message.as_bytes(), &signature));
+        assert!(!key.verifies(JwsAlgorithm::EdDsa, b"another", &signature));
+        for at in 0..signature.len() {
+            let mut changed = signature.clone();
+            changed[at] ^= 1;
+            assert!(!key.verifies(JwsAlgorithm::EdDsa, message.as_bytes(), &changed), "byte {at}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::json::{self, NotAnObject};
-use super::jwk::{Jwk, PublicKeys};
+use super::jwk::Jwk;
+use super::key_set::PublicKeys;
 use crate::protocol::algorithm::JwsAlgorithm;
 
 /// How long a JWT may be, in bytes.

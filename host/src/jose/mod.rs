@@ -2,7 +2,7 @@
 //! aws-lc-rs and nothing else.
 //!
 //! 1. [`jws`] is the one door for a JWT that somebody sent: it is `Unverified…` until a key says otherwise.
-//! 2. [`jwk`] reads the keys of others, and writes ours.
+//! 2. [`jwk`] and [`key_set`] read the keys of others, and write ours.
 //! 3. [`ring`] keeps the provider's own keys: signs with one for each algorithm, publishes them, and replaces them
 //!    without a token becoming worthless. [`pair`] is one of them, [`schedule`] says when each changes its state.
 //! 4. [`jwe`] encrypts a signed JWT for a client.
@@ -15,15 +15,19 @@ pub mod jwe;
 pub mod jwk;
 pub mod jws;
 mod key_files;
+pub mod key_set;
 mod pair;
 pub mod private_file;
 pub mod ring;
 pub mod schedule;
 pub mod seal;
+#[cfg(test)]
+mod vectors;
 
 pub use installation::InstallationKeys;
-pub use jwk::{Jwk, Jwks, PublicKeys};
+pub use jwk::Jwk;
 pub use jws::{JwtFault, UnverifiedJws};
+pub use key_set::{Jwks, PublicKeys};
 pub use private_file::{read_private, write_private};
 pub use ring::KeyRing;
 pub use schedule::KeyPolicy;

@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::jwk::{Jwk, Jwks, PublicKeys};
+use super::jwk::Jwk;
 use super::jws::{JwtFault, UnverifiedJws};
 use super::key_files::{FIRST, KeyFiles, file_of};
+use super::key_set::{Jwks, PublicKeys};
 use super::pair::SigningPair;
 use super::schedule::{self, Change, Entry, KeyPolicy, KeyState, PUBLISH_AHEAD};
 use crate::protocol::algorithm::JwsAlgorithm;
