@@ -225,3 +225,6 @@ impl Header {
         Ok(Self { alg, kid: text("kid")?.map(str::to_owned), typ: text("typ")?.map(str::to_owned), jwk })
     }
 }
+
+#[cfg(test)]
+mod tests;

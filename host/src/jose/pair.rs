@@ -112,22 +112,28 @@ impl SigningPair {
             None => header(self.algorithm, typ, &self.kid)?,
         };
         BASE64_URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut jws);
+        self.complete(&mut jws)?;
+        Ok(jws)
+    }
+
+    /// Appends the signature over what is there.
+    pub(super) fn complete(&self, jws: &mut String) -> anyhow::Result<()> {
         match &self.pair {
             Pair::Es256(pair) => {
                 let signature = pair.sign(&self.random, jws.as_bytes())?;
-                append(&mut jws, signature.as_ref());
+                append(jws, signature.as_ref());
             }
             Pair::EdDsa(pair) => {
                 let signature = pair.try_sign(jws.as_bytes())?;
-                append(&mut jws, signature.as_ref());
+                append(jws, signature.as_ref());
             }
             Pair::Rsa(pair, encoding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(*encoding, &self.random, jws.as_bytes(), &mut signature)?;
-                append(&mut jws, &signature);
+                append(jws, &signature);
             }
         }
-        Ok(jws)
+        Ok(())
     }
 }
 
