@@ -195,3 +195,126 @@ pub(super) fn wants_next(entries: &[Entry], policy: &KeyPolicy, now: Timestamp) 
 pub(super) fn after(now: Timestamp, duration: SignedDuration) -> Timestamp {
     now.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+    fn policy() -> KeyPolicy {
+        KeyPolicy { rotate_after: Some(90 * DAY), overlap: DAY, keep: 30 * DAY, ..KeyPolicy::default() }
+    }
+
+    fn entry(kid: &str, alg: JwsAlgorithm, state: KeyState) -> Entry {
+        let (since, created_at) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let (kid, file, public) = (kid.to_owned(), format!("{kid}.pkcs8"), serde_json::Value::Null);
+        Entry { kid, alg, state, since, created_at, imported: false, file, public }
+    }
+
+    fn at(duration: SignedDuration) -> Timestamp {
+        Timestamp::UNIX_EPOCH + duration
+    }
+
+    fn states(entries: &[Entry]) -> Vec<(&str, KeyState)> {
+        entries.iter().map(|entry| (entry.kid.as_str(), entry.state)).collect()
+    }
+
+    #[test]
+    fn a_key_takes_over_and_the_one_before_it_retires_and_goes() {
+        let (es, ps) = (JwsAlgorithm::Es256, JwsAlgorithm::Ps256);
+        let next = KeyState::Next { active_at: at(DAY), overlap: 2 * DAY };
+        let mut entries = vec![entry("old", es, KeyState::Active), entry("other", ps, KeyState::Active), entry("new", es, next)];
+        let before = entries.clone();
+        let second = SignedDuration::from_secs(1);
+        assert_eq!(advance(&mut entries, &policy(), at(DAY - second)), []);
+        assert_eq!(entries, before);
+
+        let changes = advance(&mut entries, &policy(), at(DAY));
+        let retired = KeyState::Retired { published_until: at(3 * DAY), verifies_until: at(31 * DAY) };
+        assert_eq!(states(&entries), [("old", retired), ("other", KeyState::Active), ("new", KeyState::Active)]);
+        assert_eq!(
+            changes,
+            [
+                Change::Retired { kid: "old".to_owned(), alg: es, published_until: at(3 * DAY) },
+                Change::Activated { kid: "new".to_owned(), alg: es }
+            ]
+        );
+        assert_eq!(entries[0].since, at(DAY));
+        assert!(entries[0].is_published(at(3 * DAY - second)) && !entries[0].is_published(at(3 * DAY)));
+        assert!(entries[1].is_published(at(1000 * DAY)));
+
+        assert_eq!(advance(&mut entries, &policy(), at(31 * DAY - second)), []);
+        assert_eq!(advance(&mut entries, &policy(), at(31 * DAY)), [Change::Dropped { kid: "old".to_owned(), alg: es }]);
+        assert_eq!(states(&entries), [("other", KeyState::Active), ("new", KeyState::Active)]);
+    }
+
+    #[test]
+    fn a_host_that_was_away_does_it_late_and_counts_from_then() {
+        let es = JwsAlgorithm::Es256;
+        let next = KeyState::Next { active_at: at(DAY), overlap: DAY };
+        let mut entries = vec![entry("old", es, KeyState::Active), entry("new", es, next)];
+        advance(&mut entries, &policy(), at(500 * DAY));
+        // Its last token was made just now, as far as anybody knows.
+        let retired = KeyState::Retired { published_until: at(501 * DAY), verifies_until: at(530 * DAY) };
+        assert_eq!(states(&entries), [("old", retired), ("new", KeyState::Active)]);
+    }
+
+    #[test]
+    fn a_key_verifies_at_least_as_long_as_it_is_published() {
+        let next = KeyState::Next { active_at: at(DAY), overlap: 60 * DAY };
+        let mut entries = vec![entry("old", JwsAlgorithm::Es256, KeyState::Active), entry("new", JwsAlgorithm::Es256, next)];
+        advance(&mut entries, &policy(), at(DAY));
+        assert_eq!(entries[0].state, KeyState::Retired { published_until: at(61 * DAY), verifies_until: at(61 * DAY) });
+    }
+
+    #[test]
+    fn an_algorithm_that_is_no_longer_configured_retires() {
+        let next = KeyState::Next { active_at: at(DAY), overlap: DAY };
+        let rs = JwsAlgorithm::Rs256;
+        let mut entries =
+            vec![entry("es", JwsAlgorithm::Es256, KeyState::Active), entry("rs", rs, KeyState::Active), entry("next", rs, next)];
+        let policy = KeyPolicy { algorithms: vec![JwsAlgorithm::Es256], ..policy() };
+        assert_eq!(advance(&mut entries, &policy, at(DAY)).len(), 2);
+        assert!(entries[0].is_active() && entries[1].is_retired() && entries[2].is_retired());
+    }
+
+    #[test]
+    fn a_successor_is_made_in_time_and_once() {
+        let due = at(90 * DAY - PUBLISH_AHEAD);
+        let mut entries = vec![entry("es", JwsAlgorithm::Es256, KeyState::Active), entry("ps", JwsAlgorithm::Ps256, KeyState::Active)];
+        entries[1].imported = true;
+        assert_eq!(wants_next(&entries, &policy(), due - SignedDuration::from_secs(1)), []);
+        assert_eq!(
+            wants_next(&entries, &policy(), due),
+            [JwsAlgorithm::Es256],
+            "one that was made elsewhere is replaced by whoever made it"
+        );
+        assert_eq!(wants_next(&entries, &KeyPolicy { rotate_after: None, ..policy() }, due), []);
+        entries.push(entry("next", JwsAlgorithm::Es256, KeyState::Next { active_at: due + DAY, overlap: DAY }));
+        assert_eq!(wants_next(&entries, &policy(), due), []);
+    }
+
+    #[test]
+    fn no_setting_reaches_beyond_the_end_of_time() {
+        let policy = KeyPolicy { overlap: SignedDuration::MAX, keep: SignedDuration::MAX, ..policy() };
+        let next = KeyState::Next { active_at: at(DAY), overlap: SignedDuration::MAX };
+        let mut entries = vec![entry("old", JwsAlgorithm::Es256, KeyState::Active), entry("new", JwsAlgorithm::Es256, next)];
+        advance(&mut entries, &policy, at(DAY));
+        assert_eq!(entries[0].state, KeyState::Retired { published_until: Timestamp::MAX, verifies_until: Timestamp::MAX });
+    }
+
+    #[test]
+    fn what_is_remembered_reads_as_it_was_written() {
+        let states = [
+            KeyState::Active,
+            KeyState::Next { active_at: at(DAY), overlap: DAY },
+            KeyState::Retired { published_until: at(DAY), verifies_until: at(2 * DAY) },
+        ];
+        for state in states {
+            let entry = entry("a", JwsAlgorithm::EdDsa, state);
+            let text = serde_json::to_string(&entry).unwrap();
+            assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry, "{text}");
+        }
+    }
+}
