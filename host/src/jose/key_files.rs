@@ -70,13 +70,17 @@ impl KeyFiles {
     }
 
     /// Key files that none of these entries names, oldest first: those of a host that knew no ring, or that was killed
-    /// between a file and the ring.
+    /// between a file and the ring. What it was still writing is removed.
     pub(super) fn unnamed(&self, entries: &[Entry]) -> anyhow::Result<Vec<(JwsAlgorithm, String)>> {
         let listed = fs::read_dir(&self.0).with_context(|| format!("{} cannot be read", self.0.display()))?;
         let mut found = Vec::new();
         for file in listed {
             let file = file.with_context(|| format!("{} cannot be read", self.0.display()))?;
             let Some(name) = file.file_name().to_str().map(str::to_owned) else { continue };
+            if name.strip_suffix(".new").is_some_and(|stem| algorithm_of(&format!("{stem}.pkcs8")).is_some()) {
+                self.remove(&name)?;
+                continue;
+            }
             let Some(alg) = algorithm_of(&name).filter(|_| entries.iter().all(|entry| entry.file != name)) else { continue };
             let modified = file.metadata().and_then(|about| about.modified()).ok();
             found.push((modified, alg, name));

@@ -80,12 +80,13 @@ impl KeyRing {
                 tracing::warn!(kid = entry.kid, alg = %entry.alg, file = entry.file, "the key's file is gone; the key is forgotten");
             }
         }
-        for (alg, file) in files.unnamed(&before)? {
-            if policy.algorithms.contains(&alg) {
-                snapshot.adopt(&files, alg, file, now)?;
+        let mut changes = Vec::new();
+        for unnamed in files.unnamed(&before)? {
+            if policy.algorithms.contains(&unnamed.0) {
+                changes.extend(snapshot.adopt(&files, unnamed, &policy, now)?);
             }
         }
-        let changes = schedule::advance(&mut snapshot.entries, &policy, now);
+        changes.extend(schedule::advance(&mut snapshot.entries, &policy, now));
         let missing: Vec<JwsAlgorithm> = policy.algorithms.iter().copied().filter(|alg| snapshot.active(*alg).is_none()).collect();
         let ring = Self(Arc::new(Inner {
             files,
@@ -250,7 +251,7 @@ impl Inner {
         let gone: Vec<String> = known.map(|entry| entry.file.clone()).filter(|file| !signs.contains(file)).collect();
         self.publish(after);
         for change in &changes {
-            tracing::info!(?change, "a key of the provider changed its state");
+            tracing::info!("{change}");
         }
         for file in gone {
             // At the next start it is tried again.
@@ -350,15 +351,19 @@ impl Snapshot {
     }
 
     /// A file that no entry names: of a host that knew no ring, or that was killed in the middle.
-    fn adopt(&mut self, files: &KeyFiles, alg: JwsAlgorithm, file: String, now: Timestamp) -> anyhow::Result<()> {
-        let Some(pair) = files.read(alg, &file)? else { return Ok(()) };
+    fn adopt(
+        &mut self,
+        files: &KeyFiles,
+        (alg, file): (JwsAlgorithm, String),
+        policy: &KeyPolicy,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<Change>> {
+        let Some(pair) = files.read(alg, &file)? else { return Ok(Vec::new()) };
         if self.entries.iter().any(|entry| entry.alg == alg && (entry.is_next() || entry.kid == pair.kid())) {
             tracing::warn!(file, %alg, "the ring has no place for this key file; remove it");
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let taken = self.take(pair, file, KeyPolicy::default().overlap, false, now)?;
-        tracing::info!(?taken, "a key file that the ring did not name was taken in");
-        Ok(())
+        self.take(pair, file, policy.overlap, false, now)
     }
 }
 

@@ -122,6 +122,19 @@ pub enum Change {
     },
 }
 
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Published { kid, alg, active_at } => write!(f, "the {alg} key {kid} is published, and signs from {active_at} on"),
+            Self::Activated { kid, alg } => write!(f, "the {alg} key {kid} signs"),
+            Self::Retired { kid, alg, published_until } => {
+                write!(f, "the {alg} key {kid} signs no more, and is published until {published_until}")
+            }
+            Self::Dropped { kid, alg } => write!(f, "the {alg} key {kid} is forgotten"),
+        }
+    }
+}
+
 impl Entry {
     /// Whether it stands in the JWKS.
     pub fn is_published(&self, now: Timestamp) -> bool {
