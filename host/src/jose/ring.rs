@@ -118,6 +118,11 @@ impl KeyRing {
         pair.map_or_else(|| self.0.wait_for(alg), Ok)?.sign(typ, claims)
     }
 
+    /// What can be signed with, in the operator's order.
+    pub fn algorithms(&self) -> &[JwsAlgorithm] {
+        &self.0.policy.algorithms
+    }
+
     /// What clients verify with.
     pub fn jwks(&self, now: Timestamp) -> Jwks {
         let current = self.0.current();
@@ -209,7 +214,8 @@ impl KeyRing {
 
     /// Makes what is missing: first what is quick, then the rest on a thread.
     fn make_missing(&self, missing: Vec<JwsAlgorithm>, now: Timestamp) -> anyhow::Result<()> {
-        let (quick, slow): (Vec<_>, Vec<_>) = missing.into_iter().partition(|alg| *alg == JwsAlgorithm::Es256);
+        let (quick, mut slow): (Vec<_>, Vec<_>) = missing.into_iter().partition(|alg| *alg == JwsAlgorithm::Es256);
+        slow.sort_by_key(|alg| *alg != JwsAlgorithm::EdDsa);
         for alg in quick {
             self.0.make(alg, None, now)?;
         }

@@ -388,3 +388,30 @@ fn many_threads_sign_while_keys_change() {
         }
     });
 }
+
+#[test]
+fn whoever_signs_waits_for_a_key_in_the_making_and_hears_when_none_comes() {
+    let keys = Keys::of(&[Es256, EdDsa]);
+    let ring = keys.open();
+    token(&ring, EdDsa);
+    let none = |making| {
+        ring.0.change(|current| {
+            current.entries.retain(|entry| entry.alg != EdDsa);
+            Ok(Vec::new())
+        })?;
+        lock(&ring.0.making).insert(EdDsa, making);
+        anyhow::Ok(())
+    };
+    none(Making::UnderWay).unwrap();
+    assert_eq!(ring.advance(keys.now).unwrap(), [], "it would be made twice");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| token(&ring, EdDsa));
+        ring.0.make_slowly(vec![EdDsa], keys.now);
+        assert!(ring.verify_own(&waiting.join().unwrap()).is_ok());
+    });
+    none(Making::Failed("the disk is full".to_owned())).unwrap();
+    assert!(ring.sign(EdDsa, "JWT", &json!({})).unwrap_err().to_string().contains("the disk is full"));
+    assert!(!ring.jwks(keys.now).is_complete());
+    assert_eq!(ring.advance(keys.now).unwrap().len(), 1, "it is tried again");
+    assert!(ring.verify_own(&token(&ring, EdDsa)).is_ok());
+}
