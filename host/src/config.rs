@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::outbound::Networks;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::runtime::CallLimits;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub proxy: Proxy,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// What tokens are signed with.
+    pub keys: Keys,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// The plugin folder, and what plugins may do.
@@ -125,6 +128,20 @@ pub struct Ciba {
     pub id_token_expires_in: u32,
     /// Hours.
     pub keep_hours: u32,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// One key for each of these.
+    pub algorithms: Vec<JwsAlgorithm>,
+    /// Days; 0 for never.
+    pub rotate_days: u32,
+    /// Hours.
+    pub overlap_hours: u32,
+    /// Days.
+    pub keep_days: u32,
 }
 
 /// `[notify]`
@@ -245,6 +262,7 @@ impl Config {
     /// The key that is wrong, and why.
     pub fn check(&self) -> Result<(), (String, String)> {
         self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
+        self.keys.check(&self.ciba).map_err(|(key, what)| (key.to_owned(), what))?;
         self.plugins.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
         for (name, limits) in &self.plugins.limits_of {
             limits.check().map_err(|what| (format!("plugins.limits_of.{name}"), what))?;
@@ -334,6 +352,22 @@ impl Config {
         let mut url = url::Url::parse(issuer).ok()?;
         url.set_port(Some(mtls?.port())).ok()?;
         Some(url.as_str().trim_end_matches('/').to_owned())
+    }
+}
+
+impl Keys {
+    fn check(&self, ciba: &Ciba) -> Result<(), (&'static str, String)> {
+        let known = |alg: &JwsAlgorithm| JwsAlgorithm::ASYMMETRIC.contains(alg);
+        let once = |alg: &JwsAlgorithm| self.algorithms.iter().filter(|other| *other == alg).count() == 1;
+        // Tokens of clients that chose nothing are signed in ES256.
+        if !self.algorithms.iter().all(|alg| known(alg) && once(alg)) || !self.algorithms.contains(&JwsAlgorithm::Es256) {
+            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256 and EdDSA, each once".to_owned()));
+        }
+        let tokens = ciba.access_token_expires_in.max(ciba.id_token_expires_in);
+        if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {
+            return Err(("keys.overlap_hours", format!("must be at least as long as tokens live, which is {tokens} seconds")));
+        }
+        Ok(())
     }
 }
 
@@ -595,6 +629,11 @@ mod tests {
             ("[proxy]\nclient_cert = true\naddresses = ['10.0.0.0/8', '::/0']", "ciba.toml: proxy.addresses", "any client"),
             ("[proxy]\naddress_header = 'x-real-ip'", "ciba.toml:2", "x-forwarded-for"),
             ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
+            ("[keys]\nalgorithms = ['PS256']", "ciba.toml: keys.algorithms", "must name ES256"),
+            ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256 and EdDSA"),
+            ("[keys]\nalgorithms = ['ES256', 'ES256']", "ciba.toml: keys.algorithms", "each once"),
+            ("[keys]\nalgorithms = ['ES512']", "ciba.toml:2", "ES512"),
+            ("[keys]\noverlap_hours = 0", "ciba.toml: keys.overlap_hours", "600 seconds"),
             ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
             ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),
             ("[plugins.limits_of.a]\nmemory_mib = 5000", "ciba.toml: plugins.limits_of.a", "memory_mib is 5000; at most 4096"),

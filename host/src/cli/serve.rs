@@ -1,6 +1,7 @@
 //! `ciba-host serve`: the composition root. Everything is made here, once, and handed to who needs it.
 
 mod demo;
+mod keys;
 pub(super) mod security;
 
 use std::net::SocketAddr;
@@ -118,7 +119,7 @@ impl Serve {
             None => config.device_page(public, listeners.device.as_ref().map(TcpListener::local_addr).transpose()?),
         };
         let security = Security::open(&config.tls, &directory)?;
-        let keys = directory.installation_keys(random)?;
+        let installation = directory.installation_keys(random)?;
         let door = security::door(&config.outbound, &directory)?;
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
@@ -130,16 +131,17 @@ impl Serve {
             allowed: config.plugins.allow.clone(),
         };
         let runtime =
-            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &keys.derive("precompiled plugins")).await?;
+            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &installation.derive("precompiled plugins"))
+                .await?;
         let (stop, stopping) = watch::channel(false);
         let flow = Arc::new(Flow {
             store,
             runtime: Arc::clone(&runtime),
             wakes: Wakes::default(),
-            links: Links::new(&keys.derive("one-time links"), device_page),
+            links: Links::new(&installation.derive("one-time links"), device_page),
             clock: clock.clone(),
             random,
-            key: directory.signing_key()?,
+            keys: directory.key_ring(keys::policy(&config.keys), clock.now())?,
             issuer: issuer.clone(),
             mtls: mtls.clone(),
             ciba: config.ciba.clone(),
@@ -158,6 +160,7 @@ impl Serve {
         } else {
             None
         };
+        keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
 use crate::config::{Ciba, NotifyConfig};
-use crate::jose::SigningKey;
+use crate::jose::KeyRing;
 use crate::protocol::client::credential::{Shown, secret_matches};
 use crate::protocol::client::{Client, ClientKind, Origin, UnverifiedCredential};
 use crate::protocol::error::{ErrorCode, ProtocolError};
@@ -43,8 +43,8 @@ pub struct Flow {
     pub clock: Clock,
     /// Unguessable bytes.
     pub random: Random,
-    /// Signs ID tokens.
-    pub key: SigningKey,
+    /// Signs tokens.
+    pub keys: KeyRing,
     /// `iss`.
     pub issuer: String,
     /// Where clients that show a certificate find the same endpoints, without a trailing slash (RFC 8705 5).

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::{Flow, Refused};
 use crate::protocol::GRANT_TYPE_CIBA;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
@@ -117,7 +118,7 @@ impl Flow {
             auth_time: request.decided_at.unwrap_or(now).as_second(),
             at_hash: access_token_hash(&access_token),
         };
-        let id_token = self.key.sign(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
+        let id_token = self.keys.sign(JwsAlgorithm::Es256, "JWT", &claims).map_err(|error| Refused::Internal(error.to_string()))?;
         let expires_in = self.ciba.access_token_expires_in;
         let expires_at = now + SignedDuration::from_secs(i64::from(expires_in));
         let access = NewAccessToken { digest: access_token.digest(), expires_at, confirmation: None, audience: Vec::new() };

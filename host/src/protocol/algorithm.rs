@@ -1,59 +1,112 @@
-//! The algorithms we speak, by their registered names (RFC 7518, RFC 8037).
+//! The algorithms this provider knows, by the names that stand on the wire (RFC 7518, RFC 8037).
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $kind:ident { $($(#[$variant_doc:meta])* $name:ident = $wire:literal,)* })*) => {$(
+    ($(#[$doc:meta])* $kind:ident { $($(#[$of:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $kind { $($(#[$variant_doc])* #[serde(rename = $wire)] $name,)* }
+        pub enum $kind {
+            $($(#[$of])* #[serde(rename = $name)] $variant,)*
+        }
 
         impl $kind {
-            /// Every one there is.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// As it goes over the wire.
-            pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $wire,)* } }
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
 
-            /// The one with this name.
-            pub fn from_name(name: &str) -> Option<Self> { Self::ALL.iter().copied().find(|one| one.as_str() == name) }
+            /// What is named, in exactly these letters.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == name)
+            }
         }
-    )*};
+
+        impl std::fmt::Display for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
 }
 
 names! {
-    /// How a JWS is signed.
+    /// `alg` of a JWS (RFC 7518 3.1, RFC 8037 3.1). `none` is not among them.
     JwsAlgorithm {
-        /// ECDSA on P-256 with SHA-256.
+        /// ECDSA with P-256 and SHA-256.
         Es256 = "ES256",
-        /// RSASSA-PSS with SHA-256.
+        /// RSASSA-PSS with SHA-256 and a salt as long as the hash.
         Ps256 = "PS256",
-        /// RSASSA-PKCS1-v1_5 with SHA-256. FAPI does not allow it.
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
         Rs256 = "RS256",
         /// Ed25519.
         EdDsa = "EdDSA",
-        /// HMAC with SHA-256: `client_secret_jwt` only.
+        /// HMAC with SHA-256: both sides hold the secret.
         Hs256 = "HS256",
     }
-    /// How the key of a JWE reaches its recipient.
+}
+
+names! {
+    /// `alg` of a JWE (RFC 7518 4.1).
     KeyEncryption {
-        /// RSAES-OAEP with SHA-256.
+        /// RSA with OAEP and SHA-256.
         RsaOaep256 = "RSA-OAEP-256",
-        /// Elliptic-curve Diffie-Hellman with an ephemeral key, used directly.
+        /// Elliptic curve Diffie-Hellman, whose result is the content key.
         EcdhEs = "ECDH-ES",
     }
-    /// How the content of a JWE is encrypted.
+}
+
+names! {
+    /// `enc` of a JWE (RFC 7518 5.1).
     ContentEncryption {
-        /// AES-GCM with a key of 128 bits.
+        /// AES-128 in GCM.
         A128Gcm = "A128GCM",
-        /// AES-GCM with a key of 256 bits.
+        /// AES-256 in GCM.
         A256Gcm = "A256GCM",
     }
 }
 
 impl JwsAlgorithm {
-    /// Those whose verifier cannot sign.
-    pub const ASYMMETRIC: &[Self] = &[Self::Es256, Self::Ps256, Self::Rs256, Self::EdDsa];
+    /// Those whose signature whoever has the public key can check: what the provider signs with, and what it takes from
+    /// clients that must not share a secret with it.
+    pub const ASYMMETRIC: [Self; 4] = [Self::Es256, Self::Ps256, Self::Rs256, Self::EdDsa];
     /// Those that FAPI allows (FAPI 1 Advanced 8.6).
-    pub const FAPI: &[Self] = &[Self::Es256, Self::Ps256];
+    pub const FAPI: [Self; 2] = [Self::Es256, Self::Ps256];
+}
+
+impl ContentEncryption {
+    /// Length of the content key in bytes.
+    pub fn key_length(self) -> usize {
+        match self {
+            Self::A128Gcm => 16,
+            Self::A256Gcm => 32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_written_and_in_no_other_letters() {
+        for algorithm in JwsAlgorithm::ALL {
+            assert_eq!(JwsAlgorithm::from_name(algorithm.as_str()), Some(*algorithm));
+            assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.as_str());
+            assert_eq!(serde_json::from_value::<JwsAlgorithm>(algorithm.as_str().into()).unwrap(), *algorithm);
+        }
+        for other in ["", "none", "None", "es256", "ES256 ", "ES384", "RS1", "Ed25519"] {
+            assert_eq!(JwsAlgorithm::from_name(other), None, "{other}");
+        }
+        assert_eq!(KeyEncryption::from_name("RSA-OAEP-256"), Some(KeyEncryption::RsaOaep256));
+        assert_eq!(KeyEncryption::from_name("RSA-OAEP"), None);
+        assert_eq!(ContentEncryption::from_name("A256GCM").map(ContentEncryption::key_length), Some(32));
+    }
+
+    #[test]
+    fn what_shares_a_secret_is_not_asymmetric() {
+        let others: Vec<_> = JwsAlgorithm::ALL.iter().filter(|known| !JwsAlgorithm::ASYMMETRIC.contains(known)).collect();
+        assert_eq!(others, [&JwsAlgorithm::Hs256]);
+    }
 }
