@@ -27,6 +27,7 @@ use crate::flow::redeem::Paces;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
+use crate::jose::Seal;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::sqlite::SqliteStore;
@@ -142,6 +143,8 @@ impl Serve {
             clock: clock.clone(),
             random,
             keys: directory.key_ring(keys::policy(&config.keys), clock.now())?,
+            seal: Seal::new(&installation.derive("what is told again")),
+            callbacks: door.callbacks(),
             issuer: issuer.clone(),
             mtls: mtls.clone(),
             ciba: config.ciba.clone(),

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
 use crate::config::{Ciba, NotifyConfig};
-use crate::jose::KeyRing;
+use crate::jose::{KeyRing, Seal};
+use crate::outbound::Caller;
 use crate::protocol::client::credential::{Shown, secret_matches};
 use crate::protocol::client::{Client, ClientKind, Origin, UnverifiedCredential};
 use crate::protocol::error::{ErrorCode, ProtocolError};
@@ -45,6 +46,10 @@ pub struct Flow {
     pub random: Random,
     /// Signs tokens.
     pub keys: KeyRing,
+    /// Encrypts what must be told again later, or shown again: what ping and push send, secrets that make MACs.
+    pub seal: Seal,
+    /// Calls addresses that clients registered.
+    pub callbacks: Caller,
     /// `iss`.
     pub issuer: String,
     /// Where clients that show a certificate find the same endpoints, without a trailing slash (RFC 8705 5).
