@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::outbound::Networks;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
+use crate::protocol::spelling::meant;
 use crate::runtime::CallLimits;
 
 /// The commented defaults.
@@ -485,10 +486,9 @@ fn explain(error: &toml::de::Error) -> String {
     let message = error.message();
     if let Some(unknown) = quoted(message).filter(|_| message.starts_with("unknown field")) {
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
-        let closest = known.iter().map(|known| (distance(&unknown, known), known)).min();
-        return match closest {
-            Some((distance, meant)) if distance <= 1 + unknown.len() / 3 => format!("unknown key `{unknown}`; did you mean `{meant}`?"),
-            _ => format!("unknown key `{unknown}`; there are {}", known.join(", ")),
+        return match meant(&unknown, known.iter().copied()) {
+            Some(meant) => format!("unknown key `{unknown}`; did you mean `{meant}`?"),
+            None => format!("unknown key `{unknown}`; there are {}", known.join(", ")),
         };
     }
     let whole = error.to_string();
@@ -500,21 +500,6 @@ fn explain(error: &toml::de::Error) -> String {
 /// The first word in backquotes.
 fn quoted(message: &str) -> Option<String> {
     message.split('`').nth(1).map(str::to_owned)
-}
-
-/// How many letters differ (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 mod maybe_address {

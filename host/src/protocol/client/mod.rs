@@ -5,6 +5,7 @@
 
 pub mod credential;
 pub mod metadata;
+pub mod registration;
 
 use std::sync::Arc;
 
