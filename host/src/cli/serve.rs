@@ -148,6 +148,7 @@ impl Serve {
             issuer: issuer.clone(),
             mtls: mtls.clone(),
             ciba: config.ciba.clone(),
+            registration: config.registration.enabled.then(|| config.registration.clone()),
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),

@@ -9,6 +9,7 @@ pub mod device;
 pub mod links;
 pub mod operator;
 pub mod redeem;
+pub mod registration;
 pub mod start;
 mod wakes;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
-use crate::config::{Ciba, NotifyConfig};
+use crate::config::{Ciba, NotifyConfig, Registration};
 use crate::jose::{KeyRing, Seal};
 use crate::outbound::Caller;
 use crate::protocol::client::credential::{Shown, secret_matches};
@@ -56,6 +57,8 @@ pub struct Flow {
     pub mtls: Option<String>,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// How clients register themselves, where they may.
+    pub registration: Option<Registration>,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.

@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod hooks;
 mod peer;
+mod registration;
 pub mod serve;
 mod token;
 pub mod views;
@@ -67,6 +68,11 @@ pub fn public(app: App, hosts: Hosts, with_device: bool) -> Router {
         .route(path::JWKS, get(discovery::jwks))
         .route(path::BACKCHANNEL_AUTHENTICATION, post(backchannel::authenticate))
         .route(path::TOKEN, post(token::redeem))
+        .route(path::REGISTRATION, post(registration::register))
+        .route(
+            &format!("{}/{{client_id}}", path::REGISTRATION),
+            get(registration::read).put(registration::change).delete(registration::remove),
+        )
         .route("/hooks/v1/notify", post(hooks::notify));
     if app.demo.is_some() {
         protocol = protocol.merge(demo_routes());

@@ -17,6 +17,8 @@ pub mod path {
     pub const BACKCHANNEL_AUTHENTICATION: &str = "/bc-authorize";
     /// The token endpoint.
     pub const TOKEN: &str = "/token";
+    /// The client registration endpoint (RFC 7591), below which clients manage themselves (RFC 7592).
+    pub const REGISTRATION: &str = "/register";
 }
 
 /// What a client library needs to know. It says what is served, and nothing else.

@@ -10,6 +10,28 @@ use crate::protocol::identifier::{Bearer, ClientId, Digest};
 use crate::store::StoreError;
 
 impl Operator {
+    /// Removes a client that no file declares.
+    pub(super) async fn remove_client(&self, id: &ClientId) -> Result<Value, NotDone> {
+        self.client_to_change(id).await?;
+        let ended = self.store.remove_client(id, self.audit("client remove", id.as_str())).await?;
+        let requests = ended.ok_or_else(|| no_client(id))?;
+        if let Some(flow) = &self.flow {
+            flow.client_removed(requests);
+        }
+        Ok(json!({ "removed": true }))
+    }
+
+    /// The client, unless only its file may change it.
+    async fn client_to_change(&self, id: &ClientId) -> Result<Client, NotDone> {
+        let client = self.store.client(id).await?.ok_or_else(|| no_client(id))?;
+        if client.origin == Origin::Declared {
+            return Err(NotDone::Asked(format!(
+                "the client {id} is declared in a file, and only the file changes it: declared/clients/{id}"
+            )));
+        }
+        Ok(client)
+    }
+
     pub(super) async fn add_client(
         &self,
         id: ClientId,
@@ -49,4 +71,8 @@ impl Operator {
 
 pub(super) fn client_view(client: &Client) -> Value {
     json!({ "client_id": client.id, "name": client.name(), "kind": client.kind, "delivery": client.delivery(), "long_poll": client.metadata.long_poll })
+}
+
+fn no_client(id: &ClientId) -> NotDone {
+    NotDone::Asked(format!("there is no client {id}"))
 }

@@ -147,10 +147,7 @@ impl Operator {
                 to_json(&clients.iter().map(client_view).collect::<Vec<_>>())
             }
             Command::ClientAdd { id, name, kind, long_poll, secret } => self.add_client(id, name, kind, long_poll, secret).await,
-            Command::ClientRemove { id } => {
-                let audit = self.audit("client remove", id.as_str());
-                found(self.store.remove_client(&id, audit).await?, || format!("there is no client {id}"))
-            }
+            Command::ClientRemove { id } => self.remove_client(&id).await,
             Command::UserList => to_json(&self.store.users().await?),
             Command::UserAdd { username, name, email, phone, locale } => self.add_user(username, name, email, phone, locale).await,
             Command::UserRemove { username } => {

@@ -55,7 +55,7 @@ pub struct Circumstances<'a> {
     /// The delivery modes that are served.
     pub modes: &'a [DeliveryMode],
     /// Reads a set of public keys, or says what is wrong with it.
-    pub read_keys: &'a dyn Fn(&Value) -> Result<KeysFound, String>,
+    pub read_keys: &'a (dyn Fn(&Value) -> Result<KeysFound, String> + Sync),
 }
 
 /// Members of RFC 7591, OpenID Connect Registration and RFC 7592 that say nothing here: they are read past, also where
