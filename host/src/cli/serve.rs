@@ -21,6 +21,8 @@ use super::data::{DataDirectory, Running};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
+use crate::flow::details::DetailTypes;
+use crate::flow::hint_issuers::HintIssuers;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
@@ -148,6 +150,9 @@ impl Serve {
             issuer: issuer.clone(),
             mtls: mtls.clone(),
             ciba: config.ciba.clone(),
+            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
+            hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
+                .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),

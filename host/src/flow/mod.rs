@@ -5,11 +5,16 @@
 //! [`operator`] what whoever runs the host may do.
 
 pub mod decide;
+pub mod details;
 pub mod device;
+mod hint;
+pub mod hint_issuers;
 pub mod links;
 pub mod operator;
 pub mod redeem;
+mod signed_request;
 pub mod start;
+pub mod user_code;
 mod wakes;
 
 use std::sync::Arc;
@@ -27,6 +32,8 @@ use crate::protocol::identifier::ClientId;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 
+use details::DetailTypes;
+use hint_issuers::HintIssuers;
 use links::Links;
 pub use wakes::{Waiting, Wakes};
 
@@ -56,6 +63,10 @@ pub struct Flow {
     pub mtls: Option<String>,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// The types of `authorization_details`.
+    pub details: DetailTypes,
+    /// Who may name people in a `login_hint_token`.
+    pub hint_issuers: HintIssuers,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.
