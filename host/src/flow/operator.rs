@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::Flow;
+use super::{Flow, user_code};
 use crate::clock::{Clock, Random};
 use crate::protocol::client::{Client, ClientKind, Origin};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest, TransactionId, UserId};
@@ -44,6 +44,8 @@ pub enum Command {
     UserAdd { username: String, name: Option<String>, email: Option<String>, phone: Option<String>, locale: Option<String> },
     /// Removes a user.
     UserRemove { username: String },
+    /// Sets the code that the user gives to clients that ask for one; one is made unless it is given. Or removes it.
+    UserCode { username: String, code: Option<SecretText>, remove: bool },
     /// Adds an address by which a plugin reaches the user.
     UserDevice { username: String, channel: String, address: Option<String>, name: Option<String> },
     /// Makes a one-time link that adds a device page.
@@ -209,6 +211,7 @@ impl Operator {
                 }
                 found(removed, || format!("there is no user {username}"))
             }
+            Command::UserCode { username, code, remove } => self.user_code(&username, code, remove).await,
             Command::UserDevice { username, channel, address, name } => self.add_device(&username, channel, address, name).await,
             Command::UserEnrol { username } => self.enrol(&username).await,
             Command::RequestList { most } => {
@@ -365,6 +368,24 @@ impl Operator {
             flow.device_appeared();
         }
         Ok(json!({ "device": device.id, "user": username, "channel": device.channel }))
+    }
+
+    async fn user_code(&self, username: &str, code: Option<SecretText>, remove: bool) -> Result<Value, NotDone> {
+        let user = self.user(username).await?;
+        let made = code.is_none() && !remove;
+        let code = match code {
+            _ if remove => None,
+            Some(given) => Some(user_code::chosen(&given.0).map_err(NotDone::Asked)?),
+            None => Some(user_code::made(self.random)),
+        };
+        let hash = match code.clone() {
+            Some(code) => Some(user_code::hashed(code, self.random).await.map_err(NotDone::Asked)?),
+            None => None,
+        };
+        let audit = self.audit(if remove { "user code remove" } else { "user code" }, username);
+        self.store.set_user_code(&user.id, hash, audit).await?;
+        // One that was made is shown this once.
+        Ok(json!({ "user": username, "has_code": !remove, "code": code.filter(|_| made).map(|code| code.to_string()) }))
     }
 
     async fn enrol(&self, username: &str) -> Result<Value, NotDone> {

@@ -33,7 +33,7 @@ impl Flow {
     /// Stores the request together with the job that announces it. The person is told afterwards, so that a slow
     /// push service never delays the client.
     ///
-    /// The client has been authenticated; then comes what it asks, and then whom (PROTOCOL 10).
+    /// The client has been authenticated; then comes what it asks, and then whom (CIBA Core 7.2).
     ///
     /// # Errors
     /// The rule the request breaks, or that nothing could be stored.

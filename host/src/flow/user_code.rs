@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{Flow, Refused};
 use crate::clock::Random;
 use crate::protocol::backchannel::BackchannelRequest;
+use crate::protocol::binding_message::is_unshowable;
 use crate::protocol::client::Client;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identifier::UserId;
@@ -27,16 +28,41 @@ const AT_ONCE: usize = 2;
 
 static COMPARING: Semaphore = Semaphore::const_new(AT_ONCE);
 
+/// A new code: six digits, which a person can keep in mind.
+pub fn made(random: Random) -> Zeroizing<String> {
+    Zeroizing::new(format!("{:06}", u64::from_be_bytes(random.bytes()) % 1_000_000))
+}
+
+/// A code that somebody chose.
+///
+/// # Errors
+/// When it cannot be one, in words.
+pub fn chosen(code: &str) -> Result<Zeroizing<String>, String> {
+    let characters = code.chars().count();
+    if !(4..=32).contains(&characters) || code.trim() != code || code.chars().any(is_unshowable) {
+        return Err("a code has 4 to 32 characters that can be seen, and begins and ends without white space".to_owned());
+    }
+    Ok(Zeroizing::new(code.to_owned()))
+}
+
 /// The hash of a code, as it is kept.
-pub fn hash(code: &str, random: Random) -> String {
+fn hash(code: &str, random: Random) -> String {
     let salt: [u8; 16] = random.bytes();
     let hash = derive(code, &salt, ROUNDS);
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     format!("{SCHEME}${ROUNDS}${}${}", encode(&salt), encode(&hash[..]))
 }
 
+/// The same on a thread that may take its time.
+///
+/// # Errors
+/// When there is no such thread.
+pub async fn hashed(code: Zeroizing<String>, random: Random) -> Result<String, String> {
+    tokio::task::spawn_blocking(move || hash(&code, random)).await.map_err(|error| format!("the code could not be hashed: {error}"))
+}
+
 /// Whether this is the code that was hashed. Compares in constant time.
-pub fn verify(code: &str, hash: &str) -> bool {
+fn verify(code: &str, hash: &str) -> bool {
     let Some((rounds, salt, kept)) = read(hash) else { return false };
     pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA512, rounds, &salt, code.as_bytes(), &kept).is_ok()
 }
@@ -123,6 +149,20 @@ mod tests {
         assert!(verify("123456", &kept));
         for wrong in ["", "12345", "1234567", "654321"] {
             assert!(!verify(wrong, &kept), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_made_or_chosen_and_can_be_typed_again() {
+        let codes: std::collections::BTreeSet<String> = (0..50).map(|_| made(Random).to_string()).collect();
+        assert!(
+            codes.len() > 40 && codes.iter().all(|code| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())),
+            "{codes:?}"
+        );
+        for (code, good) in
+            [("1234", true), ("Блюз-42", true), ("123", false), (" 1234", false), ("12\n34", false), (&"1".repeat(33), false)]
+        {
+            assert_eq!(chosen(code).is_ok(), good, "{code}");
         }
     }
 
