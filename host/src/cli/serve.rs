@@ -21,6 +21,7 @@ use super::data::{DataDirectory, Running};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
+use crate::flow::limits::Limits;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
@@ -150,6 +151,7 @@ impl Serve {
             ciba: config.ciba.clone(),
             notify: config.notify.clone(),
             demo: self.demo,
+            limits: Limits::new(&config.limits),
             paces: Paces::default(),
             stopping: stopping.clone(),
         });

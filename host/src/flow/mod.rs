@@ -6,14 +6,17 @@
 
 pub mod decide;
 pub mod device;
+pub mod limits;
 pub mod links;
 pub mod operator;
 pub mod redeem;
 pub mod start;
 mod wakes;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
@@ -27,6 +30,7 @@ use crate::protocol::identifier::ClientId;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 
+use limits::Limits;
 use links::Links;
 pub use wakes::{Waiting, Wakes};
 
@@ -60,6 +64,8 @@ pub struct Flow {
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.
     pub demo: bool,
+    /// Who may ask how often.
+    pub limits: Limits,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
     /// Turns true when the host is to stop: whatever is held is answered then.
@@ -72,6 +78,14 @@ pub enum Refused {
     /// A rule of the protocol.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// Too often, or too often wrong: nothing was looked at, and coming back later helps.
+    #[error("{error}, for {after} seconds")]
+    Later {
+        /// What the client is told.
+        error: ProtocolError,
+        /// Seconds.
+        after: u64,
+    },
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,12 +100,31 @@ impl From<ErrorCode> for Refused {
     }
 }
 
+impl Refused {
+    /// Refused for this long, and at least for a second.
+    fn later(error: ProtocolError, wait: SignedDuration) -> Self {
+        Self::Later { error, after: u64::try_from((wait.as_millis() + 999) / 1000).unwrap_or(1).max(1) }
+    }
+}
+
 impl Flow {
-    /// Who is asking.
+    /// Who is asking, unless too much was wrong before.
     ///
     /// # Errors
     /// `invalid_client` when the credential is not that of a registered client.
-    pub async fn authenticate_client(&self, credential: &UnverifiedCredential) -> Result<Client, Refused> {
+    pub async fn authenticate_client(&self, credential: &UnverifiedCredential, from: IpAddr) -> Result<Client, Refused> {
+        let (named, now) = (credential.client.as_ref(), self.clock.now());
+        self.limits.listen(named, from, now)?;
+        let shown = self.verified_client(credential).await;
+        match &shown {
+            Ok(client) => self.limits.proved(&client.id, from, now),
+            Err(Refused::Protocol(error)) if error.code == ErrorCode::InvalidClient => self.limits.failed(named, from, now),
+            Err(_) => {}
+        }
+        shown
+    }
+
+    async fn verified_client(&self, credential: &UnverifiedCredential) -> Result<Client, Refused> {
         let registered = match &credential.client {
             Some(id) => self.registered(id).await?,
             None => None,
@@ -107,13 +140,13 @@ impl Flow {
     /// The hook caller whose credential this is.
     ///
     /// # Errors
-    /// When the store cannot answer.
-    pub async fn hook_caller(&self, credential: &UnverifiedCredential) -> Result<Option<Client>, StoreError> {
-        let (Some(id), Shown::Secret(secret)) = (&credential.client, &credential.shown) else { return Ok(None) };
-        let registered = self.registered(id).await?;
-        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
-        let right = secret_matches(secret, known);
-        Ok(registered.filter(|client| right && client.kind == ClientKind::HookCaller))
+    /// When too much was wrong before, or the store cannot answer.
+    pub async fn hook_caller(&self, credential: &UnverifiedCredential, from: IpAddr) -> Result<Option<Client>, Refused> {
+        match self.authenticate_client(credential, from).await {
+            Ok(client) => Ok(Some(client).filter(|client| client.kind == ClientKind::HookCaller)),
+            Err(Refused::Protocol(_)) => Ok(None),
+            Err(refused) => Err(refused),
+        }
     }
 
     /// The client of this name. What came with the demo is a stranger outside it, however it got here.

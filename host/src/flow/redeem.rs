@@ -53,10 +53,18 @@ impl Flow {
         let arrived = self.clock.now();
         let mut request = self.own_request(client, &auth_req_id).await?;
         if request.state(arrived) == State::Pending {
-            if self.paces.poll(&auth_req_id.digest, &request, self.ciba.interval, arrived) == Verdict::TooEarly {
+            let pace = self.paces.poll(&auth_req_id.digest, &request, self.ciba.interval, arrived);
+            if pace != Verdict::Fair {
                 // Whoever polls again has given up on the poll that is held, if one is.
                 self.paces.release(&auth_req_id.digest);
-                return Err(ErrorCode::SlowDown.into());
+            }
+            match pace {
+                Verdict::Fair => {}
+                Verdict::TooEarly => return Err(ErrorCode::SlowDown.into()),
+                Verdict::Abusive => {
+                    let what = "polled too early again and again: keep to the interval, with the seconds that slow_down added";
+                    return Err(ProtocolError::new(ErrorCode::InvalidRequest, what).into());
+                }
             }
             if client.metadata.long_poll {
                 request = self.hold(client, &auth_req_id, request).await?;

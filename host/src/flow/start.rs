@@ -34,6 +34,8 @@ impl Flow {
         if client.kind != ClientKind::Ciba {
             return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "this client may only call the HTTP hooks").into());
         }
+        let now = self.clock.now();
+        self.limits.ask(&client.id, now)?;
         let limits = Limits {
             expires_in: self.ciba.expires_in,
             expires_in_max: self.ciba.expires_in_max,
@@ -42,7 +44,7 @@ impl Flow {
         let asked = BackchannelRequest::parse(form, client, &limits)?;
         let Hint::Login(hint) = &asked.hint;
         let user = self.store.user_by_hint(hint).await?.ok_or(Refused::from(ErrorCode::UnknownUserId))?;
-        let now = self.clock.now();
+        self.may_reach(&client.id, &user.id, now).await?;
         let transaction = TransactionId::new(now, self.random.bytes());
         let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
         let request = Request {

@@ -43,8 +43,9 @@ impl<R: Into<Refused>> From<R> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let error = match self.refused {
-            Refused::Protocol(error) => error,
+        let (error, after) = match self.refused {
+            Refused::Protocol(error) => (error, None),
+            Refused::Later { error, after } => (error, Some(after)),
             Refused::Store(StoreError::Overloaded { .. }) => return unavailable(),
             // Nothing a client sends leads here; it is ours to mend.
             Refused::Store(error) => {
@@ -56,8 +57,16 @@ impl IntoResponse for Refusal {
                 return unavailable();
             }
         };
-        let status = self.status.or_else(|| StatusCode::from_u16(error.code.status()).ok()).unwrap_or(StatusCode::BAD_REQUEST);
+        let own = match error.code {
+            // Not 503: nothing is wrong here, and nobody on the way should think so (RFC 6585 4).
+            ErrorCode::TemporarilyUnavailable => Some(StatusCode::TOO_MANY_REQUESTS),
+            code => StatusCode::from_u16(code.status()).ok(),
+        };
+        let status = self.status.or(own).unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = (status, [NO_STORE], Json(&error)).into_response();
+        if let Some(after) = after {
+            response.headers_mut().insert(header::RETRY_AFTER, after.into());
+        }
         if error.code == ErrorCode::InvalidClient && self.challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ciba-host\""));
         }

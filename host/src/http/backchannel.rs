@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::App;
 use super::answer::{NO_STORE, Refusal};
 use super::body::FormBody;
+use super::peer::Peer;
 use crate::protocol::client::UnverifiedCredential;
 use crate::protocol::error::ErrorCode;
 
@@ -21,10 +22,11 @@ struct Acknowledgement<'a> {
 }
 
 /// Who asks, what they ask, and the acknowledgement.
-pub(super) async fn authenticate(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+pub(super) async fn authenticate(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
     let credential = UnverifiedCredential::read(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), &form)
         .map_err(|error| Refusal::challenged(error, headers.contains_key(header::AUTHORIZATION)))?;
-    let client = app.flow.authenticate_client(&credential).await.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
+    let authenticated = app.flow.authenticate_client(&credential, peer.address).await;
+    let client = authenticated.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
     let started = app.flow.start(&client, &form).await.map_err(forbidden)?;
     let acknowledgement =
         Acknowledgement { auth_req_id: started.auth_req_id.reveal(), expires_in: started.expires_in, interval: started.interval };

@@ -8,14 +8,16 @@ use axum::response::{IntoResponse as _, Response};
 use super::App;
 use super::answer::{NO_STORE, Refusal};
 use super::body::FormBody;
+use super::peer::Peer;
 use crate::protocol::client::UnverifiedCredential;
 use crate::protocol::tokens::TokenAnswer;
 
 /// Who asks, and their tokens or why not yet.
-pub(super) async fn redeem(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+pub(super) async fn redeem(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
     let credential = UnverifiedCredential::read(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), &form)
         .map_err(|error| Refusal::challenged(error, headers.contains_key(header::AUTHORIZATION)))?;
-    let client = app.flow.authenticate_client(&credential).await.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
+    let authenticated = app.flow.authenticate_client(&credential, peer.address).await;
+    let client = authenticated.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
     let tokens = app.flow.poll(&client, &form).await?;
     let answer = TokenAnswer {
         access_token: tokens.access_token.reveal(),
