@@ -41,6 +41,8 @@ pub struct Config {
     pub proxy: Proxy,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// Who may ask how often.
+    pub limits: LimitsConfig,
     /// What tokens are like.
     pub tokens: Tokens,
     /// Clients that register themselves.
@@ -183,6 +185,40 @@ pub struct LoginHintTokenIssuer {
     pub jwks_file: Option<PathBuf>,
     /// What names the person in tokens without `sub_id`.
     pub subject: HintSubject,
+}
+
+/// `[limits]`. 0 is no limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Requests that one client starts.
+    pub requests_per_client_minute: u32,
+    /// Requests that reach one person.
+    pub requests_per_user_minute: u32,
+    /// Those of one client.
+    pub requests_per_pair_minute: u32,
+    /// Requests that wait for one person at the same time.
+    pub pending_per_user: u32,
+    /// Wrong credentials, and registrations.
+    pub failures_per_address_minute: u32,
+    /// Wrong credentials of one client from one address, and wrong codes of one person from one client.
+    pub lockout_failures: u32,
+    /// The longest lockout.
+    pub lockout_minutes: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            requests_per_client_minute: 6000,
+            requests_per_user_minute: 10,
+            requests_per_pair_minute: 5,
+            pending_per_user: 10,
+            failures_per_address_minute: 60,
+            lockout_failures: 5,
+            lockout_minutes: 15,
+        }
+    }
 }
 
 /// `[keys]`
@@ -730,6 +766,7 @@ mod tests {
         let config = load("", &[]).unwrap();
         let written = toml::Table::try_from(&config).unwrap();
         assert_eq!(written, defaults());
+        assert_eq!(config.limits, LimitsConfig::default());
     }
 
     #[test]

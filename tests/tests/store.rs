@@ -107,6 +107,21 @@ async fn a_request_comes_back_as_it_was_stored() {
 }
 
 #[tokio::test]
+async fn whose_requests_wait_for_a_person_is_known_whether_they_were_shown_or_not() {
+    for (store, _kept) in backends() {
+        for (name, user) in [("one", "alice"), ("two", "alice"), ("three", "alice"), ("other", "bob")] {
+            store.start(request(name, user)).await.unwrap();
+        }
+        let pending = async |at| store.pending_of(&"alice".into(), at).await.unwrap().len();
+        assert_eq!((pending(later(1)).await, pending(later(119)).await, pending(later(120)).await), (3, 3, 0));
+        store.decide(decide("one", "alice", Decision::Deny), later(1)).await.unwrap();
+        store.decide(approve("two", "alice"), later(1)).await.unwrap();
+        assert_eq!(store.pending_of(&"alice".into(), later(2)).await.unwrap(), ["shop".into()]);
+        assert!(store.pending_of(&"nobody".into(), later(2)).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn only_the_user_who_was_asked_decides_once_and_in_time() {
     for (store, _kept) in backends() {
         for name in ["one", "two"] {

@@ -435,6 +435,8 @@ pub trait Store: Send + Sync {
     fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>>;
     /// The requests that wait for this user on their device page, oldest first.
     fn waiting(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>>;
+    /// Whose requests wait for this user, seen on a page or not: one entry for each of the latest.
+    fn pending_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<ClientId>>;
     /// One request of this user.
     fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>>;
     /// The person checked: every waiting request of theirs is shown from now on.

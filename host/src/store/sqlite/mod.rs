@@ -288,6 +288,9 @@ impl Store for SqliteStore {
     fn waiting(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>> {
         self.waiting_of(user, now)
     }
+    fn pending_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<ClientId>> {
+        self.clients_pending(user, now)
+    }
     fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
         self.find_card(user, transaction)
     }

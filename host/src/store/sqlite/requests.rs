@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::grants::revoke;
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
-use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::transaction::Request;
 use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError};
 
@@ -180,6 +180,18 @@ impl SqliteStore {
         };
         let read = self.write_then(work, move |memory, waiting| memory.waiting.remember(whose, waiting.clone()));
         Box::pin(async move { Ok(read.await?.into_iter().map(|waits| waits.transaction).collect()) })
+    }
+
+    /// Among the latest: more than that no limit lets through.
+    pub(super) fn clients_pending(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<ClientId>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT client FROM (SELECT client, state, expires_at FROM request WHERE user = ?1 ORDER BY id DESC LIMIT 200)
+                 WHERE state = 'pending' AND expires_at > ?2",
+            )?;
+            let clients = statement.query_map(params![user.as_str(), rows::millis(now)], |row| Ok(ClientId(row.get(0)?)))?;
+            Ok(clients.collect::<rusqlite::Result<Vec<_>>>()?)
+        })
     }
 
     pub(super) fn find_card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
