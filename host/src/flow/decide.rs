@@ -40,6 +40,19 @@ impl Flow {
         Ok(decided)
     }
 
+    /// `pending → denied` by nobody: the person cannot be reached, and the client does not want to wait for what may
+    /// change. `false` when it is not pending any more.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn give_up(&self, transaction: &TransactionId, user: &UserId) -> Result<bool, StoreError> {
+        let given_up = self.store.give_up(transaction, self.clock.now()).await?;
+        if given_up {
+            self.wakes.decided(transaction, user);
+        }
+        Ok(given_up)
+    }
+
     /// The person says that somebody else's answer was not theirs. What the client got is taken back.
     ///
     /// # Errors

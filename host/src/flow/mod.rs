@@ -8,8 +8,10 @@ pub mod decide;
 pub mod device;
 pub mod links;
 pub mod operator;
+mod push;
 pub mod redeem;
 pub mod start;
+pub mod tell;
 mod wakes;
 
 use std::sync::Arc;

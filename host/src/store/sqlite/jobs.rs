@@ -8,11 +8,11 @@ use super::schedule::Schedule;
 use super::waiting::Waits;
 use super::{SqliteStore, rows};
 use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Stored};
-use crate::store::{Answer, Job, JobKind, Next, NotifyResult, Parties, StoreError};
+use crate::store::{Answer, Job, JobKind, Lane, Next, NotifyResult, Parties, StoreError};
 
 impl SqliteStore {
-    pub(super) fn lease_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
-        let given = self.memory.schedule().lease(now, most);
+    pub(super) fn lease_jobs(&self, lane: Lane, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
+        let given = self.memory.schedule().lease(lane, now, most);
         let mut jobs = Vec::with_capacity(given.len());
         let mut unread = Vec::new();
         for (id, job) in given {

@@ -46,10 +46,8 @@ impl SqliteStore {
             if let Some(digest) = auth_req_id {
                 memory.live.started(digest, stored.clone());
             }
+            memory.due(&written.hastened, stored.created_at);
             let mut schedule = memory.schedule();
-            for job in &written.hastened {
-                schedule.reschedule(*job, rows::millis(stored.created_at));
-            }
             if let (Some(id), Some(kind)) = (written.outcome, told) {
                 schedule.add(id, kind, rows::millis(stored.expires_at));
             }
@@ -116,11 +114,32 @@ impl SqliteStore {
                 memory.live.decided(&card.request);
                 memory.waiting.decided(&user, &transaction);
             }
-            for job in hastened {
-                memory.schedule().reschedule(*job, rows::millis(now));
-            }
+            memory.due(hastened, now);
         });
         Box::pin(async move { written.await.map(|(decided, _)| decided) })
+    }
+
+    /// Nobody decides it: `decided_at` stays empty, which tells it from a denial.
+    pub(super) fn swap_given_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool> {
+        let transaction = transaction.clone();
+        let work = move |connection: &Connection| {
+            let given_up: Option<(i64, Request)> = connection
+                .prepare_cached(&format!(
+                    "UPDATE request AS r SET state = 'denied' WHERE r.token = ?1 AND r.state = 'pending' AND r.expires_at > ?2 RETURNING {}, r.id",
+                    rows::REQUEST
+                ))?
+                .query_row(params![transaction.as_str(), rows::millis(now)], |row| Ok((row.get(rows::REQUEST_COLUMNS)?, rows::request(row)?)))
+                .optional()?;
+            let Some((id, request)) = given_up else { return Ok(None) };
+            Ok(Some((request, hasten_end(connection, id, now)?)))
+        };
+        let written = self.write_then(work, move |memory, given_up| {
+            let Some((request, hastened)) = given_up else { return };
+            memory.live.decided(request);
+            memory.waiting.decided(&request.user, &request.transaction);
+            memory.due(hastened, now);
+        });
+        Box::pin(async move { written.await.map(|given_up| given_up.is_some()) })
     }
 
     pub(super) fn swap_reported(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
@@ -295,7 +314,7 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
 
 /// The request has ended: a notification is taken back as soon as there is nothing left to decide (one that was not sent
 /// yet need not be), and the client is told. Answers the jobs that are due now.
-fn hasten_end(connection: &Connection, request: i64, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn hasten_end(connection: &Connection, request: i64, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
     connection
         .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind IN ('withdraw', 'ping', 'push') RETURNING id")?
         .query_map(params![rows::millis(now), request], |row| row.get(0))?
