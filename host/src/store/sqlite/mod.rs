@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod devices;
+mod forget;
 mod grants;
 mod jobs;
 mod known;

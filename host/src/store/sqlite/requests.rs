@@ -16,8 +16,12 @@ impl SqliteStore {
         let (stored, notifies) = (request.clone(), notify.is_some());
         let told = Some(JobKind::of_outcome(request.delivery)).filter(|_| to_notify.is_some()).flatten();
         let work = move |connection: &Connection| {
-            for spent in &spends {
+            for (number, spent) in spends.iter().enumerate() {
                 if !spend(connection, spent)? {
+                    // Nothing of a request that is refused is used up.
+                    for spent in &spends[..number] {
+                        connection.prepare_cached("DELETE FROM spent WHERE what = ?1")?.execute([spent.what.0])?;
+                    }
                     return Ok(Written { start: Start::Spent, notify: None, outcome: None, hastened: Vec::new() });
                 }
             }
@@ -123,15 +127,14 @@ impl SqliteStore {
     pub(super) fn swap_given_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool> {
         let transaction = transaction.clone();
         let work = move |connection: &Connection| {
-            let given_up: Option<(i64, Request)> = connection
-                .prepare_cached(&format!(
-                    "UPDATE request AS r SET state = 'denied' WHERE r.token = ?1 AND r.state = 'pending' AND r.expires_at > ?2 RETURNING {}, r.id",
-                    rows::REQUEST
-                ))?
-                .query_row(params![transaction.as_str(), rows::millis(now)], |row| Ok((row.get(rows::REQUEST_COLUMNS)?, rows::request(row)?)))
+            let given_up: Option<i64> = connection
+                .prepare_cached(
+                    "UPDATE request SET state = 'denied' WHERE token = ?1 AND state = 'pending' AND expires_at > ?2 RETURNING id",
+                )?
+                .query_row(params![transaction.as_str(), rows::millis(now)], |row| row.get(0))
                 .optional()?;
-            let Some((id, request)) = given_up else { return Ok(None) };
-            Ok(Some((request, hasten_end(connection, id, now)?)))
+            let Some(id) = given_up else { return Ok(None) };
+            Ok(Some((by_row(connection, id)?, hasten_end(connection, id, now)?)))
         };
         let written = self.write_then(work, move |memory, given_up| {
             let Some((request, hastened)) = given_up else { return };
@@ -301,15 +304,17 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
         .collect::<rusqlite::Result<_>>()?;
     let (mut superseded, mut hastened) = (Vec::new(), Vec::new());
     for id in ids {
-        superseded.push(
-            connection
-                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
-                .query_row([id], rows::request)
-                .map_err(rows::named("request", &id.to_string()))?,
-        );
+        superseded.push(by_row(connection, id)?);
         hastened.extend(hasten_end(connection, id, by.created_at)?);
     }
     Ok((superseded, hastened))
+}
+
+fn by_row(connection: &Connection, id: i64) -> Result<Request, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
+        .query_row([id], rows::request)
+        .map_err(rows::named("request", &id.to_string()))
 }
 
 /// The request has ended: a notification is taken back as soon as there is nothing left to decide (one that was not sent
