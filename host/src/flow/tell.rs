@@ -4,6 +4,7 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::{Flow, Refused};
 use crate::protocol::client::{Client, DeliveryMode};
@@ -120,10 +121,13 @@ impl Flow {
     /// approved any more.
     async fn redeem_by_push(&self, request: &Request, to_notify: &ToNotify, client: &Client) -> Result<Option<PushBody>, Refused> {
         let now = self.clock.now();
-        let (grant, body) = self.mint_push(client, request, &to_notify.auth_req_id)?;
+        // What the client proved to hold when it asked is what the tokens are bound to.
+        let minted = self.mint(client, request, request.particulars().confirmation, Some(&to_notify.auth_req_id)).await;
+        let minted = minted.map_err(|error| internal(format!("{error:#}")))?;
+        let body = Zeroizing::new(minted.answer.to_json(Some(&to_notify.auth_req_id)).to_string());
         let deadline = now + SignedDuration::from_hours(i64::from(self.ciba.push_hours));
-        let push = PushBody { sealed: self.seal.seal(&body, &body_context(request)), deadline };
-        let redeemed = self.store.redeem(&request.transaction, grant, Some(push.clone()), now).await?;
+        let push = PushBody { sealed: self.seal.seal(body.as_bytes(), &body_context(request)), deadline };
+        let redeemed = self.store.redeem(&request.transaction, minted.grant, Some(push.clone()), now).await?;
         Ok(redeemed.then_some(push))
     }
 
