@@ -157,6 +157,7 @@ impl Serve {
             tokens: config.tokens.clone(),
             authenticators: config.authenticators.clone(),
             conformance: config.conformance.clone(),
+            registration: config.registration.enabled.then(|| config.registration.clone()),
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),

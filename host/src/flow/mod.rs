@@ -16,6 +16,7 @@ pub mod operator;
 pub mod protected;
 pub mod redeem;
 pub mod refresh;
+pub mod registration;
 pub mod start;
 pub mod subject;
 pub mod tell;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
-use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Tokens};
+use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Registration, Tokens};
 use crate::jose::{KeyRing, Seal};
 use crate::outbound::Caller;
 use crate::protocol::error::{ErrorCode, ProtocolError};
@@ -77,6 +78,8 @@ pub struct Flow {
     pub authenticators: Authenticators,
     /// Whether and for whom a program answers.
     pub conformance: Conformance,
+    /// How clients register themselves, where they may.
+    pub registration: Option<Registration>,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.

@@ -14,7 +14,7 @@ pub(super) async fn document(State(app): State<App>) -> Response {
         issuer: &app.flow.issuer,
         mtls: app.flow.mtls.as_deref(),
         algorithms: app.flow.keys.algorithms(),
-        registration: false,
+        registration: app.flow.registration.is_some(),
         login_hint_token_types: &[],
         authorization_details_types: &[],
         acr_values: &app.flow.authenticators.order,
