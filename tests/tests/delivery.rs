@@ -226,17 +226,17 @@ fn an_endpoint_inside_the_house_is_never_connected_to() {
     let inside = TcpListener::bind("127.0.0.1:0").unwrap();
     inside.set_nonblocking(true).unwrap();
     let port = inside.local_addr().unwrap().port();
-    let hosts = ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "2130706433"];
-    let clients: Vec<_> = hosts.iter().map(|host| client(host, DeliveryMode::Ping, &format!("https://{host}:{port}/"))).collect();
+    let hosts = [("name", "localhost"), ("literal", "127.0.0.1"), ("mapped", "[::ffff:127.0.0.1]"), ("number", "2130706433")];
+    let clients: Vec<_> = hosts.iter().map(|(id, host)| client(id, DeliveryMode::Ping, &format!("https://{host}:{port}/"))).collect();
     let provider = Provider::reaching("[]", &authority, &clients).unwrap();
-    for host in hosts {
-        let id = provider.approved(host).unwrap();
+    for (client, _) in hosts {
+        let id = provider.approved(client).unwrap();
         wait_for("it was tried and refused", || {
             let log = provider.host.log();
-            Ok(log.lines().any(|line| line.contains("trying again") && line.contains(&format!("client={host}"))).then_some(()))
+            Ok(log.lines().any(|line| line.contains("trying again") && line.contains(&format!("client={client}"))).then_some(()))
         })
         .unwrap();
-        assert_eq!(provider.client(host).poll(&id).unwrap().status, 200);
+        assert_eq!(provider.client(client).poll(&id).unwrap().status, 200);
     }
     assert!(inside.accept().is_err(), "an address inside the house was called");
 }

@@ -71,7 +71,7 @@ impl Flow {
     /// Why it cannot be said now.
     pub async fn say(&self, job: &Job, recipient: &Recipient) -> Result<Said, Refused> {
         let request = &job.request;
-        let Some((to_notify, authorization)) = self.to_notify(job) else { return Ok(Said::Lost) };
+        let Some((to_notify, authorization)) = self.told_with(job) else { return Ok(Said::Lost) };
         let said = match request.delivery {
             DeliveryMode::Poll => None,
             DeliveryMode::Ping => self.ping(request, &to_notify)?,
@@ -132,7 +132,7 @@ impl Flow {
     }
 
     /// What was sealed when the request was made, and the header it makes.
-    fn to_notify(&self, job: &Job) -> Option<(ToNotify, HeaderValue)> {
+    fn told_with(&self, job: &Job) -> Option<(ToNotify, HeaderValue)> {
         let opened = self.seal.open(job.to_notify.as_deref()?, job.request.transaction.as_str().as_bytes())?;
         let to_notify: ToNotify = serde_json::from_slice(&opened).ok()?;
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", to_notify.client_notification_token)).ok()?;
