@@ -152,6 +152,8 @@ pub struct Ciba {
     pub id_token_expires_in: u32,
     /// Hours.
     pub keep_hours: u32,
+    /// Hours.
+    pub push_hours: u32,
 }
 
 /// `[registration]`
@@ -473,6 +475,9 @@ impl Config {
         self.conformance.check(&reached)?;
         if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
             return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
+        }
+        if self.ciba.push_hours == 0 {
+            return Err(("ciba.push_hours", "must be at least 1".to_owned()));
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ pub mod registration;
 mod signed_request;
 pub mod start;
 pub mod subject;
+pub mod tell;
 pub mod user_code;
 mod wakes;
 

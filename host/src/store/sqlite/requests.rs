@@ -16,8 +16,12 @@ impl SqliteStore {
         let (stored, notifies) = (request.clone(), notify.is_some());
         let told = Some(JobKind::of_outcome(request.delivery)).filter(|_| to_notify.is_some()).flatten();
         let work = move |connection: &Connection| {
-            for spent in &spends {
+            for (number, spent) in spends.iter().enumerate() {
                 if !spend(connection, spent)? {
+                    // Nothing of a request that is refused is used up.
+                    for spent in &spends[..number] {
+                        connection.prepare_cached("DELETE FROM spent WHERE what = ?1")?.execute([spent.what.0])?;
+                    }
                     return Ok(Written { start: Start::Spent, notify: None, outcome: None, hastened: Vec::new() });
                 }
             }
@@ -46,10 +50,8 @@ impl SqliteStore {
             if let Some(digest) = auth_req_id {
                 memory.live.started(digest, stored.clone());
             }
+            memory.due(&written.hastened, stored.created_at);
             let mut schedule = memory.schedule();
-            for job in &written.hastened {
-                schedule.reschedule(*job, rows::millis(stored.created_at));
-            }
             if let (Some(id), Some(kind)) = (written.outcome, told) {
                 schedule.add(id, kind, rows::millis(stored.expires_at));
             }
@@ -116,11 +118,31 @@ impl SqliteStore {
                 memory.live.decided(&card.request);
                 memory.waiting.decided(&user, &transaction);
             }
-            for job in hastened {
-                memory.schedule().reschedule(*job, rows::millis(now));
-            }
+            memory.due(hastened, now);
         });
         Box::pin(async move { written.await.map(|(decided, _)| decided) })
+    }
+
+    /// Nobody decides it: `decided_at` stays empty, which tells it from a denial.
+    pub(super) fn swap_given_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool> {
+        let transaction = transaction.clone();
+        let work = move |connection: &Connection| {
+            let given_up: Option<i64> = connection
+                .prepare_cached(
+                    "UPDATE request SET state = 'denied' WHERE token = ?1 AND state = 'pending' AND expires_at > ?2 RETURNING id",
+                )?
+                .query_row(params![transaction.as_str(), rows::millis(now)], |row| row.get(0))
+                .optional()?;
+            let Some(id) = given_up else { return Ok(None) };
+            Ok(Some((by_row(connection, id)?, hasten_end(connection, id, now)?)))
+        };
+        let written = self.write_then(work, move |memory, given_up| {
+            let Some((request, hastened)) = given_up else { return };
+            memory.live.decided(request);
+            memory.waiting.decided(&request.user, &request.transaction);
+            memory.due(hastened, now);
+        });
+        Box::pin(async move { written.await.map(|given_up| given_up.is_some()) })
     }
 
     pub(super) fn swap_reported(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
@@ -294,15 +316,17 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
         .collect::<rusqlite::Result<_>>()?;
     let (mut superseded, mut hastened) = (Vec::new(), Vec::new());
     for id in ids {
-        superseded.push(
-            connection
-                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
-                .query_row([id], rows::request)
-                .map_err(rows::named("request", &id.to_string()))?,
-        );
+        superseded.push(by_row(connection, id)?);
         hastened.extend(hasten_end(connection, id, by.created_at)?);
     }
     Ok((superseded, hastened))
+}
+
+fn by_row(connection: &Connection, id: i64) -> Result<Request, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
+        .query_row([id], rows::request)
+        .map_err(rows::named("request", &id.to_string()))
 }
 
 /// The request has ended: a notification is taken back as soon as there is nothing left to decide (one that was not sent
