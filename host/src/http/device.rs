@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::App;
@@ -27,7 +27,7 @@ use crate::flow::Waiting;
 use crate::flow::device::Session;
 use crate::protocol::form::Form;
 use crate::protocol::identifier::{TransactionId, UserId};
-use crate::protocol::transaction::{Decision, State as RequestState, Stored};
+use crate::protocol::transaction::{Decision, Request, State as RequestState, Stored};
 use crate::store::{Card, Decided, StoreError};
 
 /// The session of a device page. It comes with links in mails and chats; nothing is decided by following one. A phone
@@ -363,6 +363,13 @@ fn client_view(card: &Card) -> ClientView {
     ClientView { identifier: card.request.client.0.clone(), verified_name: card.client_name.clone() }
 }
 
+/// What it allows beyond scopes, a sentence each.
+fn details(request: &Request) -> Vec<String> {
+    let details = request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref());
+    let types = details.and_then(Value::as_array).into_iter().flatten().map(|detail| detail["type"].as_str().unwrap_or_default());
+    types.map(str::to_owned).collect()
+}
+
 fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
     let request = &card.request;
     let answer = || Answer { by: answered_by(card, session), at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()) };
@@ -372,11 +379,12 @@ fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
         Stored::Pending => CardState::Pending,
         Stored::Approved | Stored::Redeemed => CardState::Approved(answer()),
         Stored::Denied => CardState::Denied(answer()),
-        Stored::Superseded => CardState::Expired,
+        Stored::Superseded => CardState::Superseded,
     };
     CardView {
         transaction: request.transaction.0.clone(),
         client: client_view(card),
+        details: details(request),
         scopes: request.scope.split(' ').map(str::to_owned).collect(),
         binding_message: request.binding_message.clone(),
         note: card.note.clone().map(Note),
@@ -403,14 +411,15 @@ fn history_entry(card: &Card, session: &Session, now: jiff::Timestamp) -> Option
         Stored::Pending => Outcome::Expired,
         Stored::Approved | Stored::Redeemed => Outcome::Approved,
         Stored::Denied => Outcome::Denied,
-        Stored::Superseded => Outcome::Expired,
+        Stored::Superseded => Outcome::Superseded,
     };
     Some(HistoryEntry {
         transaction: request.transaction.0.clone(),
         client: client_view(card),
+        details: details(request),
         binding_message: request.binding_message.clone(),
         outcome,
         at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()),
-        by: request.decided_at.map(|_| answered_by(card, session)),
+        by: request.decided_at.filter(|_| outcome != Outcome::Superseded).map(|_| answered_by(card, session)),
     })
 }
