@@ -173,6 +173,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
+            conformance: None,
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         };

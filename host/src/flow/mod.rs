@@ -6,6 +6,7 @@
 
 pub mod decide;
 pub mod device;
+pub mod keys;
 pub mod links;
 pub mod operator;
 pub mod redeem;

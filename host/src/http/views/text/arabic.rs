@@ -46,7 +46,7 @@ pub(super) static TEXT: Text = Text {
     expired: |time| Markup::trusted(format!("انتهت المهلة في {time}.")),
     expired_then: "لم تتم الموافقة على أي شيء. ابدأ من جديد على الجهاز الآخر.",
     superseded: "حلّ طلب أحدث محله.",
-    superseded_then: "لم تتم الموافقة على أي شيء هنا. أجب عن الطلب الأحدث.",
+    superseded_then: "لم تتم الموافقة على أي شيء هنا.",
     approved_elsewhere: |device, time| Markup::trusted(format!("تمت الموافقة على {device} في {time}.")),
     denied_elsewhere: |device, time| Markup::trusted(format!("تم الرفض على {device} في {time}.")),
     approved_by_operator: |time| Markup::trusted(format!("وافق عليه مشغّل الخدمة في {time}.")),

@@ -46,7 +46,7 @@ pub(super) static TEXT: Text = Text {
     expired: |time| Markup::trusted(format!("Expired at {time}.")),
     expired_then: "Nothing was approved. Start again on the other device.",
     superseded: "A newer request took its place.",
-    superseded_then: "Nothing was approved here. Answer the newer one.",
+    superseded_then: "Nothing was approved here.",
     approved_elsewhere: |device, time| Markup::trusted(format!("Approved on {device} at {time}.")),
     denied_elsewhere: |device, time| Markup::trusted(format!("Denied on {device} at {time}.")),
     approved_by_operator: |time| Markup::trusted(format!("Approved by an operator at {time}.")),
