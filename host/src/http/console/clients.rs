@@ -63,7 +63,7 @@ fn detail(client: &Client) -> ClientDetail {
         ClientKind::HookCaller => vec![proof(&client.metadata)],
     };
     let change = match client.origin {
-        Origin::Command => Change { sentence: "What changes it is listed by", command: Some("ciba-host client --help".to_owned()) },
+        Origin::Command => Change { sentence: "To change or remove it:", command: Some("ciba-host client --help".to_owned()) },
         Origin::Declared => Change { sentence: "It is declared in a file, and only that file changes it.", command: None },
         Origin::Registered => Change {
             sentence: "It registered itself and changes itself (RFC 7592). To end that:",

@@ -108,7 +108,7 @@ pub(super) fn strict() -> ClientDetail {
                 ],
             ),
         ],
-        change: Change { sentence: "What changes it is listed by", command: Some("ciba-host client --help".to_owned()) },
+        change: by_command(),
     }
 }
 
@@ -130,10 +130,9 @@ pub(super) fn plain() -> ClientDetail {
 
 pub(super) fn hook_caller() -> ClientDetail {
     let proof = group("How it proves who it is", &[("Method", "token_endpoint_auth_method", &["client_secret_basic"])]);
-    let command = Some("ciba-host client remove janssen".to_owned());
-    ClientDetail {
-        client: hook_row(),
-        groups: vec![proof],
-        change: Change { sentence: "It registered itself and changes itself (RFC 7592). To end that:", command },
-    }
+    ClientDetail { client: hook_row(), groups: vec![proof], change: by_command() }
+}
+
+fn by_command() -> Change {
+    Change { sentence: "To change or remove it:", command: Some("ciba-host client --help".to_owned()) }
 }
