@@ -21,12 +21,15 @@ use super::data::{DataDirectory, Running};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
+use crate::flow::client_keys::ClientKeys;
+use crate::flow::dpop::Nonces;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
+use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
-use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
+use crate::http::{self, AdminToken, App, Conformance, Hosts, Peers, Sessions, nameable};
 use crate::jose::Seal;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -147,7 +150,14 @@ impl Serve {
             callbacks: door.callbacks(),
             issuer: issuer.clone(),
             mtls: mtls.clone(),
+            subjects: Subjects::new(&installation.derive("pairwise subjects")),
+            nonces: Nonces::new(&installation.derive("DPoP nonces")),
+            client_keys: ClientKeys::default(),
             ciba: config.ciba.clone(),
+            tokens: config.tokens.clone(),
+            authenticators: config.authenticators.clone(),
+            conformance: config.conformance.clone(),
+            registration: config.registration.enabled.then(|| config.registration.clone()),
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),
@@ -173,7 +183,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
-            conformance: None,
+            conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, vec![]).map(Arc::new),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         };

@@ -1,6 +1,7 @@
 //! The console: what the operator sees in a browser.
 
 mod clients;
+mod conformance;
 mod keys;
 
 use std::collections::HashMap;

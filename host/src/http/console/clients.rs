@@ -128,8 +128,7 @@ fn asking(metadata: &ClientMetadata) -> Group {
         .say("Binding messages match", "binding_message_pattern", &metadata.binding_message_pattern)
         .yes("A new request ends the one that waits", "supersede", metadata.supersede)
         .yes("A request that reaches nobody ends at once", "fail_fast", metadata.fail_fast)
-        .say("Least authentication it takes", "acr_minimum", &metadata.acr_minimum)
-        .yes("Takes part in conformance tests", "automated_approval", metadata.automated_approval);
+        .say("Least authentication it takes", "acr_minimum", &metadata.acr_minimum);
     Group { title: "How it asks", facts: facts.0 }
 }
 
@@ -199,7 +198,7 @@ mod tests {
             "authorization_details_types": ["payment_initiation"], "fapi_profile": "fapi_ciba_id1", "access_token_format": "jwt",
             "resources": ["https://api.example"], "long_poll": true, "interval": 7, "expires_in": 90, "expires_in_max": 600,
             "binding_message_required": true, "binding_message_characters": 40, "binding_message_pattern": "[A-Z]+", "supersede": true,
-            "fail_fast": true, "keep_refresh_token": true, "acr_minimum": "urn:two-factors", "automated_approval": true,
+            "fail_fast": true, "keep_refresh_token": true, "acr_minimum": "urn:two-factors",
         });
         serde_json::from_value(registered).unwrap()
     }

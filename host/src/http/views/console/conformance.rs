@@ -7,8 +7,16 @@ use serde::Serialize;
 pub struct Conformance {
     /// `client_id` of those whose requests a program decides.
     pub clients: Vec<String>,
+    /// And of every client that registered itself.
+    pub registered_clients: bool,
     /// Every limit that is relaxed, in words.
     pub relaxed: Vec<String>,
-    /// Every private origin that clients may be called at.
+    /// Every private origin or network that clients may be called at.
     pub private_origins: Vec<String>,
+}
+
+impl Conformance {
+    pub(super) fn nobody(&self) -> bool {
+        self.clients.is_empty() && !self.registered_clients
+    }
 }

@@ -11,7 +11,7 @@ impl Details<'_> {
     /// The most sentences.
     pub const LINES: usize = 20;
     /// The longest sentence in characters.
-    pub const LONGEST: usize = 300;
+    pub const LONGEST: usize = 500;
 
     /// The sentences as far as they are shown.
     #[must_use]
@@ -41,14 +41,14 @@ mod tests {
         let line = |characters: usize| "x".repeat(characters);
         for (lines, shown, cut) in [
             (vec![], 0, false),
-            (vec![line(300)], 1, false),
-            (vec![line(301)], 1, true),
+            (vec![line(500)], 1, false),
+            (vec![line(501)], 1, true),
             (vec![line(3); 20], 20, false),
             (vec![line(3); 21], 20, true),
         ] {
             let details = Details(&lines);
             assert_eq!((details.lines().len(), details.are_cut()), (shown, cut), "{lines:?}");
-            assert!(details.lines().iter().all(|line| line.to_string().matches('x').count() <= 300));
+            assert!(details.lines().iter().all(|line| line.to_string().matches('x').count() <= 500));
         }
     }
 }

@@ -61,6 +61,7 @@ fn conformance(body: Body) -> String {
     let words = |list: &[&str]| list.iter().copied().map(str::to_owned).collect();
     let conformance = Conformance {
         clients: words(&["fapi-ciba-1", "fapi-ciba-2", "https://suite.example/clients/0b5c8f5e-7f0f-4d0b-9a53-5f6f1c2d7e11"]),
+        registered_clients: true,
         relaxed: words(&["requests of one client for one person: 1,000 a minute, not 5", "registrations from one address: not limited"]),
         private_origins: words(&["https://localhost.emobix.co.uk:8443"]),
     };
