@@ -51,6 +51,8 @@ pub enum Command {
     UserAdd { username: String, name: Option<String>, email: Option<String>, phone: Option<String>, locale: Option<String> },
     /// Removes a user.
     UserRemove { username: String },
+    /// Sets the code that the user gives to clients that ask for one; one is made unless it is given. Or removes it.
+    UserCode { username: String, code: Option<SecretText>, remove: bool },
     /// Adds an address by which a plugin reaches the user.
     UserDevice { username: String, channel: String, address: Option<String>, name: Option<String> },
     /// Makes a one-time link that adds a device page.
@@ -159,6 +161,7 @@ impl Operator {
                 }
                 found(removed, || format!("there is no user {username}"))
             }
+            Command::UserCode { username, code, remove } => self.user_code(&username, code, remove).await,
             Command::UserDevice { username, channel, address, name } => self.add_device(&username, channel, address, name).await,
             Command::UserEnrol { username } => self.enrol(&username).await,
             Command::RequestList { most } => {
