@@ -32,7 +32,7 @@ use crate::flow::redeem::Paces;
 use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
-use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
+use crate::http::{self, AdminToken, App, Conformance, Hosts, Peers, Sessions, nameable};
 use crate::jose::Seal;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -190,6 +190,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
+            conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, vec![]).map(Arc::new),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         };

@@ -13,6 +13,7 @@ pub mod device;
 pub mod dpop;
 mod hint;
 pub mod hint_issuers;
+pub mod keys;
 pub mod limits;
 pub mod links;
 pub mod mint;
