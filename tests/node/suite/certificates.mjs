@@ -7,6 +7,7 @@ import * as x509 from '@peculiar/x509';
 x509.cryptoProvider.set(globalThis.crypto);
 
 const HOUR = 3_600_000;
+const RSA = { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' };
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 const pem = async (key) =>
@@ -47,9 +48,12 @@ async function written(certificate, keys) {
   return { certificate: `${certificate.toString('pem')}\n`, key: await pem(keys.privateKey) };
 }
 
-/** For a server on this machine: `localhost`, `127.0.0.1` and `::1`. */
+/**
+ * For a server on this machine: `localhost`, `127.0.0.1` and `::1`. With an RSA key, because with
+ * another one no cipher suite of TLS 1.2 is left that FAPI 1 Advanced section 8.5 names.
+ */
 export async function server(issuer) {
-  const keys = await crypto.subtle.generateKey(ECDSA, true, ['sign', 'verify']);
+  const keys = await crypto.subtle.generateKey(RSA, true, ['sign', 'verify']);
   const names = [
     { type: 'dns', value: 'localhost' },
     { type: 'ip', value: '127.0.0.1' },
@@ -105,15 +109,14 @@ export function x5c(certificatePem) {
  * and marked as an authority though it is none (RFC 8705 section 2.2 asks for no more than the key).
  */
 export async function fromSigningKey(jwk, subject) {
-  const rsa = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
   const importable = { ...jwk, alg: 'RS256', key_ops: undefined, use: undefined };
-  const privateKey = await crypto.subtle.importKey('jwk', importable, rsa, true, ['sign']);
+  const privateKey = await crypto.subtle.importKey('jwk', importable, RSA, true, ['sign']);
   const { kty, n, e } = jwk;
-  const publicKey = await crypto.subtle.importKey('jwk', { kty, n, e, alg: 'RS256' }, rsa, true, ['verify']);
+  const publicKey = await crypto.subtle.importKey('jwk', { kty, n, e, alg: 'RS256' }, RSA, true, ['verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: subject,
     keys: { privateKey, publicKey },
-    signingAlgorithm: rsa,
+    signingAlgorithm: RSA,
     ...validity(),
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
   });
