@@ -23,19 +23,27 @@ const { Provider, errors } = await import('oidc-provider');
 const [folder] = process.argv.slice(2);
 const read = (name) => readFile(path.join(folder, name), 'utf8');
 const ca = await read('ca.pem');
+const ALGORITHMS = ['PS256', 'ES256', 'RS256', 'EdDSA'];
 const PEOPLE = ['alice', 'bob'];
 const INITIAL = randomUUID();
 const ACR = 'urn:example:device';
 
-/** Metadata of the files; ours has one member more than the library knows. */
-async function clients() {
-  const names = await readdir(path.join(folder, 'clients'));
-  const files = await Promise.all(names.map((name) => read(path.join('clients', name))));
-  return files.map((file) => {
-    const { fapi_profile: _ours, ...metadata } = JSON.parse(file);
-    return { redirect_uris: [], require_auth_time: true, ...metadata };
-  });
+const names = await readdir(path.join(folder, 'clients'));
+const registered = await Promise.all(names.map(async (name) => JSON.parse(await read(path.join('clients', name)))));
+
+/** What the library does not know by these names it is told otherwise, below. */
+const OURS = ['fapi_profile', 'binding_message_required', 'automated_approval', 'access_token_format'];
+const having = (member) => new Set(registered.filter((one) => one[member]).map((one) => one.client_id));
+const outsideFapi = new Set(registered.filter((one) => !one.fapi_profile).map((one) => one.client_id));
+const withJwtTokens = having('access_token_format');
+
+function clients() {
+  const known = (metadata) => Object.fromEntries(Object.entries(metadata).filter(([name]) => !OURS.includes(name)));
+  return registered.map((metadata) => ({ redirect_uris: [], require_auth_time: true, ...known(metadata) }));
 }
+
+/** The one resource whose access tokens are JWTs (RFC 9068). */
+const RESOURCE = 'https://resource.example/';
 
 function signingKey(type, options, alg) {
   const { privateKey } = generateKeyPairSync(type, options);
@@ -55,15 +63,23 @@ function subjectOf(context) {
 const trusted = new Agent({ connect: { ca } });
 
 const configuration = {
-  clients: await clients(),
+  clients: clients(),
   clientAuthMethods: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
   jwks: {
-    keys: [signingKey('rsa', { modulusLength: 2048 }, 'PS256'), signingKey('ec', { namedCurve: 'P-256' }, 'ES256')],
+    keys: [
+      signingKey('rsa', { modulusLength: 2048 }, 'PS256'),
+      signingKey('rsa', { modulusLength: 2048 }, 'RS256'),
+      signingKey('ec', { namedCurve: 'P-256' }, 'ES256'),
+      signingKey('ed25519', {}, 'EdDSA'),
+    ],
   },
   enabledJWA: {
-    clientAuthSigningAlgValues: ['PS256', 'ES256'],
-    idTokenSigningAlgValues: ['PS256', 'ES256'],
-    requestObjectSigningAlgValues: ['PS256', 'ES256'],
+    clientAuthSigningAlgValues: ALGORITHMS,
+    dPoPSigningAlgValues: ALGORITHMS,
+    idTokenSigningAlgValues: ALGORITHMS,
+    idTokenEncryptionAlgValues: ['RSA-OAEP-256', 'ECDH-ES'],
+    idTokenEncryptionEncValues: ['A128GCM', 'A256GCM'],
+    requestObjectSigningAlgValues: ALGORITHMS,
   },
   acrValues: [ACR],
   scopes: ['openid', 'profile', 'offline_access'],
@@ -90,8 +106,8 @@ const configuration = {
       processLoginHint: async (_context, hint) => hint,
       processLoginHintToken: async () => undefined,
       // FAPI-CIBA section 5.2.2-2, which the library leaves to whoever runs it.
-      validateBindingMessage: async (_context, message) => {
-        if (message === undefined) throw new errors.InvalidRequest('binding_message is required');
+      validateBindingMessage: async ({ oidc }, message) => {
+        if (message === undefined && !outsideFapi.has(oidc.client.clientId)) throw new errors.InvalidRequest('binding_message is required');
       },
       validateRequestContext: async () => {},
       verifyUserCode: async () => {},
@@ -100,7 +116,7 @@ const configuration = {
     devInteractions: { enabled: false },
     dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     encryption: { enabled: true },
-    fapi: { enabled: true, profile: '1.0 Final' },
+    fapi: { enabled: true, profile: (_context, client) => (outsideFapi.has(client?.clientId) ? undefined : '1.0 Final') },
     introspection: { enabled: true },
     mTLS: {
       enabled: true,
@@ -114,6 +130,18 @@ const configuration = {
     registration: { enabled: true, initialAccessToken: INITIAL },
     registrationManagement: { enabled: true },
     requestObjects: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: async (_context, client, one) => one ?? (withJwtTokens.has(client.clientId) ? RESOURCE : undefined),
+      useGrantedResource: async () => true,
+      getResourceServerInfo: async () => ({
+        scope: 'openid profile',
+        audience: RESOURCE,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: 300,
+        jwt: { sign: { alg: 'ES256' } },
+      }),
+    },
     revocation: { enabled: true },
     rpInitiatedLogout: { enabled: false },
     userinfo: { enabled: true },
@@ -148,6 +176,7 @@ async function decide(id, action) {
   }
   const grant = new provider.Grant({ accountId: request.accountId, clientId: request.clientId });
   grant.addOIDCScope(request.scope);
+  if (request.resource) grant.addResourceScope(request.resource, request.scope);
   await grant.save();
   await provider.backchannelResult(request, grant, { acr: ACR, authTime: Math.floor(Date.now() / 1000) });
   return 204;

@@ -4,8 +4,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { clientAssertion, requestObject } from './signing.mjs';
-import { GRANT_TYPE } from './target.mjs';
-import { postForm, send } from './wire.mjs';
+import { GRANT_TYPE, postForm, send } from './wire.mjs';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 

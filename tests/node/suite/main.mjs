@@ -7,22 +7,18 @@
 // First it writes the keys, certificates and clients of the run into FOLDER (`target.mjs` says which
 // files). Then the provider is started: by COMMAND, a JSON array that is run with FOLDER appended and
 // says `ready ISSUER`, or `ready ISSUER JSON`; without it by whoever runs this, who reads `prepared FOLDER` and answers with one
-// line on standard input, `ISSUER` or a JSON object with `issuer` and, if they differ from the defaults
-// below, `decide`, `resource`, `user`, `scope`, `acr`, `initialAccessToken`.
+// line on standard input, `ISSUER` or a JSON object with `issuer` and, if they differ from the defaults in
+// `provider.mjs`, `decide`, `resource`, `user`, `scope`, `acr`, `initialAccessToken`.
 //
 // One line for each case: `ok`, `differs` (listed for NAME in `differences.mjs`), `skipped` or `FAIL`.
 // Ends with status 1 if one failed. --variant is `private_key_jwt/poll/static` or a part of it, --module
 // a part of a module's name; both can be given several times.
 
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-
-import * as jose from 'jose';
 
 import { Bench } from './bench.mjs';
 import * as certificates from './certificates.mjs';
@@ -38,11 +34,10 @@ import { cases as resource } from './modules/resource.mjs';
 import { cases as tls } from './modules/tls.mjs';
 import { cases as tokenEndpoint } from './modules/token_endpoint.mjs';
 import { Notifications } from './notifications.mjs';
+import { discovered, started, told } from './provider.mjs';
 import { registered } from './register.mjs';
 import { Report } from './report.mjs';
-import { signingKey } from './signing.mjs';
 import { AUTHENTICATIONS, MODES, clientName, prepare } from './target.mjs';
-import { send } from './wire.mjs';
 
 const CASES = [...discovery, ...tls, ...flow, ...requestObject, ...tokenEndpoint, ...clientAuthentication, ...ping, ...resource, ...registration];
 
@@ -78,45 +73,6 @@ function variants({ metadata }) {
   const kinds = metadata.registration_endpoint ? ['static', 'dynamic'] : ['static'];
   const all = kinds.flatMap((kind) => AUTHENTICATIONS.flatMap((way) => MODES.map((mode) => new Variant(way, mode, kind))));
   return all.filter((one) => options.variant.length === 0 || options.variant.some((part) => `${one}`.includes(part)));
-}
-
-/** The provider that COMMAND starts ends with its standard input, so it cannot outlive this program. */
-async function started(command, folder) {
-  const [program, ...words] = JSON.parse(command);
-  const child = spawn(program, [...words, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, issuer, more = '{}'] = line.match(/^ready (\S+) ?(\{.*\})?/) ?? [];
-    if (issuer) return { said: { issuer, ...JSON.parse(more) }, stop: () => child.stdin.end() };
-  }
-  throw new Error(`${program} ended without saying that it is ready`);
-}
-
-async function told() {
-  for await (const line of createInterface({ input: process.stdin })) {
-    return { said: line.startsWith('{') ? JSON.parse(line) : { issuer: line.trim() }, stop: () => {} };
-  }
-  throw new Error('standard input ended before an issuer was given');
-}
-
-async function discovered(said, prepared) {
-  const { issuer } = said;
-  const answer = await send(`${issuer}/.well-known/openid-configuration`, { tls: { ca: prepared.ca } });
-  if (!answer.json) throw new Error(`no discovery document at ${issuer}: ${answer}`);
-  const metadata = answer.json;
-  const keySet = await send(metadata.jwks_uri, { tls: { ca: prepared.ca } });
-  return {
-    decide: `${issuer}/conformance/decide?auth_req_id={auth_req_id}&action={action}`,
-    resource: `${issuer}/resource`,
-    user: 'alice',
-    scope: 'openid profile',
-    acr: metadata.acr_values_supported?.[0],
-    ...said,
-    ca: prepared.ca,
-    metadata,
-    keys: jose.createLocalJWKSet(keySet.json),
-    strangerKey: await signingKey('PS256', 'stranger'),
-    stranger: await certificates.selfSigned('CN=stranger'),
-  };
 }
 
 async function benches(target, variant, { clients }, notifications) {

@@ -6,8 +6,7 @@ import { randomUUID } from 'node:crypto';
 import * as certificates from './certificates.mjs';
 import { expect } from './expect.mjs';
 import { publicPart, signingKey } from './signing.mjs';
-import { GRANT_TYPE } from './target.mjs';
-import { postJson, send } from './wire.mjs';
+import { GRANT_TYPE, postJson, send } from './wire.mjs';
 
 export async function registrationRequest({ authentication, mode, notificationOrigin }) {
   const name = `Suite ${randomUUID()}`;

@@ -46,11 +46,16 @@ export function clientAssertion({ clientId, jwk, audience }, { claims = {}, ...s
   return sign(spoiled(right, claims), jwk, signing);
 }
 
-/** A key for PS256 or ES256, private and public, with a `kid`. */
-export async function signingKey(alg, kid) {
-  const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, modulusLength: 2048 });
-  return { ...(await jose.exportJWK(privateKey)), alg, kid, use: 'sig' };
+async function newKey(alg, kid, use) {
+  const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, modulusLength: 2048, crv: alg === 'EdDSA' ? 'Ed25519' : 'P-256' });
+  return { ...(await jose.exportJWK(privateKey)), alg, kid, use };
 }
+
+/** A key that signs, private and public, with a `kid`. */
+export const signingKey = (alg, kid) => newKey(alg, kid, 'sig');
+
+/** A key that decrypts what is encrypted to its public part. */
+export const encryptionKey = (alg, kid) => newKey(alg, kid, 'enc');
 
 export function publicPart({ kty, n, e, crv, x, y, alg, kid, use }) {
   return spoiled({}, { kty, n, e, crv, x, y, alg, kid, use });

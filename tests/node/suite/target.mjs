@@ -13,9 +13,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import * as certificates from './certificates.mjs';
+import { plainClients } from './plain_clients.mjs';
 import { publicPart, signingKey } from './signing.mjs';
-
-export const GRANT_TYPE = 'urn:openid:params:grant-type:ciba';
+import { GRANT_TYPE } from './wire.mjs';
 
 /** The suite's two values of `client_auth_type`. */
 export const AUTHENTICATIONS = ['private_key_jwt', 'mtls'];
@@ -53,7 +53,10 @@ function metadata({ name, method, mode, jwk, certificate, notificationEndpoint }
     backchannel_authentication_request_signing_alg: jwk.alg,
     backchannel_user_code_parameter: false,
     jwks: { keys: [self ? withoutUse(key) : key] },
+    // Ours: what another provider leaves to whoever runs it.
     fapi_profile: 'fapi_ciba_id1',
+    binding_message_required: true,
+    automated_approval: true,
   };
 }
 
@@ -62,35 +65,44 @@ function withoutUse({ use: _use, ...key }) {
   return key;
 }
 
+async function fapiClient(authority, authentication, mode, number, notificationOrigin) {
+  const name = clientName(authentication, mode, number);
+  const method = authenticationMethod(authentication, mode);
+  const subject = `CN=${name}`;
+  const { certificate, key } =
+    method === 'self_signed_tls_client_auth' ? await certificates.selfSigned(subject) : await certificates.client(authority, subject);
+  // PS256 for the first client, because only an RSA key can be misused for RS256.
+  const jwk = await signingKey(number === 1 ? 'PS256' : 'ES256', `${name}-key`);
+  const notificationEndpoint = `${notificationOrigin}/${name}`;
+  const registered = metadata({ name, method, mode, jwk, certificate, notificationEndpoint });
+  return { clientId: name, method, mode, jwk, certificate, key, metadata: registered };
+}
+
+async function fapiClients(authority, notificationOrigin) {
+  const clients = {};
+  for (const authentication of AUTHENTICATIONS) {
+    for (const mode of MODES) {
+      for (const number of [1, 2]) {
+        const client = await fapiClient(authority, authentication, mode, number, notificationOrigin);
+        clients[client.clientId] = client;
+      }
+    }
+  }
+  return clients;
+}
+
 /** Makes all the files; gives what the run itself keeps of them. */
-export async function prepare(folder, notificationOrigin, serverOfNotifications) {
-  const authority = serverOfNotifications.authority;
+export async function prepare(folder, notificationOrigin, { authority }) {
   await mkdir(path.join(folder, 'clients'), { recursive: true });
   await mkdir(path.join(folder, 'secrets'), { recursive: true });
   const server = await certificates.server(authority);
   await writeFile(path.join(folder, 'ca.pem'), authority.pem);
   await writeFile(path.join(folder, 'server.pem'), server.certificate);
   await writeFile(path.join(folder, 'server-key.pem'), server.key, { mode: 0o600 });
-  const clients = {};
-  for (const authentication of AUTHENTICATIONS) {
-    for (const mode of MODES) {
-      for (const number of [1, 2]) {
-        const name = clientName(authentication, mode, number);
-        const method = authenticationMethod(authentication, mode);
-        const subject = `CN=${name}`;
-        const { certificate, key } = method === 'self_signed_tls_client_auth'
-          ? await certificates.selfSigned(subject)
-          : await certificates.client(authority, subject);
-        // PS256 for the first client, because only an RSA key can be misused for RS256.
-        const jwk = await signingKey(number === 1 ? 'PS256' : 'ES256', `${name}-key`);
-        const notificationEndpoint = `${notificationOrigin}/${name}`;
-        const registered = metadata({ name, method, mode, jwk, certificate, notificationEndpoint });
-        clients[name] = { clientId: name, method, mode, jwk, certificate, key, metadata: registered };
-        await writeFile(path.join(folder, 'clients', `${name}.json`), `${JSON.stringify(registered, null, 2)}\n`);
-        const secrets = { client_id: name, method, mode, jwk, certificate, key };
-        await writeFile(path.join(folder, 'secrets', `${name}.json`), JSON.stringify(secrets), { mode: 0o600 });
-      }
-    }
+  const clients = { ...(await fapiClients(authority, notificationOrigin)), ...(await plainClients(authority)) };
+  for (const [name, { metadata: registered, clientId, ...secrets }] of Object.entries(clients)) {
+    await writeFile(path.join(folder, 'clients', `${name}.json`), `${JSON.stringify(registered, null, 2)}\n`);
+    await writeFile(path.join(folder, 'secrets', `${name}.json`), JSON.stringify({ client_id: clientId, ...secrets }), { mode: 0o600 });
   }
   return { ca: authority.pem, clients };
 }

@@ -3,6 +3,8 @@
 
 import https from 'node:https';
 
+export const GRANT_TYPE = 'urn:openid:params:grant-type:ciba';
+
 /** An answer as it was on the wire; `json` is undefined when the body is none. */
 export class Answer {
   constructor(status, headers, body) {

@@ -2,8 +2,7 @@
 // sections 5.2.2 and 8.6, RFC 8705 section 3.3.
 
 import { expect } from '../expect.mjs';
-import { GRANT_TYPE } from '../target.mjs';
-import { send } from '../wire.mjs';
+import { GRANT_TYPE, send } from '../wire.mjs';
 
 const FAPI_ALGORITHMS = ['PS256', 'ES256'];
 const ENDPOINTS = ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'backchannel_authentication_endpoint'];

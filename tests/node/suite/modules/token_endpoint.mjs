@@ -2,7 +2,7 @@
 
 import { sleep } from '../bench.mjs';
 import { expect, pending, refused, tokens } from '../expect.mjs';
-import { GRANT_TYPE } from '../target.mjs';
+import { GRANT_TYPE } from '../wire.mjs';
 import { checkResource } from './resource.mjs';
 
 const HOLDER = ['invalid_request', 'invalid_grant', 'invalid_client'];
