@@ -23,6 +23,7 @@ const { Provider, errors } = await import('oidc-provider');
 const [folder] = process.argv.slice(2);
 const read = (name) => readFile(path.join(folder, name), 'utf8');
 const ca = await read('ca.pem');
+const authority = new X509Certificate(ca);
 const ALGORITHMS = ['PS256', 'ES256', 'RS256', 'EdDSA'];
 const PEOPLE = ['alice', 'bob'];
 const INITIAL = randomUUID();
@@ -124,7 +125,7 @@ const configuration = {
       selfSignedTlsClientAuth: true,
       tlsClientAuth: true,
       getCertificate: certificateOf,
-      certificateAuthorized: ({ req }) => req.socket.authorized,
+      certificateAuthorized: (context) => new X509Certificate(certificateOf(context)).verify(authority.publicKey),
       certificateSubjectMatches: (context, property, expected) => property === 'tls_client_auth_subject_dn' && subjectOf(context) === expected,
     },
     registration: { enabled: true, initialAccessToken: INITIAL },
@@ -151,7 +152,8 @@ const configuration = {
 const server = createServer({
   cert: await read('server.pem'),
   key: await read('server-key.pem'),
-  ca,
+  // No `ca`: its name would be sent as the only acceptable one, and some clients (Java's) then do not show a
+  // certificate that they signed themselves.
   requestCert: true,
   rejectUnauthorized: false,
   minVersion: 'TLSv1.2',

@@ -123,10 +123,12 @@ async function denied() {
 }
 
 async function signedRequest() {
-  const one = await configured('plain-signed');
-  await granted(one, { parameters: await signed(one) });
-  await refused(client.initiateBackchannelAuthentication(one.configuration, asked()), 'invalid_request', 'unsigned');
-  ok('signed request; unsigned it is refused');
+  for (const algorithm of ['ES256', 'PS256', 'RS256', 'EdDSA']) {
+    const one = await configured(`signed-${algorithm.toLowerCase()}`);
+    await granted(one, { parameters: await signed(one) });
+    await refused(client.initiateBackchannelAuthentication(one.configuration, asked()), 'invalid_request', 'unsigned');
+    ok(`request signed with ${algorithm}; unsigned it is refused`);
+  }
 }
 
 async function afterwards() {
