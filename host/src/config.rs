@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::outbound::Networks;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::runtime::CallLimits;
 
@@ -28,8 +29,14 @@ pub struct Config {
     pub name: String,
     /// Addresses.
     pub listen: Listen,
+    /// The host's own TLS.
+    pub tls: Tls,
+    /// What stands in front.
+    pub proxy: Proxy,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// What tokens are signed with.
+    pub keys: Keys,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// The plugin folder, and what plugins may do.
@@ -56,8 +63,49 @@ pub struct Listen {
     /// For plugins' inbound HTTP.
     #[serde(with = "maybe_address")]
     pub plugins: Option<SocketAddr>,
+    /// For clients that show a certificate.
+    #[serde(with = "maybe_address")]
+    pub mtls: Option<SocketAddr>,
+    /// Where they reach it; empty for the issuer's host and the port of `mtls`.
+    pub mtls_url: String,
     /// Further names the listeners answer to.
     pub hosts: Vec<String>,
+}
+
+/// `[tls]`. Paths are relative to the data directory; empty ones name nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain, in PEM.
+    pub certificate: PathBuf,
+    /// Its key, in PEM.
+    pub key: PathBuf,
+    /// Who vouches for clients' certificates, in PEM.
+    pub client_authorities: PathBuf,
+}
+
+/// `[proxy]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// Where proxies connect from.
+    pub addresses: Networks,
+    /// Which header has the client's address.
+    pub address_header: AddressHeader,
+    /// Whether proxies set `Client-Cert` (RFC 9440), and take it away from what clients send.
+    pub client_cert: bool,
+}
+
+/// Which header a proxy writes the client's address into. It lets the other one through as the client sent it, so only
+/// one can be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressHeader {
+    /// `X-Forwarded-For`
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239)
+    Forwarded,
 }
 
 /// `[ciba]`
@@ -80,6 +128,20 @@ pub struct Ciba {
     pub id_token_expires_in: u32,
     /// Hours.
     pub keep_hours: u32,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// One key for each of these.
+    pub algorithms: Vec<JwsAlgorithm>,
+    /// Days; 0 for never.
+    pub rotate_days: u32,
+    /// Hours.
+    pub overlap_hours: u32,
+    /// Days.
+    pub keep_days: u32,
 }
 
 /// `[notify]`
@@ -124,6 +186,8 @@ pub struct Plugins {
 pub struct Outbound {
     /// Networks that are not public and may be reached.
     pub private_networks: Networks,
+    /// Further authorities that are believed, in PEM; relative to the data directory.
+    pub certificate_authorities: PathBuf,
 }
 
 /// `[log]`
@@ -198,6 +262,7 @@ impl Config {
     /// The key that is wrong, and why.
     pub fn check(&self) -> Result<(), (String, String)> {
         self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
+        self.keys.check(&self.ciba).map_err(|(key, what)| (key.to_owned(), what))?;
         self.plugins.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
         for (name, limits) in &self.plugins.limits_of {
             limits.check().map_err(|what| (format!("plugins.limits_of.{name}"), what))?;
@@ -220,17 +285,46 @@ impl Config {
                 ));
             }
         } else {
-            check_issuer(&self.issuer).map_err(|what| ("issuer", what))?;
+            check_url(&self.issuer, self.tls.is_on()).map_err(|what| ("issuer", what))?;
             check_reach("public", self.listen.public, &self.issuer).map_err(|what| ("issuer", what))?;
         }
         if !self.listen.device_url.is_empty() {
-            check_issuer(&self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
+            check_url(&self.listen.device_url, self.tls.is_on()).map_err(|what| ("listen.device_url", what))?;
         }
         if let Some(device) = self.listen.device {
             check_reach("device", device, &self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
         }
+        self.check_tls()?;
         if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
             return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
+        }
+        Ok(())
+    }
+
+    fn check_tls(&self) -> Result<(), (&'static str, String)> {
+        let Self { listen, tls, .. } = self;
+        if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
+            let missing = if tls.is_on() { "tls.key" } else { "tls.certificate" };
+            return Err((missing, "must be set too: a certificate and its key belong together".to_owned()));
+        }
+        if listen.mtls.is_some() && !tls.is_on() {
+            return Err(("listen.mtls", "needs tls.certificate and tls.key: a client shows its certificate in TLS".to_owned()));
+        }
+        if !listen.mtls_url.is_empty() {
+            check_url(&listen.mtls_url, true).map_err(|what| ("listen.mtls_url", what))?;
+            if listen.mtls.is_none() && !self.proxy.client_cert {
+                let what = "names an address at which nobody asks for certificates: set listen.mtls, or proxy.client_cert if a proxy does";
+                return Err(("listen.mtls_url", what.to_owned()));
+            }
+        }
+        if self.proxy.client_cert && self.proxy.addresses == Networks::default() {
+            return Err(("proxy.addresses", "must say where the proxy connects from, because proxy.client_cert is set".to_owned()));
+        }
+        if self.proxy.client_cert && self.proxy.addresses.are_everything() {
+            return Err((
+                "proxy.addresses",
+                "must not hold every address, because proxy.client_cert is set: anybody could be any client".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -239,7 +333,7 @@ impl Config {
     pub fn device_page(&self, public: SocketAddr, device: Option<SocketAddr>) -> String {
         let origin = match device {
             _ if !self.listen.device_url.is_empty() => self.listen.device_url.clone(),
-            Some(device) => format!("http://{device}"),
+            Some(device) => format!("{}://{device}", self.tls.scheme()),
             None => self.issuer(public),
         };
         format!("{origin}/device")
@@ -247,17 +341,55 @@ impl Config {
 
     /// The issuer, where `public` is what the public listener was bound to.
     pub fn issuer(&self, public: SocketAddr) -> String {
-        if self.issuer.is_empty() { format!("http://{public}") } else { self.issuer.clone() }
+        if self.issuer.is_empty() { format!("{}://{public}", self.tls.scheme()) } else { self.issuer.clone() }
+    }
+
+    /// Where clients that show a certificate find the endpoints, if they are asked for one anywhere (RFC 8705 5).
+    pub fn mtls(&self, issuer: &str, mtls: Option<SocketAddr>) -> Option<String> {
+        if !self.listen.mtls_url.is_empty() {
+            return Some(self.listen.mtls_url.clone());
+        }
+        let mut url = url::Url::parse(issuer).ok()?;
+        url.set_port(Some(mtls?.port())).ok()?;
+        Some(url.as_str().trim_end_matches('/').to_owned())
     }
 }
 
-/// An issuer is an https URL without query and fragment (OpenID Connect Discovery 3); http is for loopback.
-fn check_issuer(issuer: &str) -> Result<(), String> {
+impl Keys {
+    fn check(&self, ciba: &Ciba) -> Result<(), (&'static str, String)> {
+        let known = |alg: &JwsAlgorithm| JwsAlgorithm::ASYMMETRIC.contains(alg);
+        let once = |alg: &JwsAlgorithm| self.algorithms.iter().filter(|other| *other == alg).count() == 1;
+        // Tokens of clients that chose nothing are signed in ES256.
+        if !self.algorithms.iter().all(|alg| known(alg) && once(alg)) || !self.algorithms.contains(&JwsAlgorithm::Es256) {
+            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256 and EdDSA, each once".to_owned()));
+        }
+        let tokens = ciba.access_token_expires_in.max(ciba.id_token_expires_in);
+        if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {
+            return Err(("keys.overlap_hours", format!("must be at least as long as tokens live, which is {tokens} seconds")));
+        }
+        Ok(())
+    }
+}
+
+impl Tls {
+    /// Whether the host speaks TLS itself.
+    pub fn is_on(&self) -> bool {
+        !self.certificate.as_os_str().is_empty()
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_on() { "https" } else { "http" }
+    }
+}
+
+/// An issuer is an https URL without query and fragment (OpenID Connect Discovery 3); http is for loopback, where the
+/// host does not speak TLS itself.
+fn check_url(issuer: &str, only_https: bool) -> Result<(), String> {
     let url = url::Url::parse(issuer).map_err(|error| format!("`{issuer}` is not a URL: {error}"))?;
     let loopback = url.host_str().is_some_and(|host| {
         host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     });
-    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+    if url.scheme() != "https" && (only_https || url.scheme() != "http" || !loopback) {
         return Err(format!("`{issuer}` must begin with https://"));
     }
     if url.query().is_some() || url.fragment().is_some() || url.path() != "/" || issuer.ends_with('/') {
@@ -333,7 +465,7 @@ fn find(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let whole = error.to_string();
     let in_path = whole.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(path, _)| path.to_owned());
     let key = quoted(error.message())
-        .filter(|_| error.message().starts_with("unknown"))
+        .filter(|_| error.message().starts_with("unknown field"))
         .or_else(|| in_path.as_deref().and_then(|path| path.rsplit('.').next().map(str::to_owned)));
     let line = key.as_deref().and_then(|key| text.lines().position(|line| names(line, key)));
     ConfigError { at: line.map_or_else(|| path.to_owned(), |line| format!("{path}:{}", line + 1)), what }
@@ -441,6 +573,39 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_every_address_begins_with_https_and_the_one_for_certificates_has_its_own_port() {
+        let (public, other) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let on = "[tls]\ncertificate = 'a'\nkey = 'b'\n";
+        for (text, issuer, device_page, mtls) in [
+            ("", "http://127.0.0.1:1", "http://127.0.0.1:2/device", None),
+            (on, "https://127.0.0.1:1", "https://127.0.0.1:2/device", None),
+            (
+                &format!("{on}[listen]\nmtls = '127.0.0.1:0'"),
+                "https://127.0.0.1:1",
+                "https://127.0.0.1:2/device",
+                Some("https://127.0.0.1:3"),
+            ),
+            (
+                &format!("issuer = 'https://login.example'\n{on}[listen]\nmtls = '127.0.0.1:0'"),
+                "https://login.example",
+                "https://127.0.0.1:2/device",
+                Some("https://login.example:3"),
+            ),
+            (
+                &format!("{on}[listen]\nmtls = '127.0.0.1:0'\nmtls_url = 'https://mtls.example'"),
+                "https://127.0.0.1:1",
+                "https://127.0.0.1:2/device",
+                Some("https://mtls.example"),
+            ),
+        ] {
+            let config = load(text, &[]).unwrap();
+            let bound = config.listen.mtls.map(|_| "127.0.0.1:3".parse().unwrap());
+            let found = (config.issuer(public), config.device_page(public, Some(other)), config.mtls(&config.issuer(public), bound));
+            assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_deref()), (issuer, device_page, mtls), "{text}");
+        }
+    }
+
+    #[test]
     fn an_error_says_which_line_which_key_and_what_was_meant() {
         for (text, at, what) in [
             ("name = 'x'\nisuer = 'y'", "ciba.toml:2", "unknown key `isuer`; did you mean `issuer`?"),
@@ -454,7 +619,21 @@ mod tests {
             ("issuer = 'http://127.0.0.1:8080'\n[listen]\npublic = '0.0.0.0:8080'", "ciba.toml: issuer", "not on loopback"),
             ("issuer = 'https://a.example'\n[listen]\ndevice = '0.0.0.0:8082'", "ciba.toml: listen.device_url", "not on loopback"),
             ("issuer = 'https://login.example.com/'", "ciba.toml: issuer", "scheme and host only"),
+            ("[tls]\ncertificate = 'a.pem'", "ciba.toml: tls.key", "belong together"),
+            ("[tls]\nkey = 'a.key'", "ciba.toml: tls.certificate", "belong together"),
+            ("issuer = 'http://127.0.0.1:1'\n[tls]\ncertificate = 'a'\nkey = 'b'", "ciba.toml: issuer", "https://"),
+            ("[listen]\nmtls = '127.0.0.1:0'", "ciba.toml: listen.mtls", "tls.certificate"),
+            ("[listen]\nmtls_url = 'https://mtls.example'", "ciba.toml: listen.mtls_url", "nobody asks"),
+            ("[listen]\nmtls_url = 'http://localhost:1'\n[proxy]\nclient_cert = true", "ciba.toml: listen.mtls_url", "https://"),
+            ("[proxy]\nclient_cert = true", "ciba.toml: proxy.addresses", "proxy.client_cert"),
+            ("[proxy]\nclient_cert = true\naddresses = ['10.0.0.0/8', '::/0']", "ciba.toml: proxy.addresses", "any client"),
+            ("[proxy]\naddress_header = 'x-real-ip'", "ciba.toml:2", "x-forwarded-for"),
             ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
+            ("[keys]\nalgorithms = ['PS256']", "ciba.toml: keys.algorithms", "must name ES256"),
+            ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256 and EdDSA"),
+            ("[keys]\nalgorithms = ['ES256', 'ES256']", "ciba.toml: keys.algorithms", "each once"),
+            ("[keys]\nalgorithms = ['ES512']", "ciba.toml:2", "ES512"),
+            ("[keys]\noverlap_hours = 0", "ciba.toml: keys.overlap_hours", "600 seconds"),
             ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
             ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),
             ("[plugins.limits_of.a]\nmemory_mib = 5000", "ciba.toml: plugins.limits_of.a", "memory_mib is 5000; at most 4096"),

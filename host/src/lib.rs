@@ -8,7 +8,8 @@
 //! 3. [`runtime`] takes plugins from the folder and calls them, each call in a fresh instance and within limits.
 //! 4. [`flow`] is the story that combines them: start, decide, redeem.
 //! 5. [`delivery`] does afterwards what must still happen outside: it notifies the person's devices.
-//! 6. [`http`] has the doors, one file for each endpoint. [`outbound`] is the one door that leads out.
+//! 6. [`http`] has the doors, one file for each endpoint. [`outbound`] is the one door that leads out. [`tls`] has the
+//!    certificates of both.
 //! 7. [`cli`] has the commands; `cli/serve.rs` puts the house together from a [`config`] and the keys of [`jose`].
 //!
 //! `host/ARCHITECTURE.md` says who may import whom and why, and follows three requests from door to door.
@@ -24,3 +25,4 @@ pub mod outbound;
 pub mod protocol;
 pub mod runtime;
 pub mod store;
+pub mod tls;

@@ -166,8 +166,8 @@ pub fn finish(mut command: Command) -> Result<Said> {
     Ok(Said { status: output.status, output: text(output.stdout)?, error: text(output.stderr)? })
 }
 
-fn authority(address: &str) -> Result<SocketAddr> {
-    let rest = address.strip_prefix("http://").with_context(|| format!("not a plain http address: {address}"))?;
+pub(crate) fn authority(address: &str) -> Result<SocketAddr> {
+    let (_, rest) = address.split_once("://").with_context(|| format!("not an address: {address}"))?;
     let authority = rest.split(['/', '#', ' ']).next().unwrap_or(rest);
     authority.parse().with_context(|| format!("not an IP address with a port: {authority}"))
 }

@@ -10,5 +10,7 @@ pub mod node;
 pub mod outside;
 pub mod party;
 pub mod process;
+pub mod receiver;
+pub mod secure;
 pub mod shims;
 pub mod wire;

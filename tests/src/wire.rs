@@ -1,7 +1,7 @@
 //! HTTP/1.1 by hand, one connection for each request: a test says exactly what goes over the wire, right
 //! or wrong.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -93,6 +93,13 @@ impl Request {
         Ok(stream)
     }
 
+    /// All of it as it goes over the wire.
+    pub fn whole(&self, to: SocketAddr) -> Vec<u8> {
+        let mut whole = self.head(to);
+        whole.extend_from_slice(&self.body);
+        whole
+    }
+
     fn head(&self, to: SocketAddr) -> Vec<u8> {
         let given = |name: &str| self.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
@@ -132,7 +139,7 @@ impl Answer {
 }
 
 /// Reads an answer to its end, which is where the server closes the connection.
-pub fn read(mut stream: TcpStream) -> Result<Answer> {
+pub fn read(mut stream: impl Read) -> Result<Answer> {
     let mut received = Vec::new();
     let ended = stream.read_to_end(&mut received);
     let Some(end) = received.windows(4).position(|four| four == b"\r\n\r\n") else {

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ciba_host::protocol::client::{Client, ClientKind, DeliveryMode};
+use ciba_host::protocol::client::{Client, ClientKind, DeliveryMode, Origin};
 use ciba_host::protocol::identifier::{Digest, TransactionId, UnverifiedAuthReqId, UserId};
-use ciba_host::protocol::tokens::NewGrant;
+use ciba_host::protocol::tokens::{NewAccessToken, NewGrant};
 use ciba_host::protocol::transaction::{Decision, REDEEM_GRACE_SECONDS, Request, State, Stored};
 use ciba_host::protocol::user::{Device, User};
 use ciba_host::store::sqlite::SqliteStore;
 use ciba_host::store::{
-    AuditEntry, Decided, DecisionBy, JobKind, NewDevice, NewRequest, Next, Notified, NotifyResult, Parties, Shown, Store, StoreError,
+    AuditEntry, Decided, DecisionBy, JobKind, NewDevice, NewRequest, Next, Notified, NotifyResult, Parties, Shown, Spent, Store, StoreError,
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -50,8 +50,11 @@ fn request(name: &str, user: &str) -> NewRequest {
         created_at: now(),
         expires_at: later(120),
         decided_at: None,
+        delivery: DeliveryMode::Poll,
+        particulars: None,
+        evidence: None,
     };
-    NewRequest { request, auth_req_id: Some(presented(name).digest), notify: Some(Parties::default()) }
+    NewRequest::polled(request, presented(name).digest, Parties::default())
 }
 
 /// What the client of this request presents.
@@ -65,11 +68,19 @@ fn approve(name: &str, user: &str) -> DecisionBy {
 
 fn decide(name: &str, user: &str, decision: Decision) -> DecisionBy {
     let (device, device_name) = (Some("phone".into()), "Pixel 8".to_owned());
-    DecisionBy { transaction: name.into(), user: user.into(), decision, device, device_name, audit: None }
+    DecisionBy { transaction: name.into(), user: user.into(), decision, device, device_name, evidence: None, audit: None }
 }
 
 fn grant(token: &str) -> NewGrant {
-    NewGrant { access_token: Digest::of(token.as_bytes()), expires_at: later(600) }
+    let access_token =
+        NewAccessToken { digest: Digest::of(token.as_bytes()), expires_at: later(600), confirmation: None, audience: Vec::new() };
+    NewGrant { access_token, refresh_token: None }
+}
+
+/// A grant whose access token ends then.
+fn lasting(mut grant: NewGrant, expires_at: Timestamp) -> NewGrant {
+    grant.access_token.expires_at = expires_at;
+    grant
 }
 
 async fn state(store: &dyn Store, name: &str, at: Timestamp) -> State {
@@ -121,7 +132,7 @@ async fn tokens_are_given_once_after_an_approval_and_not_for_ever() {
         for name in ["approved", "late"] {
             store.decide(approve(name, "alice"), later(1)).await.unwrap();
         }
-        let redeem = async |name: &str, at| store.redeem(&name.into(), grant(name), at).await.unwrap();
+        let redeem = async |name: &str, at| store.redeem(&name.into(), grant(name), None, at).await.unwrap();
         for name in ["pending", "denied", "none"] {
             assert!(!redeem(name, later(2)).await, "{name}");
         }
@@ -139,7 +150,7 @@ async fn of_many_who_redeem_at_once_one_wins() {
         let racing: Vec<_> = (0..64)
             .map(|number| {
                 let store = Arc::clone(&store);
-                tokio::spawn(async move { store.redeem(&"one".into(), grant(&number.to_string()), later(2)).await.unwrap() })
+                tokio::spawn(async move { store.redeem(&"one".into(), grant(&number.to_string()), None, later(2)).await.unwrap() })
             })
             .collect();
         let mut won = 0;
@@ -256,13 +267,13 @@ async fn what_the_person_reports_is_taken_back() {
         for name in ["approved", "redeemed"] {
             store.decide(approve(name, "alice"), later(1)).await.unwrap();
         }
-        assert!(store.redeem(&"redeemed".into(), grant("token"), later(2)).await.unwrap());
+        assert!(store.redeem(&"redeemed".into(), grant("token"), None, later(2)).await.unwrap());
         let report = async |name: &str, user: &str| store.report(&name.into(), &user.into(), audit("report")).await.unwrap();
         assert!(!report("pending", "alice").await, "what waits is denied, not reported");
         assert!(!report("approved", "mallory").await);
         assert!(report("approved", "alice").await);
         assert!(!report("approved", "alice").await, "reported twice");
-        assert!(!store.redeem(&"approved".into(), grant("stolen"), later(3)).await.unwrap());
+        assert!(!store.redeem(&"approved".into(), grant("stolen"), None, later(3)).await.unwrap());
         assert!(report("redeemed", "alice").await);
         assert_eq!(store.audit_log(10).await.unwrap().len(), 2);
     }
@@ -276,6 +287,7 @@ fn user(name: &str) -> User {
         email: Some(format!("{name}@example.com")),
         phone: None,
         locale: None,
+        declared: false,
     }
 }
 
@@ -314,9 +326,9 @@ async fn a_one_time_link_works_once_and_in_time() {
         let (found, person) = store.device_by_session(&Digest::of(b"phone")).await.unwrap().unwrap();
         assert_eq!((found.id.as_str(), person.id.as_str()), ("phone", alice.id.as_str()));
 
-        let link = Digest::of(b"link");
-        assert!(store.use_link(&link, later(120), later(1)).await.unwrap());
-        assert!(!store.use_link(&link, later(120), later(2)).await.unwrap());
+        let link = Spent { what: Digest::of(b"link"), until: later(120) };
+        assert!(store.spend(link).await.unwrap());
+        assert!(!store.spend(link).await.unwrap());
         assert!(store.remove_user(&alice.id, audit("remove")).await.unwrap());
         assert!(store.device_by_session(&Digest::of(b"phone")).await.unwrap().is_none(), "a removed user's phone is still theirs");
     }
@@ -346,9 +358,7 @@ async fn however_much_has_ended_it_is_forgotten_step_by_step() {
             store.start(new).await.unwrap();
         }
         store.decide(approve("r0", "alice"), later(1)).await.unwrap();
-        assert!(
-            store.redeem(&"r0".into(), NewGrant { access_token: Digest::of(b"long"), expires_at: later(9_000) }, later(2)).await.unwrap()
-        );
+        assert!(store.redeem(&"r0".into(), lasting(grant("long"), later(9_000)), None, later(2)).await.unwrap());
         let mut steps = 0;
         while store.forget(later(121), later(2_000)).await.unwrap() > 0 {
             steps += 1;
@@ -398,7 +408,7 @@ async fn polls_and_pages_see_every_change() {
         store.decide(approve("three", "alice"), later(4)).await.unwrap();
         let late = store.reserve_jobs(later(4), 10).await.unwrap();
         assert_eq!(late.iter().map(|job| job.request.state(later(4))).collect::<Vec<_>>(), [State::Approved]);
-        assert!(store.redeem(&"three".into(), grant("three"), later(5)).await.unwrap());
+        assert!(store.redeem(&"three".into(), grant("three"), None, later(5)).await.unwrap());
         assert_eq!(state(&*store, "three", later(5)).await, State::Redeemed);
 
         drop(store);
@@ -435,8 +445,8 @@ async fn who_is_removed_has_approved_nothing() {
         }
         assert!(store.remove_user(&alice.id, audit("remove")).await.unwrap());
         assert_eq!(state(&*store, "alice", later(2)).await, State::Denied);
-        assert!(!store.redeem(&"alice".into(), grant("alice"), later(2)).await.unwrap());
-        assert!(store.redeem(&"bob".into(), grant("bob"), later(2)).await.unwrap());
+        assert!(!store.redeem(&"alice".into(), grant("alice"), None, later(2)).await.unwrap());
+        assert!(store.redeem(&"bob".into(), grant("bob"), None, later(2)).await.unwrap());
         assert!(store.user_by_hint("alice").await.unwrap().is_none());
     }
 }
@@ -475,23 +485,15 @@ async fn a_channel_takes_away_an_address_and_never_a_page() {
 #[tokio::test]
 async fn a_client_is_replaced_and_removed() {
     for (store, _kept) in backends() {
-        let client = |name: &str| Client {
-            id: "shop".into(),
-            name: name.to_owned(),
-            kind: ClientKind::Ciba,
-            secret: Digest::of(b"secret"),
-            delivery: DeliveryMode::Poll,
-            long_poll: false,
-            demo: false,
-        };
-        let named = async || store.client(&"shop".into()).await.unwrap().map(|client| client.name);
+        let client = |name: &str| Client::with_secret("shop".into(), name, ClientKind::Ciba, Digest::of(b"secret"), Origin::Command);
+        let named = async || store.client(&"shop".into()).await.unwrap().map(|client| client.name().to_owned());
         for name in ["Fern", "Fern & Co"] {
             store.put_client(client(name), audit("put")).await.unwrap();
             assert_eq!(named().await.as_deref(), Some(name));
         }
         assert!(matches!(store.add_client(client("Other"), audit("add")).await, Err(StoreError::Exists(_))));
         assert_eq!(store.clients().await.unwrap().len(), 1);
-        let demo = Client { id: "demo".into(), demo: true, ..client("Demo") };
+        let demo = Client { id: "demo".into(), origin: Origin::Demo, ..client("Demo") };
         store.put_client(demo, audit("demo")).await.unwrap();
         store.remove_demo_clients(audit("remove")).await.unwrap();
         assert!(store.client(&"demo".into()).await.unwrap().is_none());

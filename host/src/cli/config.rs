@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::serve::security::{Security, door};
 use super::{Common, print};
 
 #[derive(Debug, Subcommand)]
@@ -28,11 +29,15 @@ impl Config {
                 print!("{}", toml::to_string(&config)?);
             }
             Self::Check => {
-                common.directory().config()?;
+                let directory = common.directory();
+                let config = directory.config()?;
+                // What it names is looked at too: a certificate that cannot be used keeps the host from starting.
+                Security::open(&config.tls, &directory)?;
+                door(&config.outbound, &directory)?;
                 if common.json {
                     return print::json(&serde_json::json!({ "valid": true }));
                 }
-                println!("{}: nothing wrong", common.directory().config_file().display());
+                println!("{}: nothing wrong", directory.config_file().display());
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Random;
 use crate::config::Config;
-use crate::jose::{InstallationKeys, SigningKey, read_private, write_private};
+use crate::jose::{InstallationKeys, KeyPolicy, KeyRing, read_private, write_private};
 use crate::protocol::identifier::Bearer;
 
 /// Where everything of one installation lies.
@@ -136,9 +136,9 @@ impl DataDirectory {
         let _ = fs::remove_file(self.0.join("host.json"));
     }
 
-    pub(super) fn signing_key(&self) -> anyhow::Result<SigningKey> {
+    pub(super) fn key_ring(&self, policy: KeyPolicy, now: jiff::Timestamp) -> anyhow::Result<KeyRing> {
         self.make_private("keys")?;
-        SigningKey::load_or_make(&self.0.join("keys/signing.pkcs8"))
+        KeyRing::open(&self.0.join("keys"), policy, now)
     }
 
     pub(super) fn installation_keys(&self, random: Random) -> anyhow::Result<InstallationKeys> {

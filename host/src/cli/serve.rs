@@ -1,6 +1,8 @@
 //! `ciba-host serve`: the composition root. Everything is made here, once, and handed to who needs it.
 
 mod demo;
+mod keys;
+pub(super) mod security;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,12 +26,15 @@ use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
-use crate::http::{self, AdminToken, App, Hosts, Sessions, nameable};
-use crate::outbound::Door;
+use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
+use crate::jose::Seal;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditEntry, Store};
+use crate::tls;
+
+use security::Security;
 
 /// How long jobs may take to end once the host is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -56,6 +61,7 @@ pub(super) struct Serve {
 struct Listeners {
     public: TcpListener,
     device: Option<TcpListener>,
+    mtls: Option<TcpListener>,
     admin: TcpListener,
     plugins: Option<TcpListener>,
     phone: Option<TcpListener>,
@@ -108,12 +114,14 @@ impl Serve {
         let public = listeners.public.local_addr()?;
         let admin = nameable(listeners.admin.local_addr()?);
         let issuer = config.issuer(public);
+        let mtls = config.mtls(&issuer, listeners.mtls.as_ref().map(TcpListener::local_addr).transpose()?);
         let device_page = match &listeners.phone {
             Some(phone) => format!("http://{}/device", phone.local_addr()?),
             None => config.device_page(public, listeners.device.as_ref().map(TcpListener::local_addr).transpose()?),
         };
-        let keys = directory.installation_keys(random)?;
-        let door = Door::new(config.outbound.private_networks.clone());
+        let security = Security::open(&config.tls, &directory)?;
+        let installation = directory.installation_keys(random)?;
+        let door = security::door(&config.outbound, &directory)?;
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
             own: directory.path().to_owned(),
@@ -124,17 +132,21 @@ impl Serve {
             allowed: config.plugins.allow.clone(),
         };
         let runtime =
-            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &keys.derive("precompiled plugins")).await?;
+            Runtime::start(runtime_config, Arc::clone(&store), door.clone(), clock.clone(), &installation.derive("precompiled plugins"))
+                .await?;
         let (stop, stopping) = watch::channel(false);
         let flow = Arc::new(Flow {
             store,
             runtime: Arc::clone(&runtime),
             wakes: Wakes::default(),
-            links: Links::new(&keys.derive("one-time links"), device_page),
+            links: Links::new(&installation.derive("one-time links"), device_page),
             clock: clock.clone(),
             random,
-            key: directory.signing_key()?,
+            keys: directory.key_ring(keys::policy(&config.keys), clock.now())?,
+            seal: Seal::new(&installation.derive("what is told again")),
+            callbacks: door.callbacks(),
             issuer: issuer.clone(),
+            mtls: mtls.clone(),
             ciba: config.ciba.clone(),
             notify: config.notify.clone(),
             demo: self.demo,
@@ -151,6 +163,7 @@ impl Serve {
         } else {
             None
         };
+        keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App {
@@ -164,15 +177,18 @@ impl Serve {
             secure: issuer.starts_with("https://"),
         };
         directory.announce(&Running { pid: std::process::id(), admin })?;
-        let serving = listeners.serve(&app, &config, &issuer, &stopping)?;
+        let peers = Peers { proxy: config.proxy.clone(), authorities: security.authorities.clone(), clock: clock.clone() };
+        let serving = listeners.serve(&app, &config, &issuer, &security, Arc::new(peers), &stopping)?;
+        let fresh = tokio::spawn(tls::keep_fresh(security.own, security.authorities, move || clock.now()));
         match &demo {
             Some(demo) => demo::say(demo, &app, self.phone.is_some()).await?,
-            None => say(&directory, &config, &issuer, admin),
+            None => say(&directory, &config, &issuer, mtls.as_deref(), admin),
         }
         signals.heard().await;
         tracing::info!("stopping: answers in flight leave first");
         let _ = stop.send(true);
         drop(watching);
+        fresh.abort();
         for listener in serving {
             let _ = listener.await;
         }
@@ -193,13 +209,17 @@ impl Serve {
             Some(address) => Some(open(address, "device").await?),
             None => None,
         };
+        let mtls = match config.listen.mtls {
+            Some(address) => Some(open(address, "mtls").await?),
+            None => None,
+        };
         let admin = open(config.listen.admin, "admin").await?;
         let plugins = match config.listen.plugins {
             Some(address) => Some(open(address, "plugins").await?),
             None if self.demo => Some(open(config.listen.admin, "plugins").await?),
             None => None,
         };
-        Ok(Listeners { public, device, admin, plugins, phone })
+        Ok(Listeners { public, device, mtls, admin, plugins, phone })
     }
 }
 
@@ -210,42 +230,56 @@ impl Listeners {
         app: &App,
         config: &Config,
         issuer: &str,
+        security: &Security,
+        peers: Arc<Peers>,
         stopping: &watch::Receiver<bool>,
     ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
         let mut names = config.listen.hosts.clone();
-        names.extend(config.listen.device_url.split_once("://").map(|(_, authority)| authority.to_owned()));
+        for url in [&config.listen.device_url, &config.listen.mtls_url] {
+            names.extend(url.split_once("://").map(|(_, authority)| authority.to_owned()));
+        }
         let hosts = |listener: &TcpListener| -> anyhow::Result<Hosts> { Ok(Hosts::of(listener.local_addr()?, issuer, &names)) };
-        let start = |listener, routes| tokio::spawn(serve(listener, routes, stopping.clone()));
+        let start = |listener, tls, routes| tokio::spawn(serve(listener, tls, routes, Arc::clone(&peers), stopping.clone()));
+        let tls = security.acceptor(false);
         let mut serving = vec![
             {
                 let routes = http::public(app.clone(), hosts(&self.public)?, self.device.is_none());
-                start(self.public, routes)
+                start(self.public, tls.clone(), routes)
             },
             {
                 // The admin listener is plain HTTP, whatever stands in front of the public one.
                 let routes = http::admin(App { secure: false, ..app.clone() }, hosts(&self.admin)?);
-                start(self.admin, routes)
+                start(self.admin, None, routes)
             },
         ];
         if let Some(listener) = self.device {
             let routes = http::device(app.clone(), hosts(&listener)?);
-            serving.push(start(listener, routes));
+            serving.push(start(listener, tls, routes));
+        }
+        if let Some(listener) = self.mtls {
+            // Without the device page: a browser would ask its person for a certificate.
+            let mut hosts = hosts(&listener)?;
+            hosts.add(app.flow.mtls.as_deref());
+            serving.push(start(listener, security.acceptor(true), http::public(app.clone(), hosts, false)));
         }
         if let Some(listener) = self.plugins {
             let routes = http::plugins(app.clone(), hosts(&listener)?);
-            serving.push(start(listener, routes));
+            serving.push(start(listener, None, routes));
         }
         if let Some(listener) = self.phone {
             let app = App { not_encrypted: true, secure: false, ..app.clone() };
             let routes = http::device(app, hosts(&listener)?);
-            serving.push(start(listener, routes));
+            serving.push(start(listener, None, routes));
         }
         Ok(serving)
     }
 }
 
-fn say(directory: &DataDirectory, config: &Config, issuer: &str, admin: SocketAddr) {
+fn say(directory: &DataDirectory, config: &Config, issuer: &str, mtls: Option<&str>, admin: SocketAddr) {
     println!("issuer   {issuer}");
+    if let Some(mtls) = mtls {
+        println!("mtls     {mtls}");
+    }
     println!("console  http://{admin}/  (sign in: ciba-host console --data {})", directory.path().display());
     println!("plugins  {}", directory.path().join(&config.plugins.folder).display());
     println!("ready");

@@ -149,13 +149,14 @@ async fn run(flow: &Flow, job: Job) {
         JobKind::Withdraw => {
             let why = match job.request.stored {
                 Stored::Approved | Stored::Redeemed => WithdrawReason::Approved,
-                Stored::Denied => WithdrawReason::Denied,
+                Stored::Denied | Stored::Superseded => WithdrawReason::Denied,
                 Stored::Pending => WithdrawReason::Expired,
             };
             let again = route::withdraw(flow, &job, why).await;
             let next = if again { Next::NotBefore(flow.clock.now() + RETRY_LONGEST) } else { Next::End };
             (flow.store.finish_job(&job, next).await, None)
         }
+        JobKind::Ping | JobKind::Push => (flow.store.finish_job(&job, Next::End).await, None),
     };
     wake_at(flow, due);
     if let Err(error) = finished {

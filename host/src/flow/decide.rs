@@ -29,6 +29,7 @@ impl Flow {
             decision,
             device: device.map(|device| device.id.clone()),
             device_name: device.map_or_else(|| OPERATOR.to_owned(), |device| device.name.clone()),
+            evidence: None,
             audit,
         };
         let decided = self.store.decide(by, self.clock.now()).await?;

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::Flow;
 use crate::protocol::identifier::{Bearer, DeviceId, Digest, TransactionId, UserId};
 use crate::protocol::user::{Device, User};
-use crate::store::{Card, NewDevice, StoreError};
+use crate::store::{Card, NewDevice, Spent, StoreError};
 
 /// How long an answered or expired card stays on the page.
 const LINGER: SignedDuration = SignedDuration::from_secs(60);
@@ -118,7 +118,7 @@ impl Flow {
         let now = self.clock.now();
         let Some((transaction, link)) = self.links.read(token) else { return Ok(false) };
         let Some(card) = self.store.card(&session.user.id, &transaction).await? else { return Ok(false) };
-        if now >= card.request.expires_at || !self.store.use_link(&link, card.request.expires_at, now).await? {
+        if now >= card.request.expires_at || !self.store.spend(Spent { what: link, until: card.request.expires_at }).await? {
             return Ok(false);
         }
         self.store.show_all(&session.user.id, now).await?;

@@ -18,9 +18,12 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
 use crate::config::{Ciba, NotifyConfig};
-use crate::jose::SigningKey;
-use crate::protocol::client::{Client, UnverifiedCredential};
+use crate::jose::{KeyRing, Seal};
+use crate::outbound::Caller;
+use crate::protocol::client::credential::{Shown, secret_matches};
+use crate::protocol::client::{Client, ClientKind, Origin, UnverifiedCredential};
 use crate::protocol::error::{ErrorCode, ProtocolError};
+use crate::protocol::identifier::ClientId;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 
@@ -41,10 +44,16 @@ pub struct Flow {
     pub clock: Clock,
     /// Unguessable bytes.
     pub random: Random,
-    /// Signs ID tokens.
-    pub key: SigningKey,
+    /// Signs tokens.
+    pub keys: KeyRing,
+    /// Encrypts what must be told again later, or shown again: what ping and push send, secrets that make MACs.
+    pub seal: Seal,
+    /// Calls addresses that clients registered.
+    pub callbacks: Caller,
     /// `iss`.
     pub issuer: String,
+    /// Where clients that show a certificate find the same endpoints, without a trailing slash (RFC 8705 5).
+    pub mtls: Option<String>,
     /// The protocol's numbers.
     pub ciba: Ciba,
     /// How devices are tried.
@@ -83,8 +92,32 @@ impl Flow {
     /// # Errors
     /// `invalid_client` when the credential is not that of a registered client.
     pub async fn authenticate_client(&self, credential: &UnverifiedCredential) -> Result<Client, Refused> {
-        // What came with the demo is a stranger outside it, however it got here.
-        let registered = self.store.client(&credential.client).await?.filter(|client| self.demo || !client.demo);
-        credential.verify(registered).ok_or(Refused::Protocol(ErrorCode::InvalidClient.into()))
+        let registered = match &credential.client {
+            Some(id) => self.registered(id).await?,
+            None => None,
+        };
+        let Shown::Secret(secret) = &credential.shown else {
+            return Err(ErrorCode::InvalidClient.into());
+        };
+        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
+        let right = secret_matches(secret, known);
+        registered.filter(|_| right).ok_or(Refused::Protocol(ErrorCode::InvalidClient.into()))
+    }
+
+    /// The hook caller whose credential this is.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn hook_caller(&self, credential: &UnverifiedCredential) -> Result<Option<Client>, StoreError> {
+        let (Some(id), Shown::Secret(secret)) = (&credential.client, &credential.shown) else { return Ok(None) };
+        let registered = self.registered(id).await?;
+        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
+        let right = secret_matches(secret, known);
+        Ok(registered.filter(|client| right && client.kind == ClientKind::HookCaller))
+    }
+
+    /// The client of this name. What came with the demo is a stranger outside it, however it got here.
+    async fn registered(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        Ok(self.store.client(id).await?.filter(|client| self.demo || client.origin != Origin::Demo))
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::Flow;
 use crate::clock::{Clock, Random};
-use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::client::{Client, ClientKind, Origin};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest, TransactionId, UserId};
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::protocol::transaction::Decision;
@@ -312,7 +312,8 @@ impl Operator {
             Some(secret) => Digest::of(secret.0.as_bytes()),
             None => made.digest(),
         };
-        let client = Client { id: id.clone(), name, kind, secret: digest, delivery: DeliveryMode::Poll, long_poll, demo: false };
+        let mut client = Client::with_secret(id.clone(), &name, kind, digest, Origin::Command);
+        Arc::make_mut(&mut client.metadata).long_poll = long_poll;
         let mut view = client_view(&client);
         self.store.add_client(client, self.audit("client add", id.as_str())).await.map_err(|error| match error {
             StoreError::Exists(_) => NotDone::Asked(format!("there is a client {id} already; remove it first, or choose another name")),
@@ -343,7 +344,8 @@ impl Operator {
             return Err(NotDone::Asked("a phone number is written with its country code, for example +1 555 010 0100".to_owned()));
         }
         let id = UserId(DeviceId::from_random(self.random.bytes()).0);
-        let user = User { id, name: name.unwrap_or_else(|| username.clone()), username: username.clone(), email, phone, locale };
+        let user =
+            User { id, name: name.unwrap_or_else(|| username.clone()), username: username.clone(), email, phone, locale, declared: false };
         self.store.add_user(user.clone(), self.audit("user add", &username)).await?;
         to_json(&user)
     }
@@ -422,7 +424,7 @@ fn no_request(transaction: &TransactionId) -> NotDone {
 }
 
 fn client_view(client: &Client) -> Value {
-    json!({ "client_id": client.id, "name": client.name, "kind": client.kind, "delivery": client.delivery, "long_poll": client.long_poll })
+    json!({ "client_id": client.id, "name": client.name(), "kind": client.kind, "delivery": client.delivery(), "long_poll": client.metadata.long_poll })
 }
 
 fn request_view(listed: Listed, now: Timestamp) -> RequestView {

@@ -9,12 +9,13 @@ use tokio::sync::Notify;
 
 use super::{Flow, Refused};
 use crate::protocol::GRANT_TYPE_CIBA;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
 use crate::protocol::identifier::{Bearer, Digest, UnverifiedAuthReqId};
 use crate::protocol::pace::{Pace, Verdict};
-use crate::protocol::tokens::{IdTokenClaims, NewGrant, access_token_hash};
+use crate::protocol::tokens::{IdTokenClaims, NewAccessToken, NewGrant, access_token_hash};
 use crate::protocol::transaction::{Request, State};
 
 /// Tokens, shown once.
@@ -45,7 +46,7 @@ impl Flow {
             Some(_) => return Err(ErrorCode::UnsupportedGrantType.into()),
             None => return Err(ProtocolError::new(ErrorCode::InvalidRequest, "grant_type is missing").into()),
         }
-        if client.kind != ClientKind::Ciba || client.delivery == DeliveryMode::Push {
+        if client.kind != ClientKind::Ciba || client.delivery() == DeliveryMode::Push {
             return Err(ErrorCode::UnauthorizedClient.into());
         }
         let auth_req_id = UnverifiedAuthReqId::read(form.required("auth_req_id", AUTH_REQ_ID_LENGTH_MAX)?);
@@ -57,13 +58,13 @@ impl Flow {
                 self.paces.release(&auth_req_id.digest);
                 return Err(ErrorCode::SlowDown.into());
             }
-            if client.long_poll {
+            if client.metadata.long_poll {
                 request = self.hold(client, &auth_req_id, request).await?;
             }
         }
         match request.state(self.clock.now()) {
             State::Pending => Err(ErrorCode::AuthorizationPending.into()),
-            State::Denied => Err(ErrorCode::AccessDenied.into()),
+            State::Denied | State::Superseded => Err(ErrorCode::AccessDenied.into()),
             State::Expired => Err(ErrorCode::ExpiredToken.into()),
             State::Redeemed => Err(ErrorCode::InvalidGrant.into()),
             State::Approved => {
@@ -117,10 +118,12 @@ impl Flow {
             auth_time: request.decided_at.unwrap_or(now).as_second(),
             at_hash: access_token_hash(&access_token),
         };
-        let id_token = self.key.sign(&claims).map_err(|error| Refused::Internal(error.to_string()))?;
+        let id_token = self.keys.sign(JwsAlgorithm::Es256, "JWT", &claims).map_err(|error| Refused::Internal(error.to_string()))?;
         let expires_in = self.ciba.access_token_expires_in;
-        let grant = NewGrant { access_token: access_token.digest(), expires_at: now + SignedDuration::from_secs(i64::from(expires_in)) };
-        if !self.store.redeem(&request.transaction, grant, now).await? {
+        let expires_at = now + SignedDuration::from_secs(i64::from(expires_in));
+        let access = NewAccessToken { digest: access_token.digest(), expires_at, confirmation: None, audience: Vec::new() };
+        let grant = NewGrant { access_token: access, refresh_token: None };
+        if !self.store.redeem(&request.transaction, grant, None, now).await? {
             return Err(ErrorCode::InvalidGrant.into());
         }
         tracing::debug!(transaction = %request.transaction, client = %client.id, "redeemed");

@@ -56,9 +56,13 @@ impl Flow {
             created_at: now,
             expires_at: now + SignedDuration::from_secs(i64::from(asked.expires_in)),
             decided_at: None,
+            delivery: client.delivery(),
+            particulars: None,
+            evidence: None,
         };
-        let parties = Parties { client_name: Some(client.name.clone()), user_name: Some(user.name), locale: user.locale };
-        self.store.start(NewRequest { request, auth_req_id: Some(auth_req_id.digest()), notify: Some(parties) }).await?;
+        let parties = Parties { client_name: Some(client.name().to_owned()), user_name: Some(user.name), locale: user.locale };
+        let new = NewRequest::polled(request, auth_req_id.digest(), parties);
+        self.store.start(new).await?;
         self.wakes.job_added();
         Ok(Started { auth_req_id, transaction, expires_in: asked.expires_in, interval: self.ciba.interval })
     }

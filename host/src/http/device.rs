@@ -372,6 +372,7 @@ fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
         Stored::Pending => CardState::Pending,
         Stored::Approved | Stored::Redeemed => CardState::Approved(answer()),
         Stored::Denied => CardState::Denied(answer()),
+        Stored::Superseded => CardState::Expired,
     };
     CardView {
         transaction: request.transaction.0.clone(),
@@ -402,6 +403,7 @@ fn history_entry(card: &Card, session: &Session, now: jiff::Timestamp) -> Option
         Stored::Pending => Outcome::Expired,
         Stored::Approved | Stored::Redeemed => Outcome::Approved,
         Stored::Denied => Outcome::Denied,
+        Stored::Superseded => Outcome::Expired,
     };
     Some(HistoryEntry {
         transaction: request.transaction.0.clone(),

@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use crate::protocol::discovery::Discovery;
+use crate::protocol::discovery::{Discovery, JWKS_MAX_AGE};
 
 /// What a client library needs to know.
 pub(super) async fn document(State(app): State<App>) -> Response {
@@ -15,10 +15,18 @@ pub(super) async fn document(State(app): State<App>) -> Response {
 
 /// What signatures are verified with.
 pub(super) async fn jwks(State(app): State<App>) -> Response {
-    public(Json(app.flow.key.jwks()))
+    let keys = app.flow.keys.jwks(app.flow.clock.now());
+    // At the very first start keys are still being made. Nobody keeps a set that lacks one.
+    let complete = keys.is_complete();
+    let mut answer = public(Json(keys));
+    if !complete {
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    answer
 }
 
 /// Public documents may be kept for a few minutes, and read by any page.
 fn public(document: impl IntoResponse) -> Response {
-    ([(header::CACHE_CONTROL, "public, max-age=300"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], document).into_response()
+    let kept = format!("public, max-age={JWKS_MAX_AGE}");
+    ([(header::CACHE_CONTROL, kept.as_str()), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], document).into_response()
 }

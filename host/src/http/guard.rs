@@ -25,6 +25,11 @@ impl Hosts {
         Self(names)
     }
 
+    /// Adds the authority of an address under which a listener is published.
+    pub fn add(&mut self, url: Option<&str>) {
+        self.0.extend(url.and_then(|url| url.split_once("://")).map(|(_, authority)| authority.to_owned()));
+    }
+
     fn know(&self, host: &str) -> bool {
         self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
     }

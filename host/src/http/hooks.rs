@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::App;
-use crate::protocol::client::{Client, ClientKind, UnverifiedCredential};
+use crate::protocol::client::{Client, UnverifiedCredential};
 use crate::protocol::identifier::TransactionId;
 use crate::runtime::{CallFailure, DeviceView, TransactionView, Urgency};
 use crate::store::StoreError;
@@ -117,8 +117,7 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, body: Bod
 async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Client>, StoreError> {
     let header = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let Some(credential) = UnverifiedCredential::read_bearer(header) else { return Ok(None) };
-    let registered = app.flow.store.client(&credential.client).await?;
-    Ok(credential.verify(registered).filter(|client| client.kind == ClientKind::HookCaller))
+    app.flow.hook_caller(&credential).await
 }
 
 fn error(status: StatusCode, code: &str, description: &str) -> Response {

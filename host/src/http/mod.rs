@@ -13,6 +13,7 @@ mod discovery;
 mod guard;
 mod health;
 mod hooks;
+mod peer;
 pub mod serve;
 mod token;
 pub mod views;
@@ -28,6 +29,7 @@ pub use admin::AdminToken;
 pub use console::Sessions;
 pub use demo::{Demo, DemoLinks};
 pub use guard::{Hosts, nameable};
+pub use peer::{Peer, Peers};
 
 use crate::flow::Flow;
 use crate::flow::operator::Operator;

@@ -1,16 +1,26 @@
 //! Accepting connections, and letting them end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tower::ServiceExt as _;
 
+use super::peer::{Peers, Shown};
+use crate::tls::Acceptor;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take to arrive.
 const HEAD: Duration = Duration::from_secs(10);
 /// How long answers may take to leave once the host is to stop.
@@ -52,17 +62,16 @@ pub async fn bind_next(mut address: SocketAddr, what: &str) -> anyhow::Result<Tc
     bind(address, what).await
 }
 
-/// Serves until `stopping` turns true, then lets answers in flight leave.
-pub async fn serve(listener: TcpListener, routes: Router, mut stopping: watch::Receiver<bool>) {
+/// Serves until `stopping` turns true, then lets answers in flight leave. Without `tls` it speaks plain HTTP.
+pub async fn serve(listener: TcpListener, tls: Option<Acceptor>, routes: Router, peers: Arc<Peers>, mut stopping: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let service = TowerToHyperService::new(routes);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, for the most part: others are being closed.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -71,18 +80,59 @@ pub async fn serve(listener: TcpListener, routes: Router, mut stopping: watch::R
             }
         };
         let _ = stream.set_nodelay(true);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .max_headers(HEADERS_MAX)
-            .serve_connection(TokioIo::new(stream), service.clone());
-        let connection = graceful.watch(connection);
-        // A connection that breaks is the peer's affair.
-        tokio::spawn(async move { drop(connection.await) });
+        let connection = Connection { routes: routes.clone(), peers: Arc::clone(&peers), watcher: graceful.watcher() };
+        match tls.clone() {
+            None => drop(tokio::spawn(connection.carry(stream, Shown { address: address.ip(), chain: None }))),
+            // In a task of its own, so that a slow handshake holds up nobody else.
+            Some(tls) => drop(tokio::spawn(connection.shake_hands(tls, stream, address.ip(), stopping.clone()))),
+        }
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers did not leave within {} s", DRAIN.as_secs());
+    }
+}
+
+/// What one connection is served with.
+struct Connection {
+    routes: Router,
+    peers: Arc<Peers>,
+    watcher: Watcher,
+}
+
+impl Connection {
+    /// Makes TLS of it first. Who has not finished that when the host stops is not waited for.
+    async fn shake_hands(self, tls: Acceptor, stream: TcpStream, address: IpAddr, mut stopping: watch::Receiver<bool>) {
+        let accepted = tokio::select! {
+            accepted = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        match accepted {
+            Ok(Ok((stream, chain))) => self.carry(stream, Shown { address, chain }).await,
+            // Scanners and health checks, for the most part; a client's developer asks for this level.
+            Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS came about"),
+            Err(_) => tracing::debug!(%address, "no TLS came about within {} s", HANDSHAKE.as_secs()),
+        }
+    }
+
+    async fn carry<S>(self, stream: S, shown: Shown)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { routes, peers, watcher } = self;
+        let connected = peers.meet(shown);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let peer = peers.of(&connected, request.headers_mut());
+            request.extensions_mut().insert(peer);
+            routes.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        // A connection that breaks is the peer's affair.
+        drop(watcher.watch(connection).await);
     }
 }
 

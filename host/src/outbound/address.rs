@@ -38,7 +38,18 @@ impl Networks {
     /// Whether a name may lead to this address.
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        is_public(address) || (!is_link_local(address) && self.0.iter().any(|(network, bits)| contains(*network, *bits, address)))
+        is_public(address) || (!is_link_local(address) && self.hold(address))
+    }
+
+    /// Whether one of them is the whole world.
+    pub fn are_everything(&self) -> bool {
+        self.0.iter().any(|(_, bits)| *bits == 0)
+    }
+
+    /// Whether this address is in one of them.
+    pub fn hold(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|(network, bits)| contains(*network, *bits, address))
     }
 }
 

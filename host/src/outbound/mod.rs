@@ -5,77 +5,85 @@
 //! connected to, after DNS, so that a name cannot point inside. No redirect is followed.
 
 mod address;
+mod callbacks;
+mod connect;
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Body;
-use hyper::{Request, Response, Uri};
+use hyper::{Request, Response};
 use hyper_rustls::HttpsConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use hyper_util::rt::TokioExecutor;
 
 pub use address::Networks;
+pub use callbacks::{CallError, CallbackAnswer, Caller, Fetched};
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(3);
+use crate::tls::{ClientConfig, system_authorities};
+use connect::{CheckedConnector, Names, Rule};
+
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
 /// Idle connections kept per host.
 const IDLE_PER_HOST: usize = 4;
+/// The longest head of an answer, in bytes.
+const HEAD_MAX: usize = 64 << 10;
 
 /// Makes clients.
 #[derive(Clone)]
 pub struct Door {
-    tls: rustls::ClientConfig,
+    tls: ClientConfig,
     private_networks: Networks,
 }
 
 impl Door {
-    /// A door that lets connections through to public addresses, and to `private_networks`.
+    /// A door that lets connections through to public addresses, and to `private_networks`. It believes the authorities
+    /// of this system.
     pub fn new(private_networks: Networks) -> Self {
-        let mut roots = rustls::RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        for certificate in found.certs {
-            // One damaged certificate among the system's must not close the door.
-            let _ = roots.add(certificate);
-        }
-        if roots.is_empty() {
-            tracing::warn!("this system has no certificate authorities: HTTPS to plugins' hosts will fail. do: install ca-certificates");
-        }
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .expect("the provider has suites for both versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Self::believing(private_networks, system_authorities())
+    }
+
+    /// The same, for which `tls` says whom it believes.
+    pub fn believing(private_networks: Networks, tls: ClientConfig) -> Self {
         Self { tls, private_networks }
     }
 
-    /// A client with connections of its own.
+    /// A client with connections of its own, for origins that the operator allowed.
     pub fn client<B>(&self) -> Client<B>
     where
         B: Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let connector = CheckedConnector { private_networks: self.private_networks.clone() };
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(self.tls.clone())
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(connector);
+        self.client_for(Rule::Allowed, Names::System)
+    }
+
+    /// What calls the addresses that clients registered.
+    pub fn callbacks(&self) -> Caller {
+        Caller::new(self.client_for(Rule::Registered, Names::System))
+    }
+
+    fn client_for<B>(&self, rule: Rule, names: Names) -> Client<B>
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let connector = CheckedConnector { private_networks: self.private_networks.clone(), rule, names };
+        let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(self.tls.clone());
+        let https = match rule {
+            Rule::Allowed => https.https_or_http(),
+            Rule::Registered => https.https_only(),
+        };
+        let https = https.enable_http1().enable_http2().wrap_connector(connector);
         let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .pool_timer(hyper_util::rt::TokioTimer::new())
             .timer(hyper_util::rt::TokioTimer::new())
             .http1_max_headers(64)
-            .http1_max_buf_size(64 << 10)
+            .http1_max_buf_size(HEAD_MAX)
+            .http2_max_header_list_size(HEAD_MAX as u32)
             .build(https);
         Client(client)
     }
@@ -127,53 +135,4 @@ where
             if error.is_connect() { SendError::Connect(cause.to_string()) } else { SendError::NoAnswer(cause.to_string()) }
         })
     }
-}
-
-/// Resolves a name and connects to one of its addresses, each of which it has checked itself.
-#[derive(Clone)]
-pub struct CheckedConnector {
-    private_networks: Networks,
-}
-
-impl tower::Service<Uri> for CheckedConnector {
-    type Response = TokioIo<TcpStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let networks = self.private_networks.clone();
-        Box::pin(async move {
-            let connected = tokio::time::timeout(CONNECT, connect(&uri, &networks)).await;
-            connected.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {} s", CONNECT.as_secs())))?
-        })
-    }
-}
-
-async fn connect(uri: &Uri, networks: &Networks) -> io::Result<TokioIo<TcpStream>> {
-    let host = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL has no host"))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    // An address that stands in the URL was allowed as it stands; a name must not lead anywhere private.
-    let literal = host.parse::<std::net::IpAddr>().is_ok() || host == "localhost";
-    let mut last = io::Error::new(io::ErrorKind::PermissionDenied, format!("{host} has no public address"));
-    for address in tokio::net::lookup_host((host, port)).await? {
-        let allowed = if literal { address::may_be_named(address.ip(), networks) } else { networks.allow(address.ip()) };
-        if !allowed {
-            let what = format!("{host} leads to {}, which is not a public address", address.ip());
-            last = io::Error::new(io::ErrorKind::PermissionDenied, what);
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(TokioIo::new(stream));
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -70,7 +70,7 @@ impl BackchannelRequest {
     /// # Errors
     /// The first rule that is broken, in the order of CIBA Core 7.2: who asks, how, then for whom.
     pub fn parse(form: &Form, client: &Client, limits: &Limits) -> Result<Self, ProtocolError> {
-        if client.delivery != DeliveryMode::Poll {
+        if client.delivery() != DeliveryMode::Poll {
             return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "only the poll mode is served yet"));
         }
         let scope = Scope::parse(form.required("scope", usize::MAX)?)?;
@@ -109,19 +109,11 @@ fn requested_expiry(form: &Form) -> Result<Option<u32>, ProtocolError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::client::ClientKind;
+    use crate::protocol::client::{ClientKind, Origin};
     use crate::protocol::identifier::Digest;
 
     fn client() -> Client {
-        Client {
-            id: "demo".into(),
-            name: "Demo".to_owned(),
-            kind: ClientKind::Ciba,
-            secret: Digest::of(b""),
-            delivery: DeliveryMode::Poll,
-            long_poll: false,
-            demo: false,
-        }
+        Client::with_secret("demo".into(), "Demo", ClientKind::Ciba, Digest::of(b""), Origin::Command)
     }
 
     fn parse(body: &str) -> Result<BackchannelRequest, ProtocolError> {

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use super::GRANT_TYPE_CIBA;
 
+/// How long the discovery document and the JWKS may be kept by whoever fetched them, in seconds.
+pub const JWKS_MAX_AGE: u32 = 300;
+
 /// Paths of the endpoints below the issuer.
 pub mod path {
     /// OpenID Connect Discovery 4.

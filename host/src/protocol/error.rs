@@ -58,6 +58,20 @@ codes! {
     SlowDown = "slow_down", 400, "Polled too early: wait five seconds longer from now on.";
     /// CIBA Core 11.
     ExpiredToken = "expired_token", 400, "The auth_req_id has expired: start again.";
+    /// CIBA Core 12, in push mode only.
+    TransactionFailed = "transaction_failed", 400, "The person could not be reached, or the tokens could not be made.";
+    /// RFC 9449 5.
+    InvalidDpopProof = "invalid_dpop_proof", 400, "The DPoP proof cannot be used.";
+    /// RFC 9449 8.
+    UseDpopNonce = "use_dpop_nonce", 400, "The DPoP proof needs the nonce that comes with this answer.";
+    /// RFC 6750 3.1.
+    InvalidToken = "invalid_token", 401, "The access token is unknown, expired, revoked, or bound to something else than was shown.";
+    /// RFC 6750 3.1.
+    InsufficientScope = "insufficient_scope", 403, "The access token does not cover this.";
+    /// RFC 7591 3.2.2.
+    InvalidClientMetadata = "invalid_client_metadata", 400, "The client's metadata cannot be used.";
+    /// RFC 6749 4.1.2.1.
+    UnsupportedResponseType = "unsupported_response_type", 400, "There is no authorization endpoint here that a browser could use.";
     /// RFC 9396 5.
     InvalidAuthorizationDetails = "invalid_authorization_details", 400, "The authorization_details cannot be used.";
     /// RFC 8707 2.
@@ -82,7 +96,7 @@ pub struct ProtocolError {
     pub description: Cow<'static, str>,
 }
 
-fn code_on_the_wire<S: serde::Serializer>(code: &ErrorCode, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn code_on_the_wire<S: serde::Serializer>(code: &ErrorCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(code.as_str())
 }
 

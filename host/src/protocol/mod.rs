@@ -4,13 +4,17 @@
 //! [`pace`] for how fast it may be polled, [`tokens`] for what it gets, and [`error`] for everything it can
 //! be told instead.
 
+pub mod algorithm;
 pub mod backchannel;
 pub mod binding_message;
+pub mod certificate;
 pub mod client;
 pub mod discovery;
+pub mod distinguished_name;
 pub mod error;
 pub mod form;
 pub mod identifier;
+pub mod notification;
 pub mod pace;
 pub mod plugin;
 pub mod scope;
@@ -20,3 +24,5 @@ pub mod user;
 
 /// The CIBA grant type (CIBA Core 4).
 pub const GRANT_TYPE_CIBA: &str = "urn:openid:params:grant-type:ciba";
+/// The refresh grant type (RFC 6749 6).
+pub const GRANT_TYPE_REFRESH: &str = "refresh_token";

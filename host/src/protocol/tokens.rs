@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::identifier::{Bearer, ClientId, UserId};
+use super::identifier::{Bearer, ClientId, Digest, UserId};
+use super::transaction::Confirmation;
 
 /// The claims of an ID token.
 ///
@@ -42,12 +43,34 @@ pub struct TokenAnswer<'a> {
     pub scope: &'a str,
 }
 
-/// The grant that is stored when tokens are handed out.
-#[derive(Debug)]
+/// What is stored when tokens are handed out.
+#[derive(Clone, Debug)]
 pub struct NewGrant {
-    /// Digest of the access token.
-    pub access_token: super::identifier::Digest,
-    /// When the access token ends.
+    /// The access token.
+    pub access_token: NewAccessToken,
+    /// The refresh token, where the client gets one.
+    pub refresh_token: Option<NewRefreshToken>,
+}
+
+/// An access token, as it is kept.
+#[derive(Clone, Debug)]
+pub struct NewAccessToken {
+    /// Digest of the token, or of the `jti` where it is a JWT.
+    pub digest: Digest,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// What it is bound to.
+    pub confirmation: Option<Confirmation>,
+    /// The resources it is for; empty means the host itself.
+    pub audience: Vec<String>,
+}
+
+/// A refresh token, as it is kept.
+#[derive(Clone, Debug)]
+pub struct NewRefreshToken {
+    /// Digest of the token.
+    pub digest: Digest,
+    /// When the whole family ends.
     pub expires_at: Timestamp,
 }
 

@@ -1,8 +1,12 @@
 //! The states of one authentication request.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::client::DeliveryMode;
 use super::identifier::{ClientId, TransactionId, UserId};
 
 /// What is stored of where a request stands. Expiry is not stored: it is read off the clock, so that no
@@ -18,9 +22,13 @@ pub enum Stored {
     Denied,
     /// The tokens were handed out.
     Redeemed,
+    /// A newer request of the same client for the same person took its place.
+    Superseded,
 }
 
 impl Stored {
+    const ALL: [Self; 5] = [Self::Pending, Self::Approved, Self::Denied, Self::Redeemed, Self::Superseded];
+
     /// The word in the database and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,12 +36,13 @@ impl Stored {
             Self::Approved => "approved",
             Self::Denied => "denied",
             Self::Redeemed => "redeemed",
+            Self::Superseded => "superseded",
         }
     }
 
     /// The state a stored word stands for.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Pending, Self::Approved, Self::Denied, Self::Redeemed].into_iter().find(|state| state.as_str() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -51,6 +60,8 @@ pub enum State {
     Redeemed,
     /// Nobody decided in time, or nobody fetched the tokens in time.
     Expired,
+    /// A newer request took its place.
+    Superseded,
 }
 
 impl State {
@@ -62,6 +73,7 @@ impl State {
             Self::Denied => "denied",
             Self::Redeemed => "redeemed",
             Self::Expired => "expired",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -91,8 +103,55 @@ pub struct Request {
     pub created_at: Timestamp,
     /// The one clock of this request: when deciding ends.
     pub expires_at: Timestamp,
-    /// When the person decided.
+    /// When the person decided, or the request was superseded.
     pub decided_at: Option<Timestamp>,
+    /// How the client hears of it (CIBA Core 5).
+    pub delivery: DeliveryMode,
+    /// What only some requests have.
+    pub particulars: Option<Arc<Particulars>>,
+    /// What was verified when the person approved.
+    pub evidence: Option<Evidence>,
+}
+
+/// What only some requests have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Particulars {
+    /// RFC 9396: an array of objects, each of a type that the host knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
+    /// RFC 8707: where the access token is to be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resource: Vec<String>,
+    /// Data for fraud checks, for plugins only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_context: Option<Value>,
+    /// What the client proved to hold when it asked. In push mode tokens are bound to it; in the others, polls must
+    /// show a certificate again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+}
+
+/// What a token is bound to (RFC 7800 3.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Confirmation {
+    /// SHA-256 of a client certificate, base64url (RFC 8705 3.1).
+    #[serde(rename = "x5t#S256")]
+    Certificate(String),
+    /// Thumbprint of a DPoP key (RFC 9449 6.1).
+    #[serde(rename = "jkt")]
+    Key(String),
+}
+
+/// What was verified when the person approved: never what was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Authentication context class, out of the operator's table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// Authentication methods (RFC 8176).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
 }
 
 impl Request {
@@ -106,7 +165,13 @@ impl Request {
             Stored::Approved => State::Approved,
             Stored::Denied => State::Denied,
             Stored::Redeemed => State::Redeemed,
+            Stored::Superseded => State::Superseded,
         }
+    }
+
+    /// What only some requests have, empty where this one has nothing of it.
+    pub fn particulars(&self) -> Particulars {
+        self.particulars.as_deref().cloned().unwrap_or_default()
     }
 
     /// Until when an approved request can be redeemed.
@@ -156,6 +221,9 @@ mod tests {
             created_at: at(0),
             expires_at: at(100),
             decided_at: None,
+            delivery: DeliveryMode::Poll,
+            particulars: None,
+            evidence: None,
         };
         for (stored, now, state) in [
             (Stored::Pending, 99, State::Pending),
@@ -165,6 +233,7 @@ mod tests {
             (Stored::Approved, 160, State::Expired),
             (Stored::Denied, 500, State::Denied),
             (Stored::Redeemed, 500, State::Redeemed),
+            (Stored::Superseded, 500, State::Superseded),
         ] {
             request.stored = stored;
             assert_eq!(request.state(at(now)), state, "{stored:?} at {now}");

@@ -20,6 +20,9 @@ pub struct User {
     pub phone: Option<String>,
     /// Preferred language, a BCP 47 tag.
     pub locale: Option<String>,
+    /// Whether a file says all this: only the file changes it.
+    #[serde(default)]
+    pub declared: bool,
 }
 
 /// The channel of the device page.

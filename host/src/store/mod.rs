@@ -12,11 +12,11 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, DeliveryMode};
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
-use crate::protocol::tokens::NewGrant;
-use crate::protocol::transaction::{Decision, Request};
+use crate::protocol::tokens::{NewAccessToken, NewGrant};
+use crate::protocol::transaction::{Confirmation, Decision, Evidence, Request};
 use crate::protocol::user::{Device, User};
 
 /// What a verb answers, some time after its commit.
@@ -59,6 +59,34 @@ pub enum JobKind {
     Notify,
     /// Take the notifications back.
     Withdraw,
+    /// Tell the client that there is an answer (CIBA Core 10.2).
+    Ping,
+    /// Send the client its tokens, or that there are none (CIBA Core 10.3).
+    Push,
+}
+
+impl JobKind {
+    /// Every one there is.
+    pub const ALL: [Self; 4] = [Self::Notify, Self::Withdraw, Self::Ping, Self::Push];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Withdraw => "withdraw",
+            Self::Ping => "ping",
+            Self::Push => "push",
+        }
+    }
+
+    /// The one that tells a client of this delivery mode how its request ended.
+    pub const fn of_outcome(delivery: DeliveryMode) -> Option<Self> {
+        match delivery {
+            DeliveryMode::Poll => None,
+            DeliveryMode::Ping => Some(Self::Ping),
+            DeliveryMode::Push => Some(Self::Push),
+        }
+    }
 }
 
 /// A job that is due, with the request it is about.
@@ -76,6 +104,8 @@ pub struct Job {
     pub notified: Vec<Notified>,
     /// Who asks whom.
     pub parties: Parties,
+    /// For ping and push: what the client is to be told with, encrypted (see [`NewRequest::to_notify`]).
+    pub to_notify: Option<Vec<u8>>,
 }
 
 /// Who asks whom, as plugins are told.
@@ -113,6 +143,88 @@ pub struct NewRequest {
     pub auth_req_id: Option<Digest>,
     /// To whom a notify job that is written with it speaks; `None` for a request that nobody is told of.
     pub notify: Option<Parties>,
+    /// For ping and push: `auth_req_id` and the notification token, encrypted. With it a job is written that tells the
+    /// client when the request ends, however it ends.
+    pub to_notify: Option<Vec<u8>>,
+    /// What this request uses up: it is stored only if none of it was used before.
+    pub spends: Vec<Spent>,
+    /// Whether it takes the place of what the same client asked the same person before and still waits.
+    pub supersedes: bool,
+}
+
+impl NewRequest {
+    /// A request that is redeemed by `auth_req_id`, and announced to whom `notify` names.
+    pub fn polled(request: Request, auth_req_id: Digest, notify: Parties) -> Self {
+        let auth_req_id = Some(auth_req_id);
+        Self { request, auth_req_id, notify: Some(notify), to_notify: None, spends: Vec::new(), supersedes: false }
+    }
+}
+
+/// Something that works once.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// Its digest.
+    pub what: Digest,
+    /// Until when it has to be remembered.
+    pub until: Timestamp,
+}
+
+/// Whether a request was stored.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// It was, and these are superseded by it.
+    Stored(Vec<Request>),
+    /// It was not: what it would use up was used before.
+    Spent,
+}
+
+/// An access token that works, and what was granted with it.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The request it came from.
+    pub request: Request,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// What it is bound to.
+    pub confirmation: Option<Confirmation>,
+    /// The resources it is for; empty means the host itself.
+    pub audience: Vec<String>,
+}
+
+/// A refresh token that is not reused.
+#[derive(Clone, Debug)]
+pub struct RefreshGrant {
+    /// The request it came from.
+    pub request: Request,
+    /// When the family ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a refresh writes.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    /// The request it came from.
+    pub transaction: TransactionId,
+    /// Digest of the refresh token that was presented.
+    pub presented: Digest,
+    /// The new access token.
+    pub access_token: NewAccessToken,
+    /// The next refresh token, where it is rotated.
+    pub next: Option<Digest>,
+}
+
+/// How a refresh ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// The new token is stored.
+    Done,
+    /// The token was replaced, and what replaced it was used: it is stolen, or was. Everything that this approval gave
+    /// is revoked.
+    Stolen,
+    /// There is no such token.
+    Unknown,
 }
 
 /// What a finished notify job leaves behind.
@@ -244,6 +356,12 @@ pub trait Store: Send + Sync {
     fn users(&self) -> Answer<'_, Vec<User>>;
     /// Adds a user.
     fn add_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Adds or replaces a user.
+    fn put_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()>;
+    /// The hash of the user's code, where they have one.
+    fn user_code(&self, id: &UserId) -> Answer<'_, Option<String>>;
+    /// Sets or removes the user's code; `false` when there is no such user.
+    fn set_user_code(&self, id: &UserId, hash: Option<String>, audit: AuditEntry) -> Answer<'_, bool>;
     /// Removes a user with their devices, and takes back what was approved for them; `false` when there was none.
     fn remove_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool>;
 
@@ -262,8 +380,8 @@ pub trait Store: Send + Sync {
     /// Uses an enrolment token: the device is added with its session, or nothing happens and the answer is `None`.
     fn enrol(&self, token: &Digest, device: NewDevice, now: Timestamp) -> Answer<'_, Option<User>>;
 
-    /// Stores a request, and the job that announces it.
-    fn start(&self, new: NewRequest) -> Answer<'_, ()>;
+    /// Stores a request, the job that announces it, and the one that tells the client how it ended.
+    fn start(&self, new: NewRequest) -> Answer<'_, Start>;
     /// The request that this `auth_req_id` was issued for: an invented one finds nothing.
     fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>>;
     /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
@@ -271,8 +389,24 @@ pub trait Store: Send + Sync {
     /// The person says that a decided request of theirs was not theirs: what it gave is taken back, and what was not
     /// fetched yet never is. `false` when there is no such request.
     fn report(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool>;
-    /// `approved → redeemed` with its grant, if nobody was faster and it is not too late at `now`.
-    fn redeem(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool>;
+    /// `approved → redeemed` with its grant, if nobody was faster and it is not too late at `now`. In push mode with what
+    /// is to be sent.
+    fn redeem(&self, transaction: &TransactionId, grant: NewGrant, push: Option<PushBody>, now: Timestamp) -> Answer<'_, bool>;
+    /// What is still to be sent in push mode.
+    fn push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>>;
+    /// Ends a push job: what it sent has arrived, or never will and is revoked.
+    fn finish_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()>;
+    /// The access token with this digest, if it works at `now`.
+    fn grant(&self, transaction: &TransactionId, access_token: &Digest, now: Timestamp) -> Answer<'_, Option<Grant>>;
+    /// The refresh token with this digest, if it works at `now`, used before or not.
+    fn refresh_grant(&self, transaction: &TransactionId, refresh_token: &Digest, now: Timestamp) -> Answer<'_, Option<RefreshGrant>>;
+    /// Uses a refresh token. The one before works until its successor was used, because an answer may be lost; after
+    /// that it was stolen, and everything is revoked.
+    fn refresh(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed>;
+    /// Takes back one access token; `false` when there was none.
+    fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool>;
+    /// Takes back everything that this request gave.
+    fn revoke_grant(&self, transaction: &TransactionId) -> Answer<'_, ()>;
 
     /// What the user's device page shows: the requests that wait, and those that ended since `since`.
     fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>>;
@@ -288,8 +422,8 @@ pub trait Store: Send + Sync {
     fn requests(&self, most: u32) -> Answer<'_, Vec<Listed>>;
     /// One request.
     fn request(&self, transaction: &TransactionId) -> Answer<'_, Option<Listed>>;
-    /// Marks a one-time link as used until it would have expired; `false` when it was used before.
-    fn use_link(&self, link: &Digest, expires_at: Timestamp, now: Timestamp) -> Answer<'_, bool>;
+    /// Uses something that works once; `false` when it was used before.
+    fn spend(&self, spent: Spent) -> Answer<'_, bool>;
 
     /// Reserves jobs that are due. A reserved job is not given out again before `release`, or a restart.
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
@@ -347,6 +481,17 @@ pub struct DecisionBy {
     pub device: Option<DeviceId>,
     /// What the person calls it.
     pub device_name: String,
+    /// What was verified, where they approve.
+    pub evidence: Option<Evidence>,
     /// Written with the decision where an operator stands in for the person.
     pub audit: Option<AuditEntry>,
+}
+
+/// What is sent to a client in push mode.
+#[derive(Clone, Debug)]
+pub struct PushBody {
+    /// Encrypted.
+    pub sealed: Vec<u8>,
+    /// Until when it is tried.
+    pub deadline: Timestamp,
 }

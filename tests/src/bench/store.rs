@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ciba_host::clock::{Clock, Random};
+use ciba_host::protocol::client::DeliveryMode;
 use ciba_host::protocol::identifier::{Bearer, TransactionId};
 use ciba_host::protocol::transaction::{Request, Stored};
 use ciba_host::store::sqlite::SqliteStore;
@@ -116,6 +117,9 @@ fn new_request() -> NewRequest {
         created_at: now,
         expires_at: now + Duration::from_secs(120),
         decided_at: None,
+        delivery: DeliveryMode::Poll,
+        particulars: None,
+        evidence: None,
     };
-    NewRequest { request, auth_req_id: Some(auth_req_id), notify: Some(Parties::default()) }
+    NewRequest::polled(request, auth_req_id, Parties::default())
 }

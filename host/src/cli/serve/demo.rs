@@ -16,7 +16,7 @@ use crate::flow::operator::{Command, Operator};
 use crate::http::views::shell;
 use crate::http::{App, Demo, DemoLinks};
 use crate::outbound::Door;
-use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::client::{Client, ClientKind, Origin};
 use crate::protocol::identifier::{Bearer, Digest};
 use crate::protocol::plugin::PluginName;
 use crate::store::AuditEntry;
@@ -30,6 +30,11 @@ const FIRST_SAMPLE: &str = "inbox-1.wasm";
 
 /// A demo has credentials that everybody knows: nobody else may reach it.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    if config.tls.is_on() {
+        bail!(
+            "--demo speaks plain HTTP on loopback, and tls.certificate is set.\n  do: use another --data directory, or run without --demo"
+        );
+    }
     for (what, address) in [
         ("public", Some(config.listen.public)),
         ("device", config.listen.device),
@@ -94,18 +99,10 @@ impl World<'_> {
             what: what.to_owned(),
             about: about.to_owned(),
         };
-        let client = Client {
-            id: CLIENT.into(),
-            name: "Demo client".to_owned(),
-            kind: ClientKind::Ciba,
-            secret: Digest::of(SECRET.as_bytes()),
-            delivery: DeliveryMode::Poll,
-            long_poll: false,
-            demo: true,
-        };
+        let client = Client::with_secret(CLIENT.into(), "Demo client", ClientKind::Ciba, Digest::of(SECRET.as_bytes()), Origin::Demo);
         let shop_secret = Bearer::from_random(flow.random.bytes());
         for client in [client, Demo::shop(shop_secret.digest())] {
-            if flow.store.client(&client.id).await?.is_some_and(|registered| !registered.demo) {
+            if flow.store.client(&client.id).await?.is_some_and(|registered| registered.origin != Origin::Demo) {
                 bail!(
                     "the demo needs a client called {}, and there is one that is yours.\n  do: choose another directory with --data",
                     client.id

@@ -24,7 +24,7 @@ use super::{answer, guard};
 use crate::flow::Flow;
 use crate::flow::operator::{Command, Operator};
 use crate::outbound::{Client, Door};
-use crate::protocol::client::{Client as Registered, ClientKind, DeliveryMode};
+use crate::protocol::client::{Client as Registered, ClientKind, Origin};
 use crate::protocol::identifier::{Bearer, Digest};
 use shop::Purchase;
 use traffic::Traffic;
@@ -89,15 +89,9 @@ impl Demo {
 
     /// The registration of the shop.
     pub fn shop(secret: Digest) -> Registered {
-        Registered {
-            id: SHOP.into(),
-            name: SHOP_NAME.to_owned(),
-            kind: ClientKind::Ciba,
-            secret,
-            delivery: DeliveryMode::Poll,
-            long_poll: true,
-            demo: true,
-        }
+        let mut shop = Registered::with_secret(SHOP.into(), SHOP_NAME, ClientKind::Ciba, secret, Origin::Demo);
+        Arc::make_mut(&mut shop.metadata).long_poll = true;
+        shop
     }
 
     /// Where everything is.

@@ -116,12 +116,20 @@ impl SqliteStore {
     pub(super) fn delete_ended(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
         let work = move |connection: &Connection| {
             // From the oldest row on, as far as one step goes: rows are as old as their place in the table, or nearly so.
-            let mut deleted = connection
+            let mut deleted = 0;
+            for (table, key) in [("access_token", "request"), ("refresh_family", "request"), ("spent", "expires_at")] {
+                deleted += connection
+                    .prepare_cached(&format!(
+                        "DELETE FROM {table} WHERE expires_at < ?1 AND {key} IN (SELECT {key} FROM {table} ORDER BY {key} LIMIT ?2)"
+                    ))?
+                    .execute(params![rows::millis(now), STEP])?;
+            }
+            deleted += connection
                 .prepare_cached(
-                    "DELETE FROM access_grant WHERE expires_at < ?1
-                        AND request IN (SELECT request FROM access_grant ORDER BY request LIMIT ?2)",
+                    "DELETE FROM refresh_token WHERE request IN (SELECT request FROM refresh_token t
+                        WHERE NOT EXISTS (SELECT 1 FROM refresh_family f WHERE f.request = t.request) LIMIT ?1)",
                 )?
-                .execute(params![rows::millis(now), STEP])?;
+                .execute([STEP])?;
             deleted += connection.prepare_cached("DELETE FROM enrolment WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
             let oldest: Option<i64> = connection
                 .prepare_cached("SELECT expires_at FROM request ORDER BY id LIMIT 1")?
@@ -132,7 +140,8 @@ impl SqliteStore {
                     .prepare_cached(
                         "DELETE FROM request WHERE expires_at < ?1
                             AND id IN (SELECT id FROM request ORDER BY id LIMIT ?2)
-                            AND id NOT IN (SELECT request FROM job) AND NOT EXISTS (SELECT 1 FROM access_grant g WHERE g.request = request.id)",
+                            AND id NOT IN (SELECT request FROM job) AND NOT EXISTS (SELECT 1 FROM access_token a WHERE a.request = request.id)
+                            AND NOT EXISTS (SELECT 1 FROM refresh_family f WHERE f.request = request.id)",
                     )?
                     .execute(params![rows::millis(ended_before), STEP])?;
             }
@@ -159,7 +168,7 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Schedule> {
 fn job(connection: &Connection, id: i64) -> Result<Option<Job>, StoreError> {
     connection
         .prepare_cached(&format!(
-            "SELECT {}, j.id, j.kind, j.attempts, r.notified, c.name, u.name, u.locale FROM job j JOIN request r ON r.id = j.request
+            "SELECT {}, j.id, j.kind, j.attempts, r.notified, c.name, u.name, u.locale, r.to_notify FROM job j JOIN request r ON r.id = j.request
              LEFT JOIN client c ON c.id = r.client LEFT JOIN user u ON u.id = r.user WHERE j.id = ?1",
             rows::REQUEST
         ))?
@@ -180,21 +189,27 @@ fn read_job(row: &rusqlite::Row<'_>, id: i64) -> rusqlite::Result<Job> {
             user_name: row.get(rows::REQUEST_COLUMNS + 5)?,
             locale: row.get(rows::REQUEST_COLUMNS + 6)?,
         },
+        to_notify: row.get(rows::REQUEST_COLUMNS + 7)?,
     })
 }
 
 fn kind(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<JobKind> {
     let kind: String = row.get(column)?;
-    match kind.as_str() {
-        "notify" => Ok(JobKind::Notify),
-        "withdraw" => Ok(JobKind::Withdraw),
-        other => Err(rows::impossible(column, Type::Text, format!("`{other}` is not a kind of job"))),
-    }
+    let known = JobKind::ALL.into_iter().find(|known| known.as_str() == kind);
+    known.ok_or_else(|| rows::impossible(column, Type::Text, format!("`{kind}` is not a kind of job")))
 }
 
 fn end_or_postpone(connection: &Connection, id: i64, next: Next) -> Result<(), StoreError> {
     match next {
-        Next::End => connection.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?,
+        Next::End => {
+            // What a client was to be told with is kept no longer than that.
+            connection
+                .prepare_cached(
+                    "UPDATE request SET to_notify = NULL WHERE id = (SELECT request FROM job WHERE id = ?1 AND kind IN ('ping', 'push'))",
+                )?
+                .execute([id])?;
+            connection.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?
+        }
         Next::GoOn => 0,
         Next::Wait(at) | Next::NotBefore(at) => connection
             .prepare_cached("UPDATE job SET due_at = ?2, attempts = attempts + 1 WHERE id = ?1")?

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn nobody() -> User {
-        User { id: "u".into(), username: "alice".to_owned(), name: String::new(), email: None, phone: None, locale: None }
+        User { id: "u".into(), username: "alice".to_owned(), name: String::new(), email: None, phone: None, locale: None, declared: false }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod devices;
+mod grants;
 mod jobs;
 mod known;
 mod live;
@@ -29,7 +30,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Job, Listed, NewDevice, NewRequest, Next, NotifyResult, Store, StoreError,
+    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Job, Listed, NewDevice, NewRequest, Next, NotifyResult, PushBody,
+    Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
 };
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
@@ -195,6 +197,15 @@ impl Store for SqliteStore {
     fn add_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
         self.insert_user(user, audit)
     }
+    fn put_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
+        self.replace_user(user, audit)
+    }
+    fn user_code(&self, id: &UserId) -> Answer<'_, Option<String>> {
+        self.find_user_code(id)
+    }
+    fn set_user_code(&self, id: &UserId, hash: Option<String>, audit: AuditEntry) -> Answer<'_, bool> {
+        self.replace_user_code(id, hash, audit)
+    }
     fn remove_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
         self.delete_user(id, audit)
     }
@@ -219,7 +230,7 @@ impl Store for SqliteStore {
     fn enrol(&self, token: &Digest, device: NewDevice, now: Timestamp) -> Answer<'_, Option<User>> {
         self.use_enrolment(token, device, now)
     }
-    fn start(&self, new: NewRequest) -> Answer<'_, ()> {
+    fn start(&self, new: NewRequest) -> Answer<'_, Start> {
         self.insert_request(new)
     }
     fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>> {
@@ -231,8 +242,29 @@ impl Store for SqliteStore {
     fn report(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
         self.swap_reported(transaction, user, audit)
     }
-    fn redeem(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
-        self.swap_redeemed(transaction, grant, now)
+    fn redeem(&self, transaction: &TransactionId, grant: NewGrant, push: Option<PushBody>, now: Timestamp) -> Answer<'_, bool> {
+        self.swap_redeemed(transaction, grant, push, now)
+    }
+    fn push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>> {
+        self.find_push_body(transaction)
+    }
+    fn finish_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()> {
+        self.complete_push(job, arrived)
+    }
+    fn grant(&self, transaction: &TransactionId, access_token: &Digest, now: Timestamp) -> Answer<'_, Option<Grant>> {
+        self.find_grant(transaction, access_token, now)
+    }
+    fn refresh_grant(&self, transaction: &TransactionId, refresh_token: &Digest, now: Timestamp) -> Answer<'_, Option<RefreshGrant>> {
+        self.find_refresh_grant(transaction, refresh_token, now)
+    }
+    fn refresh(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed> {
+        self.swap_refreshed(refresh, now)
+    }
+    fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool> {
+        self.delete_access_token(transaction, access_token)
+    }
+    fn revoke_grant(&self, transaction: &TransactionId) -> Answer<'_, ()> {
+        self.delete_grant(transaction)
     }
     fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>> {
         self.cards_of(user, now, since)
@@ -255,8 +287,8 @@ impl Store for SqliteStore {
     fn request(&self, transaction: &TransactionId) -> Answer<'_, Option<Listed>> {
         self.find_request(transaction)
     }
-    fn use_link(&self, link: &Digest, expires_at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
-        self.mark_link(link, expires_at, now)
+    fn spend(&self, spent: Spent) -> Answer<'_, bool> {
+        self.mark_spent(spent)
     }
     fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
         self.lease_jobs(now, most)
@@ -345,7 +377,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// The migrations, in order; `user_version` counts those that were applied.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_first_light.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../../migrations/sqlite/0001_first_light.sql"), include_str!("../../../migrations/sqlite/0002_whole_protocol.sql")];
 
 fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
     let applied: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::grants::revoke;
 use super::{SqliteStore, rows};
-use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, UserId};
 use crate::protocol::user::{User, normal_hint};
 use crate::store::{Answer, AuditEntry, StoreError};
@@ -32,12 +33,7 @@ impl SqliteStore {
 
     pub(super) fn insert_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
         self.write_registry(move |connection| {
-            write_client(connection, "INSERT", &client).map_err(|error| match error {
-                rusqlite::Error::SqliteFailure(error, _) if error.code == rusqlite::ErrorCode::ConstraintViolation => {
-                    StoreError::Exists(format!("a client {}", client.id))
-                }
-                error => error.into(),
-            })?;
+            write_client(connection, "INSERT", &client)?;
             append_audit(connection, &audit)
         })
     }
@@ -51,7 +47,7 @@ impl SqliteStore {
 
     pub(super) fn delete_demo_clients(&self, audit: AuditEntry) -> Answer<'_, ()> {
         self.write_registry(move |connection| {
-            if connection.prepare_cached("DELETE FROM client WHERE demo")?.execute([])? > 0 {
+            if connection.prepare_cached("DELETE FROM client WHERE origin = 'demo'")?.execute([])? > 0 {
                 append_audit(connection, &audit)?;
             }
             Ok(())
@@ -109,30 +105,42 @@ impl SqliteStore {
 
     pub(super) fn insert_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
         self.write_registry(move |connection| {
-            let hint = |text: &Option<String>| text.as_deref().map(normal_hint);
-            let inserted = connection
-                .prepare_cached(
-                    "INSERT INTO user (id, username, name, email, phone, locale, hint_username, hint_email, hint_phone)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                )?
-                .execute(params![
-                    user.id.as_str(),
-                    user.username,
-                    user.name,
-                    user.email,
-                    user.phone,
-                    user.locale,
-                    normal_hint(&user.username),
-                    hint(&user.email),
-                    hint(&user.phone),
-                ]);
-            match inserted {
-                Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::ConstraintViolation => {
-                    Err(StoreError::Exists(format!("a user with the username, e-mail address or phone number of {}", user.username)))
-                }
-                Err(error) => Err(error.into()),
-                Ok(_) => append_audit(connection, &audit),
+            write_user(connection, &user, "")?;
+            append_audit(connection, &audit)
+        })
+    }
+
+    pub(super) fn replace_user(&self, user: User, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write_registry(move |connection| {
+            write_user(
+                connection,
+                &user,
+                "ON CONFLICT (id) DO UPDATE SET username = ?2, name = ?3, email = ?4, phone = ?5, locale = ?6, hint_username = ?7,
+                    hint_email = ?8, hint_phone = ?9, declared = ?10",
+            )?;
+            append_audit(connection, &audit)
+        })
+    }
+
+    pub(super) fn find_user_code(&self, id: &UserId) -> Answer<'_, Option<String>> {
+        self.read(|connection| {
+            let code: Option<Option<String>> = connection
+                .prepare_cached("SELECT user_code FROM user WHERE id = ?1")?
+                .query_row([id.as_str()], |row| row.get(0))
+                .optional()?;
+            Ok(code.flatten())
+        })
+    }
+
+    pub(super) fn replace_user_code(&self, id: &UserId, hash: Option<String>, audit: AuditEntry) -> Answer<'_, bool> {
+        let id = id.clone();
+        self.write(move |connection| {
+            let changed =
+                connection.prepare_cached("UPDATE user SET user_code = ?2 WHERE id = ?1")?.execute(params![id.as_str(), hash])? > 0;
+            if changed {
+                append_audit(connection, &audit)?;
             }
+            Ok(changed)
         })
     }
 
@@ -142,9 +150,7 @@ impl SqliteStore {
             let removed = connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_str()])? > 0;
             if removed {
                 // What they, or whoever has their phone, approved a moment ago is not to be had any more.
-                connection
-                    .prepare_cached("DELETE FROM access_grant WHERE request IN (SELECT id FROM request WHERE user = ?1)")?
-                    .execute([id.as_str()])?;
+                revoke(connection, "request IN (SELECT id FROM request WHERE user = ?1)", id.as_str())?;
                 connection
                     .prepare_cached(
                         "UPDATE request SET state = 'denied', decided_at = ?2 WHERE user = ?1 AND state IN ('pending', 'approved')",
@@ -162,20 +168,53 @@ impl SqliteStore {
     }
 }
 
-fn write_client(connection: &Connection, verb: &str, client: &Client) -> rusqlite::Result<()> {
-    let kind = match client.kind {
-        ClientKind::Ciba => "ciba",
-        ClientKind::HookCaller => "hook-caller",
-    };
-    let delivery = match client.delivery {
-        DeliveryMode::Poll => "poll",
-        DeliveryMode::Ping => "ping",
-        DeliveryMode::Push => "push",
-    };
-    connection
-        .prepare_cached(&format!("{verb} INTO client ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", rows::CLIENT))?
-        .execute(params![client.id.as_str(), client.name, kind, client.secret.0, delivery, client.long_poll, client.demo])
-        .map(drop)
+/// Writes a user, with what is to happen if there is one with this identifier.
+fn write_user(connection: &Connection, user: &User, on_conflict: &str) -> Result<(), StoreError> {
+    let hint = |text: &Option<String>| text.as_deref().map(normal_hint);
+    let written = connection
+        .prepare_cached(&format!(
+            "INSERT INTO user (id, username, name, email, phone, locale, hint_username, hint_email, hint_phone, declared)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) {on_conflict}"
+        ))?
+        .execute(params![
+            user.id.as_str(),
+            user.username,
+            user.name,
+            user.email,
+            user.phone,
+            user.locale,
+            normal_hint(&user.username),
+            hint(&user.email),
+            hint(&user.phone),
+            user.declared,
+        ]);
+    let what = || format!("a user with the username, e-mail address or phone number of {}", user.username);
+    written.map(drop).map_err(|error| exists_or(error, what))
+}
+
+fn write_client(connection: &Connection, verb: &str, client: &Client) -> Result<(), StoreError> {
+    let metadata = rows::to_json(&*client.metadata)?;
+    let written = connection
+        .prepare_cached(&format!("{verb} INTO client ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", rows::CLIENT))?
+        .execute(params![
+            client.id.as_str(),
+            client.name(),
+            client.kind.as_str(),
+            client.origin.as_str(),
+            client.secret.as_ref().map(|secret| secret.digest.0),
+            client.secret.as_ref().and_then(|secret| secret.sealed.as_deref()),
+            metadata,
+            client.registration_token.map(|digest| digest.0),
+        ]);
+    written.map(drop).map_err(|error| exists_or(error, || format!("a client {}", client.id)))
+}
+
+/// What a row that must be unique says of itself when it is not.
+fn exists_or(error: rusqlite::Error, what: impl FnOnce() -> String) -> StoreError {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) if error.code == rusqlite::ErrorCode::ConstraintViolation => StoreError::Exists(what()),
+        error => error.into(),
+    }
 }
 
 /// Writes a line into the audit log, in the transaction of what it records.

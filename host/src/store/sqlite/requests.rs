@@ -3,53 +3,63 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::grants::revoke;
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
 use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
-use crate::protocol::tokens::NewGrant;
-use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Request};
-use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, StoreError};
+use crate::protocol::transaction::Request;
+use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError};
 
 impl SqliteStore {
-    pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, ()> {
-        let NewRequest { request, auth_req_id, notify } = new;
+    pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, Start> {
+        let NewRequest { request, auth_req_id, notify, to_notify, spends, supersedes } = new;
         let (stored, notifies) = (request.clone(), notify.is_some());
+        let told = Some(JobKind::of_outcome(request.delivery)).filter(|_| to_notify.is_some()).flatten();
         let work = move |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "INSERT INTO request (token, auth_req_id, client, user, scope, binding_message, acr_values, state, created_at, expires_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                )?
-                .execute(params![
-                    request.transaction.as_str(),
-                    auth_req_id.map(|digest| digest.0),
-                    request.client.as_str(),
-                    request.user.as_str(),
-                    request.scope,
-                    request.binding_message,
-                    request.acr_values.join(" "),
-                    request.stored.as_str(),
-                    rows::millis(request.created_at),
-                    rows::millis(request.expires_at),
-                ])?;
-            if notifies {
-                connection
-                    .prepare_cached("INSERT INTO job (kind, request, due_at) VALUES ('notify', last_insert_rowid(), ?1)")?
-                    .execute([rows::millis(request.created_at)])?;
+            for spent in &spends {
+                if !spend(connection, spent)? {
+                    return Ok(Written { start: Start::Spent, notify: None, outcome: None, hastened: Vec::new() });
+                }
             }
-            Ok(connection.last_insert_rowid())
+            let (superseded, hastened) = if supersedes { supersede(connection, &request)? } else { Default::default() };
+            insert(connection, &request, auth_req_id, to_notify.as_deref())?;
+            let id = connection.last_insert_rowid();
+            let job = |kind: JobKind, due_at: i64| -> rusqlite::Result<i64> {
+                connection.prepare_cached("INSERT INTO job (kind, request, due_at) VALUES (?1, ?2, ?3)")?.execute(params![
+                    kind.as_str(),
+                    id,
+                    due_at
+                ])?;
+                Ok(connection.last_insert_rowid())
+            };
+            // That it expired is news too: the job is due then, and earlier when the request ends earlier.
+            let outcome = told.map(|kind| job(kind, rows::millis(request.expires_at))).transpose()?;
+            let notify = if notifies { Some(job(JobKind::Notify, rows::millis(request.created_at))?) } else { None };
+            Ok(Written { start: Start::Stored(superseded), notify, outcome, hastened })
         };
-        let written = self.write_then(work, move |memory, id| {
+        let written = self.write_then(work, move |memory, written| {
+            let Start::Stored(superseded) = &written.start else { return };
+            for request in superseded {
+                memory.live.decided(request);
+                memory.waiting.decided(&request.user, &request.transaction);
+            }
             if let Some(digest) = auth_req_id {
                 memory.live.started(digest, stored.clone());
             }
-            if let Some(parties) = notify {
+            let mut schedule = memory.schedule();
+            for job in &written.hastened {
+                schedule.reschedule(*job, rows::millis(stored.created_at));
+            }
+            if let (Some(id), Some(kind)) = (written.outcome, told) {
+                schedule.add(id, kind, rows::millis(stored.expires_at));
+            }
+            if let (Some(parties), Some(id)) = (notify, written.notify) {
                 let due_at = rows::millis(stored.created_at);
-                let job = Job { id: *id, kind: JobKind::Notify, attempts: 0, request: stored, notified: Vec::new(), parties };
-                memory.schedule().add_whole(job, due_at);
+                let job = Job { id, kind: JobKind::Notify, attempts: 0, request: stored, notified: Vec::new(), parties, to_notify: None };
+                schedule.add_whole(job, due_at);
             }
         });
-        Box::pin(async move { written.await.map(drop) })
+        Box::pin(async move { written.await.map(|written| written.start) })
     }
 
     pub(super) fn find_request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>> {
@@ -72,9 +82,10 @@ impl SqliteStore {
     pub(super) fn swap_decision(&self, by: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
         let (user, transaction) = (by.user.clone(), by.transaction.clone());
         let work = move |connection: &Connection| {
+            let evidence = by.evidence.as_ref().map(rows::to_json).transpose()?;
             let swapped: Option<i64> = connection
                 .prepare_cached(
-                    "UPDATE request SET state = ?1, decided_at = ?2, decided_on = ?3, decided_by = ?6
+                    "UPDATE request SET state = ?1, decided_at = ?2, decided_on = ?3, decided_by = ?6, evidence = ?7
                      WHERE token = ?4 AND user = ?5 AND state = 'pending' AND expires_at > ?2 RETURNING id",
                 )?
                 .query_row(
@@ -84,33 +95,29 @@ impl SqliteStore {
                         by.device_name,
                         by.transaction.as_str(),
                         by.user.as_str(),
-                        by.device.as_ref().map(DeviceId::as_str)
+                        by.device.as_ref().map(DeviceId::as_str),
+                        evidence,
                     ],
                     |row| row.get(0),
                 )
                 .optional()?;
             let (id, card) = match (swapped, card(connection, &by.user, &by.transaction)?.map(Box::new)) {
                 (Some(id), Some(card)) => (id, card),
-                (_, card) => return Ok((Decided::Not(card), None)),
+                (_, card) => return Ok((Decided::Not(card), Vec::new())),
             };
-            // A notification is taken back as soon as there is nothing left to decide; one that was not sent yet
-            // need not be.
-            let withdraw: Option<i64> = connection
-                .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind = 'withdraw' RETURNING id")?
-                .query_row(params![rows::millis(now), id], |row| row.get(0))
-                .optional()?;
+            let hastened = hasten_end(connection, id, now)?;
             if let Some(entry) = &by.audit {
                 append_audit(connection, entry)?;
             }
-            Ok((Decided::Now(card), withdraw))
+            Ok((Decided::Now(card), hastened))
         };
-        let written = self.write_then(work, move |memory, (decided, withdraw)| {
+        let written = self.write_then(work, move |memory, (decided, hastened)| {
             if let Decided::Now(card) = decided {
                 memory.live.decided(&card.request);
                 memory.waiting.decided(&user, &transaction);
             }
-            if let Some(withdraw) = withdraw {
-                memory.schedule().reschedule(*withdraw, rows::millis(now));
+            for job in hastened {
+                memory.schedule().reschedule(*job, rows::millis(now));
             }
         });
         Box::pin(async move { written.await.map(|(decided, _)| decided) })
@@ -127,26 +134,8 @@ impl SqliteStore {
                 .query_row(params![rows::millis(audit.at), transaction.as_str(), user.as_str()], |row| row.get(0))
                 .optional()?;
             let Some(id) = reported else { return Ok(false) };
-            connection.prepare_cached("DELETE FROM access_grant WHERE request = ?1")?.execute([id])?;
+            revoke(connection, "request = ?1", id)?;
             append_audit(connection, &audit)?;
-            Ok(true)
-        };
-        self.write_then(work, move |memory, _| memory.live.ended(&ended))
-    }
-
-    pub(super) fn swap_redeemed(&self, transaction: &TransactionId, grant: NewGrant, now: Timestamp) -> Answer<'_, bool> {
-        let (ended, transaction) = (transaction.clone(), transaction.clone());
-        let work = move |connection: &Connection| {
-            let swapped: Option<i64> = connection
-                .prepare_cached(
-                    "UPDATE request SET state = 'redeemed' WHERE token = ?1 AND state = 'approved' AND expires_at > ?2 RETURNING id",
-                )?
-                .query_row(params![transaction.as_str(), rows::millis(now) - REDEEM_GRACE_SECONDS * 1000], |row| row.get(0))
-                .optional()?;
-            let Some(id) = swapped else { return Ok(false) };
-            connection
-                .prepare_cached("INSERT INTO access_grant (request, access_token, expires_at) VALUES (?1, ?2, ?3)")?
-                .execute(params![id, grant.access_token.0, rows::millis(grant.expires_at)])?;
             Ok(true)
         };
         self.write_then(work, move |memory, _| memory.live.ended(&ended))
@@ -239,16 +228,85 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn mark_link(&self, link: &Digest, expires_at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
-        let link = *link;
-        self.write(move |connection| {
-            connection.prepare_cached("DELETE FROM used_link WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
-            let inserted = connection
-                .prepare_cached("INSERT OR IGNORE INTO used_link (link, expires_at) VALUES (?1, ?2)")?
-                .execute(params![link.0, rows::millis(expires_at)])?;
-            Ok(inserted > 0)
-        })
+    pub(super) fn mark_spent(&self, spent: Spent) -> Answer<'_, bool> {
+        self.write(move |connection| spend(connection, &spent))
     }
+}
+
+/// What storing a request brought about.
+struct Written {
+    start: Start,
+    /// The job that announces it.
+    notify: Option<i64>,
+    /// The job that tells the client how it ended.
+    outcome: Option<i64>,
+    /// Jobs of superseded requests, which are due now.
+    hastened: Vec<i64>,
+}
+
+fn insert(connection: &Connection, request: &Request, auth_req_id: Option<Digest>, to_notify: Option<&[u8]>) -> Result<(), StoreError> {
+    let particulars = request.particulars.as_deref().map(rows::to_json).transpose()?;
+    connection
+        .prepare_cached(
+            "INSERT INTO request (token, auth_req_id, client, user, scope, binding_message, acr_values, state, created_at, expires_at,
+                delivery, particulars, to_notify)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            request.transaction.as_str(),
+            auth_req_id.map(|digest| digest.0),
+            request.client.as_str(),
+            request.user.as_str(),
+            request.scope,
+            request.binding_message,
+            request.acr_values.join(" "),
+            request.stored.as_str(),
+            rows::millis(request.created_at),
+            rows::millis(request.expires_at),
+            request.delivery.as_str(),
+            particulars,
+            to_notify,
+        ])?;
+    Ok(())
+}
+
+/// `pending → superseded` for what the same client asked the same person and still waits: those requests, and the jobs
+/// that are due with it.
+fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec<i64>), StoreError> {
+    let ids: Vec<i64> = connection
+        .prepare_cached(
+            "UPDATE request SET state = 'superseded', decided_at = ?3
+             WHERE user = ?1 AND client = ?2 AND state = 'pending' AND expires_at > ?3 RETURNING id",
+        )?
+        .query_map(params![by.user.as_str(), by.client.as_str(), rows::millis(by.created_at)], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let (mut superseded, mut hastened) = (Vec::new(), Vec::new());
+    for id in ids {
+        superseded.push(
+            connection
+                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
+                .query_row([id], rows::request)
+                .map_err(rows::named("request", &id.to_string()))?,
+        );
+        hastened.extend(hasten_end(connection, id, by.created_at)?);
+    }
+    Ok((superseded, hastened))
+}
+
+/// The request has ended: a notification is taken back as soon as there is nothing left to decide (one that was not sent
+/// yet need not be), and the client is told. Answers the jobs that are due now.
+fn hasten_end(connection: &Connection, request: i64, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind IN ('withdraw', 'ping', 'push') RETURNING id")?
+        .query_map(params![rows::millis(now), request], |row| row.get(0))?
+        .collect()
+}
+
+fn spend(connection: &Connection, spent: &Spent) -> Result<bool, StoreError> {
+    let inserted = connection
+        .prepare_cached("INSERT OR IGNORE INTO spent (what, expires_at) VALUES (?1, ?2)")?
+        .execute(params![spent.what.0, rows::millis(spent.until)])?;
+    Ok(inserted > 0)
 }
 
 fn card(connection: &Connection, user: &UserId, transaction: &TransactionId) -> Result<Option<Card>, StoreError> {

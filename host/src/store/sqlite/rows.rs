@@ -1,21 +1,25 @@
 //! From rows to types. A row that cannot be is an error that names it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::waiting::Waits;
-use crate::protocol::client::{Client, ClientKind, DeliveryMode};
+use crate::protocol::client::{Client, ClientKind, ClientSecret, DeliveryMode, Origin};
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UserId};
-use crate::protocol::transaction::{Request, Stored};
+use crate::protocol::transaction::{Particulars, Request, Stored};
 use crate::protocol::user::{Device, User};
 use crate::store::{Card, Notified, StoreError};
 
 /// The columns that [`request`] reads, in its order.
-pub(super) const REQUEST: &str =
-    "r.token, r.client, r.user, r.scope, r.binding_message, r.acr_values, r.state, r.created_at, r.expires_at, r.decided_at";
+pub(super) const REQUEST: &str = "r.token, r.client, r.user, r.scope, r.binding_message, r.acr_values, r.state, r.created_at, r.expires_at, r.decided_at, \
+     r.delivery, r.particulars, r.evidence";
 /// How many those are: where the columns of a join begin.
-pub(super) const REQUEST_COLUMNS: usize = 10;
+pub(super) const REQUEST_COLUMNS: usize = 13;
 
 /// A time as it is stored.
 pub(super) fn millis(time: Timestamp) -> i64 {
@@ -49,6 +53,8 @@ pub(super) fn request(row: &Row<'_>) -> rusqlite::Result<Request> {
     let state: String = row.get(6)?;
     let acr_values: String = row.get(5)?;
     let decided_at: Option<i64> = row.get(9)?;
+    let delivery: String = row.get(10)?;
+    let particulars: Option<Particulars> = json(row, 11)?;
     Ok(Request {
         transaction: TransactionId(row.get(0)?),
         client: ClientId(row.get(1)?),
@@ -60,7 +66,22 @@ pub(super) fn request(row: &Row<'_>) -> rusqlite::Result<Request> {
         created_at: time(row, 7)?,
         expires_at: time(row, 8)?,
         decided_at: decided_at.map(|at| timestamp(at, 9)).transpose()?,
+        delivery: DeliveryMode::from_name(&delivery)
+            .ok_or_else(|| impossible(10, Type::Text, format!("`{delivery}` is not a delivery mode")))?,
+        particulars: particulars.map(Arc::new),
+        evidence: json(row, 12)?,
     })
+}
+
+/// A column that holds JSON, or nothing.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|error| impossible(column, Type::Text, error.to_string()))).transpose()
+}
+
+/// What such a column is to hold.
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Backend(error.to_string()))
 }
 
 /// The columns after [`REQUEST`] that [`card`] reads.
@@ -85,39 +106,33 @@ pub(super) fn waits(row: &Row<'_>) -> rusqlite::Result<Waits> {
 
 /// The column `notified`.
 pub(super) fn notified(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Notified>> {
-    let text: Option<String> = row.get(column)?;
-    match text {
-        None => Ok(Vec::new()),
-        Some(text) => serde_json::from_str(&text).map_err(|error| impossible(column, Type::Text, error.to_string())),
-    }
+    Ok(json(row, column)?.unwrap_or_default())
 }
 
-pub(super) const CLIENT: &str = "id, name, kind, secret, delivery, long_poll, demo";
+pub(super) const CLIENT: &str = "id, name, kind, origin, secret, sealed_secret, metadata, registration_token";
 
 pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
-    let kind: String = row.get(2)?;
-    let delivery: String = row.get(4)?;
+    let (kind, origin): (String, String) = (row.get(2)?, row.get(3)?);
+    let digest: Option<[u8; 32]> = row.get(4)?;
+    let sealed: Option<Vec<u8>> = row.get(5)?;
     Ok(Client {
         id: ClientId(row.get(0)?),
-        name: row.get(1)?,
         kind: match kind.as_str() {
             "ciba" => ClientKind::Ciba,
             "hook-caller" => ClientKind::HookCaller,
             other => return Err(impossible(2, Type::Text, format!("`{other}` is not a kind of client"))),
         },
-        secret: Digest(row.get(3)?),
-        delivery: match delivery.as_str() {
-            "poll" => DeliveryMode::Poll,
-            "ping" => DeliveryMode::Ping,
-            "push" => DeliveryMode::Push,
-            other => return Err(impossible(4, Type::Text, format!("`{other}` is not a delivery mode"))),
-        },
-        long_poll: row.get(5)?,
-        demo: row.get(6)?,
+        origin: Origin::ALL
+            .into_iter()
+            .find(|known| known.as_str() == origin)
+            .ok_or_else(|| impossible(3, Type::Text, format!("`{origin}` is not an origin of clients")))?,
+        secret: digest.map(|digest| ClientSecret { digest: Digest(digest), sealed }),
+        metadata: Arc::new(json(row, 6)?.unwrap_or_default()),
+        registration_token: row.get::<_, Option<[u8; 32]>>(7)?.map(Digest),
     })
 }
 
-pub(super) const USER: &str = "u.id, u.username, u.name, u.email, u.phone, u.locale";
+pub(super) const USER: &str = "u.id, u.username, u.name, u.email, u.phone, u.locale, u.declared";
 
 /// Reads [`USER`] from column `at` on.
 pub(super) fn user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
@@ -128,6 +143,7 @@ pub(super) fn user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
         email: row.get(at + 3)?,
         phone: row.get(at + 4)?,
         locale: row.get(at + 5)?,
+        declared: row.get(at + 6)?,
     })
 }
 

@@ -1,0 +1,112 @@
+//! The algorithms this provider knows, by the names that stand on the wire (RFC 7518, RFC 8037).
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! names {
+    ($(#[$doc:meta])* $kind:ident { $($(#[$of:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $kind {
+            $($(#[$of])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl $kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What is named, in exactly these letters.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == name)
+            }
+        }
+
+        impl std::fmt::Display for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
+}
+
+names! {
+    /// `alg` of a JWS (RFC 7518 3.1, RFC 8037 3.1). `none` is not among them.
+    JwsAlgorithm {
+        /// ECDSA with P-256 and SHA-256.
+        Es256 = "ES256",
+        /// RSASSA-PSS with SHA-256 and a salt as long as the hash.
+        Ps256 = "PS256",
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = "RS256",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+        /// HMAC with SHA-256: both sides hold the secret.
+        Hs256 = "HS256",
+    }
+}
+
+names! {
+    /// `alg` of a JWE (RFC 7518 4.1).
+    KeyEncryption {
+        /// RSA with OAEP and SHA-256.
+        RsaOaep256 = "RSA-OAEP-256",
+        /// Elliptic curve Diffie-Hellman, whose result is the content key.
+        EcdhEs = "ECDH-ES",
+    }
+}
+
+names! {
+    /// `enc` of a JWE (RFC 7518 5.1).
+    ContentEncryption {
+        /// AES-128 in GCM.
+        A128Gcm = "A128GCM",
+        /// AES-256 in GCM.
+        A256Gcm = "A256GCM",
+    }
+}
+
+impl JwsAlgorithm {
+    /// Those whose signature whoever has the public key can check: what the provider signs with, and what it takes from
+    /// clients that must not share a secret with it.
+    pub const ASYMMETRIC: [Self; 4] = [Self::Es256, Self::Ps256, Self::Rs256, Self::EdDsa];
+    /// Those that FAPI allows (FAPI 1 Advanced 8.6).
+    pub const FAPI: [Self; 2] = [Self::Es256, Self::Ps256];
+}
+
+impl ContentEncryption {
+    /// Length of the content key in bytes.
+    pub fn key_length(self) -> usize {
+        match self {
+            Self::A128Gcm => 16,
+            Self::A256Gcm => 32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_written_and_in_no_other_letters() {
+        for algorithm in JwsAlgorithm::ALL {
+            assert_eq!(JwsAlgorithm::from_name(algorithm.as_str()), Some(*algorithm));
+            assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.as_str());
+            assert_eq!(serde_json::from_value::<JwsAlgorithm>(algorithm.as_str().into()).unwrap(), *algorithm);
+        }
+        for other in ["", "none", "None", "es256", "ES256 ", "ES384", "RS1", "Ed25519"] {
+            assert_eq!(JwsAlgorithm::from_name(other), None, "{other}");
+        }
+        assert_eq!(KeyEncryption::from_name("RSA-OAEP-256"), Some(KeyEncryption::RsaOaep256));
+        assert_eq!(KeyEncryption::from_name("RSA-OAEP"), None);
+        assert_eq!(ContentEncryption::from_name("A256GCM").map(ContentEncryption::key_length), Some(32));
+    }
+
+    #[test]
+    fn what_shares_a_secret_is_not_asymmetric() {
+        let others: Vec<_> = JwsAlgorithm::ALL.iter().filter(|known| !JwsAlgorithm::ASYMMETRIC.contains(known)).collect();
+        assert_eq!(others, [&JwsAlgorithm::Hs256]);
+    }
+}
