@@ -85,3 +85,12 @@ pub fn suite_against_oidc_provider(folder: &Path) -> Result<Said> {
     command.arg("--folder").arg(folder).args(["--peer", "oidc-provider", "--start", &start]);
     finish(command)
 }
+
+/// The names of all cases of the suite's part.
+pub fn suite_cases() -> Result<Vec<String>> {
+    let mut command = node::script("suite/main.mjs");
+    command.arg("--list");
+    let said = finish(command)?;
+    ensure!(said.status.success(), "suite/main.mjs --list: {}", said.error);
+    Ok(said.output.lines().map(str::to_owned).collect())
+}

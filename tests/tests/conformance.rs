@@ -1,8 +1,10 @@
 //! The other side, played by programs that others can read and run: a conformance suite's part, and clients in two
 //! languages. `docs/conformance.md` says what they stand for.
 
+use std::collections::BTreeSet;
+
 use ciba_tests::host::Said;
-use ciba_tests::outside::{Prepared, suite_against_oidc_provider};
+use ciba_tests::outside::{Prepared, suite_against_oidc_provider, suite_cases};
 
 /// A program that says `ok …` for each check, and `ok all` at its end.
 fn all_ok(said: &Said) {
@@ -28,4 +30,16 @@ fn clients_in_two_languages_work_with_a_provider_that_others_wrote() {
     let said = [prepared.openid_client(&target).unwrap(), prepared.python_client(&target).unwrap()];
     drop(server);
     said.iter().for_each(all_ok);
+}
+
+#[test]
+fn the_document_names_every_module_of_the_plan_and_each_has_its_case() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/conformance.md")).unwrap();
+    let (_, ours) = document.split_once("\n## Our own\n").expect("the part with the table");
+    let of_the_plan = |name: &str| name.starts_with("fapi-ciba-id1");
+    let named: BTreeSet<String> = ours.split('`').filter(|word| of_the_plan(word)).map(str::to_owned).collect();
+    let played: BTreeSet<String> = suite_cases().unwrap().into_iter().filter(|name| of_the_plan(name)).collect();
+    assert_eq!(named, played);
+    // As many as the plan has for `plain_fapi`, over all of its variants.
+    assert_eq!(named.len(), 43);
 }

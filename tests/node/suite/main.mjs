@@ -12,7 +12,7 @@
 //
 // One line for each case: `ok`, `differs` (listed for NAME in `differences.mjs`), `skipped` or `FAIL`.
 // Ends with status 1 if one failed. --variant is `private_key_jwt/poll/static` or a part of it, --module
-// a part of a module's name; both can be given several times.
+// a part of a module's name; both can be given several times. --list only names the cases.
 
 import { randomUUID } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
@@ -49,8 +49,14 @@ const { values: options } = parseArgs({
     variant: { type: 'string', multiple: true, default: [] },
     module: { type: 'string', multiple: true, default: [] },
     together: { type: 'string', default: '8' },
+    list: { type: 'boolean', default: false },
   },
 });
+
+if (options.list) {
+  for (const { module } of CASES) console.log(module);
+  process.exit();
+}
 
 /** Of a registered client only the plan's own modules and those about registration are asked. */
 function applies(variant, { module, applies: when = () => true }) {
