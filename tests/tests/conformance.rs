@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use ciba_tests::host::Said;
-use ciba_tests::outside::{Prepared, suite_against_oidc_provider, suite_cases};
+use ciba_tests::outside::{Prepared, Suite, host, suite_against_oidc_provider, suite_cases};
 
 /// A program that says `ok …` for each check, and `ok all` at its end.
 fn all_ok(said: &Said) {
@@ -30,6 +30,27 @@ fn clients_in_two_languages_work_with_a_provider_that_others_wrote() {
     let said = [prepared.openid_client(&target).unwrap(), prepared.python_client(&target).unwrap()];
     drop(server);
     said.iter().for_each(all_ok);
+}
+
+#[test]
+#[ignore = "until this host has every endpoint that it asks"]
+fn the_suite_passes_on_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Suite::prepare(folder.path()).unwrap();
+    let (host, target) = host(folder.path()).unwrap();
+    let (content, said) = suite.run(&target).unwrap();
+    let failed: Vec<&str> = said.lines().filter(|line| line.starts_with("FAIL")).collect();
+    assert!(content, "{failed:#?}\n{}", host.log());
+}
+
+#[test]
+#[ignore = "until this host has every endpoint that they ask"]
+fn clients_in_two_languages_work_with_ours() {
+    let prepared = Prepared::new().unwrap();
+    let (host, target) = host(prepared.folder()).unwrap();
+    for said in [prepared.openid_client(&target).unwrap(), prepared.python_client(&target).unwrap()] {
+        assert!(said.status.success() && said.output.ends_with("ok all\n"), "{}{}{}", said.output, said.error, host.log());
+    }
 }
 
 #[test]

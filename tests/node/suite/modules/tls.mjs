@@ -1,6 +1,7 @@
 // TLS of every endpoint that the plan looks at: FAPI 1 Advanced section 8.5, RFC 9325. A probe offers
 // one version, or one cipher suite, and sees whether the provider takes it.
 
+import { isIP } from 'node:net';
 import tls from 'node:tls';
 
 import { expect } from '../expect.mjs';
@@ -25,7 +26,8 @@ function probe(url, target, { versions: [minVersion, maxVersion], ciphers }) {
   // Old versions and suites are not even offered at OpenSSL's own level.
   const offered = `${ciphers ?? 'ALL'}:@SECLEVEL=0`;
   return new Promise((settle) => {
-    const options = { host, port: port || 443, servername: host, ca: target.ca, minVersion, maxVersion, ciphers: offered };
+    const servername = isIP(host) ? undefined : host;
+    const options = { host, port: port || 443, servername, ca: target.ca, minVersion, maxVersion, ciphers: offered };
     const socket = tls.connect(options, () => {
       const agreed = { version: socket.getProtocol(), cipher: socket.getCipher().name };
       socket.destroy();
