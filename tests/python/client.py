@@ -42,9 +42,12 @@ class Provider:
         self.verify = str(self.folder / "ca.pem")
         self.http = httpx.Client(verify=httpx.create_ssl_context(verify=self.verify))
         self.metadata = self.http.get(f"{issuer}/.well-known/openid-configuration").raise_for_status().json()
-        self.jwks = self.http.get(self.metadata["jwks_uri"]).raise_for_status().text
         self.decide_url = more.get("decide", f"{issuer}/conformance/decide?auth_req_id={{auth_req_id}}&action={{action}}")
         self.user = more.get("user", "alice")
+
+    def jwks(self):
+        """The published keys, asked for each time, because a provider may have made one in between."""
+        return self.http.get(self.metadata["jwks_uri"]).raise_for_status().text
 
     def decide(self, auth_req_id, action="allow"):
         url = self.decide_url.replace("{auth_req_id}", auth_req_id).replace("{action}", action)
@@ -124,7 +127,7 @@ class Client:
         return answer.json()
 
     def id_token(self, granted, algorithm=None):
-        keys = self.provider.jwks
+        keys = self.provider.jwks()
         return tokens.id_token(granted, keys, self.provider.issuer, self.name, algorithm or self.jwk["alg"], self.decryption)
 
 
@@ -155,7 +158,7 @@ def jwt_access_token(provider):
     client = Client(provider, "plain-jwt-token")
     granted = client.granted()
     subject = client.id_token(granted)["sub"]
-    claims = tokens.access_token(granted["access_token"], provider.jwks, provider.issuer, client.name)
+    claims = tokens.access_token(granted["access_token"], provider.jwks(), provider.issuer, client.name)
     check(claims["sub"] == subject, "the access token has the sub of the ID token")
     ok("JWT access token verified (RFC 9068)")
 

@@ -27,12 +27,22 @@ export async function told() {
   throw new Error('standard input ended before an issuer was given');
 }
 
+/** The published keys, asked for again when a token names one that was not there yet. */
+function publishedKeys(url, tls) {
+  let known = jose.createLocalJWKSet({ keys: [] });
+  return (header, token) =>
+    known(header, token).catch(async (error) => {
+      if (!(error instanceof jose.errors.JWKSNoMatchingKey)) throw error;
+      known = jose.createLocalJWKSet((await send(url, { tls })).json);
+      return known(header, token);
+    });
+}
+
 export async function discovered(said, prepared) {
   const { issuer } = said;
   const answer = await send(`${issuer}/.well-known/openid-configuration`, { tls: { ca: prepared.ca } });
   if (!answer.json) throw new Error(`no discovery document at ${issuer}: ${answer}`);
   const metadata = answer.json;
-  const keySet = await send(metadata.jwks_uri, { tls: { ca: prepared.ca } });
   return {
     decide: `${issuer}/conformance/decide?auth_req_id={auth_req_id}&action={action}`,
     resource: `${issuer}/resource`,
@@ -42,7 +52,7 @@ export async function discovered(said, prepared) {
     ...said,
     ca: prepared.ca,
     metadata,
-    keys: jose.createLocalJWKSet(keySet.json),
+    keys: publishedKeys(metadata.jwks_uri, { ca: prepared.ca }),
     strangerKey: await signingKey('PS256', 'stranger'),
     stranger: await certificates.selfSigned('CN=stranger'),
   };
