@@ -90,12 +90,14 @@ const configuration = {
   clientDefaults: { grant_types: ['urn:openid:params:grant-type:ciba'], response_types: [], require_auth_time: true },
   issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
   rotateRefreshToken: false,
-  findAccount: async (_context, sub) => PEOPLE.includes(sub) ? { accountId: sub, claims: async () => ({ sub, name: sub }) } : undefined,
+  findAccount: async (_context, sub) =>
+    PEOPLE.includes(sub) ? { accountId: sub, claims: async () => ({ sub, name: sub }) } : undefined,
   // The library refuses private addresses; here every client is on this machine.
   fetch: (url, options) => undiciFetch(url, { ...options, headers: [...options.headers], dispatcher: trusted }),
   ttl: {
     AccessToken: 600,
-    BackchannelAuthenticationRequest: (context) => Math.min(600, Number(context?.oidc?.params?.requested_expiry ?? 120)),
+    BackchannelAuthenticationRequest: (context) =>
+      Math.min(600, Number(context?.oidc?.params?.requested_expiry ?? 120)),
     Grant: 600,
     IdToken: 600,
     RefreshToken: 3600,
@@ -106,9 +108,12 @@ const configuration = {
       deliveryModes: ['poll', 'ping'],
       processLoginHint: async (_context, hint) => hint,
       processLoginHintToken: async () => undefined,
-      // FAPI-CIBA section 5.2.2-2, which the library leaves to whoever runs it.
+      // FAPI-CIBA section 5.2.2-2, which the library leaves to whoever runs it, and what a device can show.
       validateBindingMessage: async ({ oidc }, message) => {
-        if (message === undefined && !outsideFapi.has(oidc.client.clientId)) throw new errors.InvalidRequest('binding_message is required');
+        if (message?.length > 100)
+          throw new errors.InvalidBindingMessage('binding_message is longer than 100 characters');
+        if (message === undefined && !outsideFapi.has(oidc.client.clientId))
+          throw new errors.InvalidRequest('binding_message is required');
       },
       validateRequestContext: async () => {},
       verifyUserCode: async () => {},
@@ -117,7 +122,10 @@ const configuration = {
     devInteractions: { enabled: false },
     dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     encryption: { enabled: true },
-    fapi: { enabled: true, profile: (_context, client) => (outsideFapi.has(client?.clientId) ? undefined : '1.0 Final') },
+    fapi: {
+      enabled: true,
+      profile: (_context, client) => (outsideFapi.has(client?.clientId) ? undefined : '1.0 Final'),
+    },
     introspection: { enabled: true },
     mTLS: {
       enabled: true,
@@ -126,14 +134,16 @@ const configuration = {
       tlsClientAuth: true,
       getCertificate: certificateOf,
       certificateAuthorized: (context) => new X509Certificate(certificateOf(context)).verify(authority.publicKey),
-      certificateSubjectMatches: (context, property, expected) => property === 'tls_client_auth_subject_dn' && subjectOf(context) === expected,
+      certificateSubjectMatches: (context, property, expected) =>
+        property === 'tls_client_auth_subject_dn' && subjectOf(context) === expected,
     },
     registration: { enabled: true, initialAccessToken: INITIAL },
     registrationManagement: { enabled: true },
     requestObjects: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      defaultResource: async (_context, client, one) => one ?? (withJwtTokens.has(client.clientId) ? RESOURCE : undefined),
+      defaultResource: async (_context, client, one) =>
+        one ?? (withJwtTokens.has(client.clientId) ? RESOURCE : undefined),
       useGrantedResource: async () => true,
       getResourceServerInfo: async () => ({
         scope: 'openid profile',

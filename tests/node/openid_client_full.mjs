@@ -78,7 +78,12 @@ const asked = (changes) => ({ scope: 'openid profile', login_hint: target.user, 
 /** A decision is there before the first poll, so there is no reason to wait for the whole interval. */
 async function poll({ configuration }, started, options) {
   const soon = { ...started, interval: 1 };
-  return client.pollBackchannelAuthenticationGrant(configuration, soon, {}, { signal: AbortSignal.timeout(60_000), ...options });
+  return client.pollBackchannelAuthenticationGrant(
+    configuration,
+    soon,
+    {},
+    { signal: AbortSignal.timeout(60_000), ...options },
+  );
 }
 
 async function granted(one, { parameters = asked(), options } = {}) {
@@ -97,7 +102,11 @@ async function signed(one, parameters = asked()) {
 
 async function refused(promise, error, what) {
   await assert.rejects(promise, (thrown) => {
-    assert.equal(thrown.error ?? thrown.cause?.error ?? thrown.cause?.[0]?.parameters?.error, error, `${what}: ${thrown}`);
+    assert.equal(
+      thrown.error ?? thrown.cause?.error ?? thrown.cause?.[0]?.parameters?.error,
+      error,
+      `${what}: ${thrown}`,
+    );
     return true;
   });
 }
@@ -156,7 +165,11 @@ async function afterwards() {
   ok('refresh: another access token, the same person');
 
   await client.tokenRevocation(configuration, second.access_token, { token_type_hint: 'access_token' });
-  assert.equal((await client.tokenIntrospection(configuration, second.access_token)).active, false, 'active after revocation');
+  assert.equal(
+    (await client.tokenIntrospection(configuration, second.access_token)).active,
+    false,
+    'active after revocation',
+  );
   ok('revocation of an access token: no longer active');
 
   const last = second.refresh_token ?? first.refresh_token;
@@ -231,14 +244,22 @@ async function fapi() {
   for (const name of ['jwt-poll-1', 'jwt-poll-2', 'mtls-poll-1', 'mtls-poll-2']) {
     const one = await configured(name, { mtls: true, idTokenAlgorithm: 'PS256' });
     const tokens = await granted(one, { parameters: await signed(one) });
-    const answer = await client.fetchProtectedResource(one.configuration, tokens.access_token, new URL(target.resource), 'GET');
+    const answer = await client.fetchProtectedResource(
+      one.configuration,
+      tokens.access_token,
+      new URL(target.resource),
+      'GET',
+    );
     assert.equal(answer.status, 200, 'the protected resource');
     ok(`FAPI-CIBA as ${name}: signed request, bound token, protected resource`);
   }
 }
 
 async function encrypted() {
-  for (const [name, enc] of [['plain-encrypted-rsa', 'A256GCM'], ['plain-encrypted-ec', 'A128GCM']]) {
+  for (const [name, enc] of [
+    ['plain-encrypted-rsa', 'A256GCM'],
+    ['plain-encrypted-ec', 'A128GCM'],
+  ]) {
     const one = await configured(name);
     const { decryption } = one.secrets;
     const key = await jose.importJWK(decryption, decryption.alg);

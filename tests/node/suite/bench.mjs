@@ -38,7 +38,11 @@ export class Bench {
     const call = await this.notifications.first(started.notificationToken, PING_WITHIN);
     expect(call, `a notification within ${PING_WITHIN / 1000} s`, 'none');
     expect(call.method === 'POST', 'POST', call.method);
-    expect(/^application\/json\b/i.test(call.headers['content-type'] ?? ''), 'content-type application/json', call.headers['content-type']);
+    expect(
+      /^application\/json\b/i.test(call.headers['content-type'] ?? ''),
+      'content-type application/json',
+      call.headers['content-type'],
+    );
     expect(call.json?.auth_req_id === started.auth_req_id, 'the auth_req_id of the request', call.body);
     expect(Object.keys(call.json).length === 1, 'no member but auth_req_id', call.body);
     expect(['TLSv1.2', 'TLSv1.3'].includes(call.protocol), 'TLS 1.2 or 1.3', call.protocol);
@@ -75,7 +79,12 @@ export class Bench {
     const { keys, issuer } = this.target;
     const algorithms = ['PS256', 'ES256'];
     const verified = await jose
-      .jwtVerify(granted.id_token, keys, { issuer, audience: client.clientId, algorithms, requiredClaims: ['exp', 'iat', 'sub'] })
+      .jwtVerify(granted.id_token, keys, {
+        issuer,
+        audience: client.clientId,
+        algorithms,
+        requiredClaims: ['exp', 'iat', 'sub'],
+      })
       .catch((error) => expect(false, 'a valid ID token', error.message));
     const claims = verified.payload;
     expect(Math.abs(now() - claims.iat) < 300, 'iat is now', claims.iat);
@@ -83,7 +92,11 @@ export class Bench {
     expect(!('c_hash' in claims) && !('s_hash' in claims), 'neither c_hash nor s_hash', Object.keys(claims));
     if (claims.at_hash !== undefined) {
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', Buffer.from(granted.access_token)));
-      expect(claims.at_hash === jose.base64url.encode(digest.slice(0, 16)), 'at_hash of the access token', claims.at_hash);
+      expect(
+        claims.at_hash === jose.base64url.encode(digest.slice(0, 16)),
+        'at_hash of the access token',
+        claims.at_hash,
+      );
     }
     const id = claims['urn:openid:params:jwt:claim:auth_req_id'];
     expect(id === undefined || id === started?.auth_req_id, 'the auth_req_id of the request', id);

@@ -7,7 +7,12 @@ import * as x509 from '@peculiar/x509';
 x509.cryptoProvider.set(globalThis.crypto);
 
 const HOUR = 3_600_000;
-const RSA = { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' };
+const RSA = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+};
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 const pem = async (key) =>
@@ -20,7 +25,9 @@ const pem = async (key) =>
 const validity = () => ({
   notBefore: new Date(Date.now() - HOUR),
   notAfter: new Date(Date.now() + 30 * 24 * HOUR),
-  serialNumber: Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex').replace(/^./, '1'),
+  serialNumber: Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
+    .toString('hex')
+    .replace(/^./, '1'),
 });
 
 export async function authority(name = 'CN=Test authority') {

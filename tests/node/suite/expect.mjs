@@ -21,7 +21,11 @@ export function refused(answer, errors, { statuses = statusesOf(answer.error) } 
   checkContentType(answer);
   const { error_description: description, error_uri: uri } = answer.json;
   if (description !== undefined) {
-    expect(DESCRIPTION.test(description), 'error_description without characters that RFC 6749 section 5.2 excludes', answer);
+    expect(
+      DESCRIPTION.test(description),
+      'error_description without characters that RFC 6749 section 5.2 excludes',
+      answer,
+    );
   }
   if (uri !== undefined) expect(URL.canParse(uri), 'error_uri is a URI', answer);
   const members = Object.keys(answer.json).filter((name) => !name.startsWith('error'));

@@ -39,7 +39,17 @@ import { registered } from './register.mjs';
 import { Report } from './report.mjs';
 import { AUTHENTICATIONS, MODES, clientName, prepare } from './target.mjs';
 
-const CASES = [...discovery, ...tls, ...flow, ...requestObject, ...tokenEndpoint, ...clientAuthentication, ...ping, ...resource, ...registration];
+const CASES = [
+  ...discovery,
+  ...tls,
+  ...flow,
+  ...requestObject,
+  ...tokenEndpoint,
+  ...clientAuthentication,
+  ...ping,
+  ...resource,
+  ...registration,
+];
 
 const { values: options } = parseArgs({
   options: {
@@ -77,7 +87,9 @@ class Variant {
 
 function variants({ metadata }) {
   const kinds = metadata.registration_endpoint ? ['static', 'dynamic'] : ['static'];
-  const all = kinds.flatMap((kind) => AUTHENTICATIONS.flatMap((way) => MODES.map((mode) => new Variant(way, mode, kind))));
+  const all = kinds.flatMap((kind) =>
+    AUTHENTICATIONS.flatMap((way) => MODES.map((mode) => new Variant(way, mode, kind))),
+  );
   return all.filter((one) => options.variant.length === 0 || options.variant.some((part) => `${one}`.includes(part)));
 }
 
@@ -108,7 +120,9 @@ async function runAll(bench, selected, report, together) {
   await Promise.all(Array.from({ length: together }, worker));
 }
 
-const folder = path.resolve(options.folder ?? (await mkdtemp(path.join(tmpdir(), `suite-${randomUUID().slice(0, 8)}-`))));
+const folder = path.resolve(
+  options.folder ?? (await mkdtemp(path.join(tmpdir(), `suite-${randomUUID().slice(0, 8)}-`))),
+);
 const authority = await certificates.authority();
 const endpointTls = await certificates.server(authority);
 const notifications = await Notifications.listen(endpointTls);

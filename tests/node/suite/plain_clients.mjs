@@ -25,10 +25,22 @@ const PLAIN = {
   'signed-rs256': { alg: 'RS256', backchannel_authentication_request_signing_alg: 'RS256' },
   'signed-eddsa': { alg: 'EdDSA', backchannel_authentication_request_signing_alg: 'EdDSA' },
   'plain-dpop': { alg: 'ES256', dpop_bound_access_tokens: true },
-  'plain-mtls': { alg: 'ES256', token_endpoint_auth_method: 'tls_client_auth', tls_client_certificate_bound_access_tokens: true },
+  'plain-mtls': {
+    alg: 'ES256',
+    token_endpoint_auth_method: 'tls_client_auth',
+    tls_client_certificate_bound_access_tokens: true,
+  },
   'plain-jwt-token': { alg: 'ES256', access_token_format: 'jwt' },
-  'plain-encrypted-rsa': { alg: 'ES256', id_token_encrypted_response_alg: 'RSA-OAEP-256', id_token_encrypted_response_enc: 'A256GCM' },
-  'plain-encrypted-ec': { alg: 'PS256', id_token_encrypted_response_alg: 'ECDH-ES', id_token_encrypted_response_enc: 'A128GCM' },
+  'plain-encrypted-rsa': {
+    alg: 'ES256',
+    id_token_encrypted_response_alg: 'RSA-OAEP-256',
+    id_token_encrypted_response_enc: 'A256GCM',
+  },
+  'plain-encrypted-ec': {
+    alg: 'PS256',
+    id_token_encrypted_response_alg: 'ECDH-ES',
+    id_token_encrypted_response_enc: 'A128GCM',
+  },
 };
 
 async function plainClient(authority, name, { alg, ...registered }) {
@@ -43,7 +55,9 @@ async function plainClient(authority, name, { alg, ...registered }) {
     client_id: name,
     client_name: `Client ${name}`,
     token_endpoint_auth_method: method,
-    ...(method === 'private_key_jwt' ? { token_endpoint_auth_signing_alg: alg } : { tls_client_auth_subject_dn: `CN=${name}` }),
+    ...(method === 'private_key_jwt'
+      ? { token_endpoint_auth_signing_alg: alg }
+      : { tls_client_auth_subject_dn: `CN=${name}` }),
     id_token_signed_response_alg: alg,
     jwks: { keys },
     ...registered,

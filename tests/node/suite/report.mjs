@@ -17,7 +17,12 @@ export class Report {
   passed(variant, { module, section }) {
     const listed = this.differenceOf(variant, module);
     if (listed) {
-      this.line('FAIL', variant, module, `is listed as a difference and does not differ: take it out of differences.mjs`);
+      this.line(
+        'FAIL',
+        variant,
+        module,
+        `is listed as a difference and does not differ: take it out of differences.mjs`,
+      );
     } else {
       this.line('ok', variant, module, section);
     }
@@ -46,7 +51,8 @@ export class Report {
   /** True if nothing failed. A difference that no case has looked at is a mistake in the list. */
   close({ partly }) {
     const unseen = partly ? [] : this.differences.filter((one) => !this.listed.has(one));
-    for (const { module } of unseen) this.line('FAIL', '-', module, 'is listed as a difference, and no case is named so');
+    for (const { module } of unseen)
+      this.line('FAIL', '-', module, 'is listed as a difference, and no case is named so');
     const { ok, differs, skipped, FAIL } = this.counts;
     console.log(`${ok} ok, ${differs} differ, ${skipped} skipped, ${FAIL} failed`);
     return FAIL === 0;

@@ -47,7 +47,11 @@ export function clientAssertion({ clientId, jwk, audience }, { claims = {}, ...s
 }
 
 async function newKey(alg, kid, use) {
-  const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, modulusLength: 2048, crv: alg === 'EdDSA' ? 'Ed25519' : 'P-256' });
+  const { privateKey } = await jose.generateKeyPair(alg, {
+    extractable: true,
+    modulusLength: 2048,
+    crv: alg === 'EdDSA' ? 'Ed25519' : 'P-256',
+  });
   return { ...(await jose.exportJWK(privateKey)), alg, kid, use };
 }
 

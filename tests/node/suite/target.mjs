@@ -70,7 +70,9 @@ async function fapiClient(authority, authentication, mode, number, notificationO
   const method = authenticationMethod(authentication, mode);
   const subject = `CN=${name}`;
   const { certificate, key } =
-    method === 'self_signed_tls_client_auth' ? await certificates.selfSigned(subject) : await certificates.client(authority, subject);
+    method === 'self_signed_tls_client_auth'
+      ? await certificates.selfSigned(subject)
+      : await certificates.client(authority, subject);
   // PS256 for the first client, because only an RSA key can be misused for RS256.
   const jwk = await signingKey(number === 1 ? 'PS256' : 'ES256', `${name}-key`);
   const notificationEndpoint = `${notificationOrigin}/${name}`;
@@ -102,7 +104,9 @@ export async function prepare(folder, notificationOrigin, { authority }) {
   const clients = { ...(await fapiClients(authority, notificationOrigin)), ...(await plainClients(authority)) };
   for (const [name, { metadata: registered, clientId, ...secrets }] of Object.entries(clients)) {
     await writeFile(path.join(folder, 'clients', `${name}.json`), `${JSON.stringify(registered, null, 2)}\n`);
-    await writeFile(path.join(folder, 'secrets', `${name}.json`), JSON.stringify({ client_id: clientId, ...secrets }), { mode: 0o600 });
+    await writeFile(path.join(folder, 'secrets', `${name}.json`), JSON.stringify({ client_id: clientId, ...secrets }), {
+      mode: 0o600,
+    });
   }
   return { ca: authority.pem, clients };
 }

@@ -11,7 +11,11 @@ const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'];
 function has(metadata, name, wanted) {
   const values = metadata[name];
   expect(Array.isArray(values), `${name}: an array`, JSON.stringify(values));
-  expect(wanted.some((value) => values.includes(value)), `${name} with ${wanted.join(' or ')}`, JSON.stringify(values));
+  expect(
+    wanted.some((value) => values.includes(value)),
+    `${name} with ${wanted.join(' or ')}`,
+    JSON.stringify(values),
+  );
 }
 
 export const cases = [
@@ -24,19 +28,31 @@ export const cases = [
       for (const name of ENDPOINTS) {
         expect(new URL(metadata[name] ?? 'none:').protocol === 'https:', `${name}: an https URL`, metadata[name]);
       }
-      expect(metadata.tls_client_certificate_bound_access_tokens === true, 'tls_client_certificate_bound_access_tokens true',
-        metadata.tls_client_certificate_bound_access_tokens);
+      expect(
+        metadata.tls_client_certificate_bound_access_tokens === true,
+        'tls_client_certificate_bound_access_tokens true',
+        metadata.tls_client_certificate_bound_access_tokens,
+      );
       has(metadata, 'grant_types_supported', [GRANT_TYPE]);
       has(metadata, 'backchannel_token_delivery_modes_supported', [variant.mode]);
       has(metadata, 'id_token_signing_alg_values_supported', FAPI_ALGORITHMS);
       has(metadata, 'backchannel_authentication_request_signing_alg_values_supported', FAPI_ALGORITHMS);
-      has(metadata, 'token_endpoint_auth_methods_supported',
-        variant.authentication === 'mtls' ? ['tls_client_auth', 'self_signed_tls_client_auth'] : ['private_key_jwt']);
+      has(
+        metadata,
+        'token_endpoint_auth_methods_supported',
+        variant.authentication === 'mtls' ? ['tls_client_auth', 'self_signed_tls_client_auth'] : ['private_key_jwt'],
+      );
       has(metadata, 'token_endpoint_auth_signing_alg_values_supported', FAPI_ALGORITHMS);
-      if (metadata.userinfo_signing_alg_values_supported) has(metadata, 'userinfo_signing_alg_values_supported', FAPI_ALGORITHMS);
+      if (metadata.userinfo_signing_alg_values_supported)
+        has(metadata, 'userinfo_signing_alg_values_supported', FAPI_ALGORITHMS);
       const { backchannel_user_code_parameter_supported: code } = metadata;
-      expect(code === undefined || typeof code === 'boolean', 'backchannel_user_code_parameter_supported: a boolean', code);
-      for (const scope of metadata.scopes_supported ?? []) expect(/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope), 'a scope token', scope);
+      expect(
+        code === undefined || typeof code === 'boolean',
+        'backchannel_user_code_parameter_supported: a boolean',
+        code,
+      );
+      for (const scope of metadata.scopes_supported ?? [])
+        expect(/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope), 'a scope token', scope);
     },
   },
   {
@@ -45,7 +61,11 @@ export const cases = [
     async run({ target }) {
       const answer = await send(`${target.issuer}/.well-known/openid-configuration`, { tls: { ca: target.ca } });
       expect(answer.status === 200, '200', answer.status);
-      expect(/^application\/json\b/i.test(answer.headers['content-type'] ?? ''), 'application/json', answer.headers['content-type']);
+      expect(
+        /^application\/json\b/i.test(answer.headers['content-type'] ?? ''),
+        'application/json',
+        answer.headers['content-type'],
+      );
     },
   },
   {
@@ -59,7 +79,8 @@ export const cases = [
       for (const key of json.keys) {
         expect(typeof key.kid === 'string' && key.kid !== '', 'a kid', JSON.stringify(key));
         expect(!PRIVATE.some((member) => member in key), 'no private member', Object.keys(key));
-        if (key.kty === 'RSA') expect(Buffer.from(key.n, 'base64url').length >= 256, 'an RSA key of 2048 bits', key.n.length);
+        if (key.kty === 'RSA')
+          expect(Buffer.from(key.n, 'base64url').length >= 256, 'an RSA key of 2048 bits', key.n.length);
       }
     },
   },

@@ -65,11 +65,15 @@ const plan = [
       refused(await bench.one.poll(started.auth_req_id), ['expired_token'], { statuses: [400] });
     },
   },
-  succeeds('fapi-ciba-id1-ensure-authorization-request-with-binding-message-succeeds', 'CIBA 7.1', () => ({ parameters: { binding_message: '1234' } })),
+  succeeds('fapi-ciba-id1-ensure-authorization-request-with-binding-message-succeeds', 'CIBA 7.1', () => ({
+    parameters: { binding_message: '1234' },
+  })),
   succeeds('fapi-ciba-id1-ensure-other-scope-order-succeeds', 'RFC 6749 3.3', ({ target }) => ({
     parameters: { scope: target.scope.split(' ').reverse().join(' ') },
   })),
-  succeeds('fapi-ciba-id1-ensure-requested-expiry-as-string-succeeds', 'CIBA 7.1.1', () => ({ parameters: { requested_expiry: '30' } })),
+  succeeds('fapi-ciba-id1-ensure-requested-expiry-as-string-succeeds', 'CIBA 7.1.1', () => ({
+    parameters: { requested_expiry: '30' },
+  })),
   {
     module: 'fapi-ciba-id1-ensure-authorization-request-with-potentially-bad-binding-message',
     section: 'CIBA 7.1',
@@ -126,7 +130,9 @@ function longToken() {
 
 async function anyAcceptHeader({ one }, accessToken) {
   for (const accept of ['application/json;charset=UTF-8', 'application/json, application/*+json, */*']) {
-    const answer = await one.resource(accessToken, { headers: { accept, 'x-fapi-customer-ip-address': '2001:db8::1893:25c8:1946' } });
+    const answer = await one.resource(accessToken, {
+      headers: { accept, 'x-fapi-customer-ip-address': '2001:db8::1893:25c8:1946' },
+    });
     expect(answer.status === 200, `200 with accept: ${accept}`, answer);
   }
 }
@@ -148,15 +154,32 @@ const refusedRequest = (module, section, parameters, errors = ['invalid_request'
 /** What the text says and the plan has no module for. */
 const beyond = [
   refusedRequest('no-hint-fails', 'CIBA 7.1', () => ({ login_hint: undefined })),
-  refusedRequest('unknown-user-fails', 'CIBA 13', () => ({ login_hint: 'nobody-knows-this-person' }), ['unknown_user_id']),
-  refusedRequest('id-token-hint-that-is-no-jwt-fails', 'CIBA 7.2', () => ({ login_hint: undefined, id_token_hint: 'not-a-jwt' }),
-    ['invalid_request', 'unknown_user_id']),
-  refusedRequest('scope-without-openid-fails', 'CIBA 7.1', () => ({ scope: 'profile' }), ['invalid_scope', 'invalid_request']),
+  refusedRequest('unknown-user-fails', 'CIBA 13', () => ({ login_hint: 'nobody-knows-this-person' }), [
+    'unknown_user_id',
+  ]),
+  refusedRequest(
+    'id-token-hint-that-is-no-jwt-fails',
+    'CIBA 7.2',
+    () => ({ login_hint: undefined, id_token_hint: 'not-a-jwt' }),
+    ['invalid_request', 'unknown_user_id'],
+  ),
+  refusedRequest('scope-without-openid-fails', 'CIBA 7.1', () => ({ scope: 'profile' }), [
+    'invalid_scope',
+    'invalid_request',
+  ]),
   refusedRequest('no-scope-fails', 'CIBA 7.1', () => ({ scope: undefined }), ['invalid_scope', 'invalid_request']),
-  refusedRequest('request-without-binding-message-fails', 'FAPI-CIBA 5.2.2-2', () => ({ binding_message: undefined }),
-    ['invalid_request', 'invalid_binding_message']),
-  ...[['0', 'zero'], ['-5', 'negative'], ['soon', 'word'], ['1.5', 'fraction']].map(([value, name]) =>
-    refusedRequest(`requested-expiry-${name}-fails`, 'CIBA 7.1', () => ({ requested_expiry: value }))),
+  refusedRequest('request-without-binding-message-fails', 'FAPI-CIBA 5.2.2-2', () => ({ binding_message: undefined }), [
+    'invalid_request',
+    'invalid_binding_message',
+  ]),
+  ...[
+    ['0', 'zero'],
+    ['-5', 'negative'],
+    ['soon', 'word'],
+    ['1.5', 'fraction'],
+  ].map(([value, name]) =>
+    refusedRequest(`requested-expiry-${name}-fails`, 'CIBA 7.1', () => ({ requested_expiry: value })),
+  ),
   {
     module: 'answer-after-two-quick-polls-is-slow-down',
     section: 'CIBA 11',

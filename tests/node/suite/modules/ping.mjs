@@ -42,14 +42,29 @@ const notRedirected = ({ notifications }) => {
 };
 
 const plan = [
-  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-response-has-body', 'CIBA 10.2', 200,
-    { body: 'a body that says nothing', headers: TEXT }),
-  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-response-401', 'CIBA 10.2', 401, { body: 'who are you', headers: TEXT }),
-  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-response-403', 'CIBA 10.2', 403, { body: 'not you', headers: TEXT }),
-  answering('fapi-ciba-id1-ping-with-mtls-ciba-notification-endpoint-response-401-and-require-server-does-not-retry', 'CIBA 10.2', 401,
-    { settle: 5_000, check: calledOnce }),
-  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-return-redirect-request', 'CIBA 10.2', 301,
-    { headers: { location: '/redirected' }, settle: 5_000, check: notRedirected }),
+  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-response-has-body', 'CIBA 10.2', 200, {
+    body: 'a body that says nothing',
+    headers: TEXT,
+  }),
+  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-response-401', 'CIBA 10.2', 401, {
+    body: 'who are you',
+    headers: TEXT,
+  }),
+  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-response-403', 'CIBA 10.2', 403, {
+    body: 'not you',
+    headers: TEXT,
+  }),
+  answering(
+    'fapi-ciba-id1-ping-with-mtls-ciba-notification-endpoint-response-401-and-require-server-does-not-retry',
+    'CIBA 10.2',
+    401,
+    { settle: 5_000, check: calledOnce },
+  ),
+  answering('fapi-ciba-id1-ping-backchannel-notification-endpoint-return-redirect-request', 'CIBA 10.2', 301, {
+    headers: { location: '/redirected' },
+    settle: 5_000,
+    check: notRedirected,
+  }),
 ];
 
 const beyond = [

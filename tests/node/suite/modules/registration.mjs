@@ -7,7 +7,10 @@ import { manage, register, registrationRequest } from '../register.mjs';
 const DYNAMIC = (variant) => variant.registration === 'dynamic';
 
 const request = ({ variant, notifications }, changes = {}) =>
-  registrationRequest({ ...variant, notificationOrigin: notifications.origin }).then(({ metadata }) => ({ ...metadata, ...changes }));
+  registrationRequest({ ...variant, notificationOrigin: notifications.origin }).then(({ metadata }) => ({
+    ...metadata,
+    ...changes,
+  }));
 
 const refusedMetadata = (module, section, changes, applies = DYNAMIC) => ({
   module,
@@ -17,7 +20,11 @@ const refusedMetadata = (module, section, changes, applies = DYNAMIC) => ({
     const answer = await register(bench.target, await request(bench, changes(bench)));
     if (answer.status === 201) await manage(bench.target, answer.json, 'DELETE').catch(() => {});
     expect(answer.status === 400, '400', answer);
-    expect(['invalid_client_metadata', 'invalid_redirect_uri'].includes(answer.error), 'invalid_client_metadata', answer);
+    expect(
+      ['invalid_client_metadata', 'invalid_redirect_uri'].includes(answer.error),
+      'invalid_client_metadata',
+      answer,
+    );
   },
 });
 
@@ -31,7 +38,12 @@ export const cases = [
     async run(bench) {
       const asked = await request(bench);
       const { json } = await register(bench.target, asked);
-      for (const name of ['client_name', 'token_endpoint_auth_method', 'backchannel_token_delivery_mode', 'tls_client_certificate_bound_access_tokens']) {
+      for (const name of [
+        'client_name',
+        'token_endpoint_auth_method',
+        'backchannel_token_delivery_mode',
+        'tls_client_certificate_bound_access_tokens',
+      ]) {
         expect(json?.[name] === asked[name], `${name} ${asked[name]}`, JSON.stringify(json?.[name]));
       }
       expect(json.client_secret === undefined, 'no secret for a client that needs none', 'client_secret');
@@ -44,7 +56,11 @@ export const cases = [
     applies: DYNAMIC,
     async run(bench) {
       const { json } = await register(bench.target, await request(bench));
-      expect(json?.registration_client_uri && json.registration_access_token, 'registration_client_uri and its token', JSON.stringify(json));
+      expect(
+        json?.registration_client_uri && json.registration_access_token,
+        'registration_client_uri and its token',
+        JSON.stringify(json),
+      );
       const read = await manage(bench.target, json, 'GET');
       expect(read.status === 200 && read.json?.client_id === json.client_id, 'its metadata', read);
       const removed = await manage(bench.target, json, 'DELETE');
@@ -62,11 +78,21 @@ export const cases = [
       expect([400, 401].includes(answer.status), '401', answer);
     },
   },
-  refusedMetadata('registration-of-an-unknown-delivery-mode-is-refused', 'CIBA 4', () => ({ backchannel_token_delivery_mode: 'carrier-pigeon' })),
-  refusedMetadata('registration-of-ping-without-endpoint-is-refused', 'CIBA 4',
-    () => ({ backchannel_token_delivery_mode: 'ping', backchannel_client_notification_endpoint: undefined })),
-  refusedMetadata('registration-of-an-endpoint-without-tls-is-refused', 'CIBA 4',
-    () => ({ backchannel_client_notification_endpoint: 'http://client.example/cb' }), onlyPing),
+  refusedMetadata('registration-of-an-unknown-delivery-mode-is-refused', 'CIBA 4', () => ({
+    backchannel_token_delivery_mode: 'carrier-pigeon',
+  })),
+  refusedMetadata('registration-of-ping-without-endpoint-is-refused', 'CIBA 4', () => ({
+    backchannel_token_delivery_mode: 'ping',
+    backchannel_client_notification_endpoint: undefined,
+  })),
+  refusedMetadata(
+    'registration-of-an-endpoint-without-tls-is-refused',
+    'CIBA 4',
+    () => ({ backchannel_client_notification_endpoint: 'http://client.example/cb' }),
+    onlyPing,
+  ),
   refusedMetadata('registration-without-keys-is-refused', 'RFC 7591 2', () => ({ jwks: undefined })),
-  refusedMetadata('registration-of-a-symmetric-request-algorithm-is-refused', 'CIBA 4', () => ({ backchannel_authentication_request_signing_alg: 'HS256' })),
+  refusedMetadata('registration-of-a-symmetric-request-algorithm-is-refused', 'CIBA 4', () => ({
+    backchannel_authentication_request_signing_alg: 'HS256',
+  })),
 ];

@@ -26,38 +26,90 @@ const claims = (made) => () => ({ claims: made(now()) });
 
 const plan = [
   ...['aud', 'iss', 'exp', 'iat', 'nbf', 'jti'].map((claim) =>
-    refusedCase(`fapi-ciba-id1-ensure-request-object-missing-${claim}-fails`, 'CIBA 7.1.1', without(claim))),
-  refusedCase('fapi-ciba-id1-ensure-request-object-bad-aud-fails', 'CIBA 7.1.1', claims(() => ({ aud: 'https://www.example.com/' }))),
-  refusedCase('fapi-ciba-id1-ensure-request-object-bad-iss-fails', 'CIBA 7.1.1', ({ two }) => ({ claims: { iss: two.clientId } })),
-  refusedCase('fapi-ciba-id1-ensure-request-object-expired-exp-fails', 'CIBA 7.1.1',
-    claims((at) => ({ exp: at - 5 * MINUTE, iat: at - 10 * MINUTE, nbf: at - 10 * MINUTE }))),
-  refusedCase('fapi-ciba-id1-ensure-request-object-exp-is-70-minutes-in-future-fails', 'FAPI-CIBA 5.2.2-9',
-    claims((at) => ({ exp: at + 70 * MINUTE }))),
-  refusedCase('fapi-ciba-id1-ensure-request-object-nbf-is-10-minutes-in-future-fails', 'CIBA 7.1.1',
-    claims((at) => ({ nbf: at + 10 * MINUTE, exp: at + 15 * MINUTE }))),
-  refusedCase('fapi-ciba-id1-ensure-request-object-nbf-is-70-minutes-in-past-fails', 'FAPI-CIBA 5.2.2-9',
-    claims((at) => ({ nbf: at - 70 * MINUTE }))),
-  refusedCase('fapi-ciba-id1-ensure-request-object-signature-algorithm-is-none-fails', 'CIBA 7.1.1', () => ({ signing: { alg: 'none' } })),
-  refusedCase('fapi-ciba-id1-ensure-request-object-signature-algorithm-is-bad-fails', 'CIBA 7.2', () => ({ signing: { tampered: true } })),
-  refusedCase('fapi-ciba-id1-ensure-request-object-signature-algorithm-is-RS256-fails', 'FAPI-CIBA 7.10', () => ({ signing: { alg: 'RS256' } })),
+    refusedCase(`fapi-ciba-id1-ensure-request-object-missing-${claim}-fails`, 'CIBA 7.1.1', without(claim)),
+  ),
+  refusedCase(
+    'fapi-ciba-id1-ensure-request-object-bad-aud-fails',
+    'CIBA 7.1.1',
+    claims(() => ({ aud: 'https://www.example.com/' })),
+  ),
+  refusedCase('fapi-ciba-id1-ensure-request-object-bad-iss-fails', 'CIBA 7.1.1', ({ two }) => ({
+    claims: { iss: two.clientId },
+  })),
+  refusedCase(
+    'fapi-ciba-id1-ensure-request-object-expired-exp-fails',
+    'CIBA 7.1.1',
+    claims((at) => ({ exp: at - 5 * MINUTE, iat: at - 10 * MINUTE, nbf: at - 10 * MINUTE })),
+  ),
+  refusedCase(
+    'fapi-ciba-id1-ensure-request-object-exp-is-70-minutes-in-future-fails',
+    'FAPI-CIBA 5.2.2-9',
+    claims((at) => ({ exp: at + 70 * MINUTE })),
+  ),
+  refusedCase(
+    'fapi-ciba-id1-ensure-request-object-nbf-is-10-minutes-in-future-fails',
+    'CIBA 7.1.1',
+    claims((at) => ({ nbf: at + 10 * MINUTE, exp: at + 15 * MINUTE })),
+  ),
+  refusedCase(
+    'fapi-ciba-id1-ensure-request-object-nbf-is-70-minutes-in-past-fails',
+    'FAPI-CIBA 5.2.2-9',
+    claims((at) => ({ nbf: at - 70 * MINUTE })),
+  ),
+  refusedCase('fapi-ciba-id1-ensure-request-object-signature-algorithm-is-none-fails', 'CIBA 7.1.1', () => ({
+    signing: { alg: 'none' },
+  })),
+  refusedCase('fapi-ciba-id1-ensure-request-object-signature-algorithm-is-bad-fails', 'CIBA 7.2', () => ({
+    signing: { tampered: true },
+  })),
+  refusedCase('fapi-ciba-id1-ensure-request-object-signature-algorithm-is-RS256-fails', 'FAPI-CIBA 7.10', () => ({
+    signing: { alg: 'RS256' },
+  })),
   // Its own `kid` in the header, so that it is the signature that decides and not the lookup of the key.
-  refusedCase('fapi-ciba-id1-ensure-request-object-signed-by-other-client-fails', 'CIBA 7.2', ({ two }) => ({ signing: { jwk: two.jwk } })),
-  refusedCase('fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails', 'FAPI-CIBA 5.2.2-1', () => ({ unsigned: true })),
+  refusedCase('fapi-ciba-id1-ensure-request-object-signed-by-other-client-fails', 'CIBA 7.2', ({ two }) => ({
+    signing: { jwk: two.jwk },
+  })),
+  refusedCase('fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails', 'FAPI-CIBA 5.2.2-1', () => ({
+    unsigned: true,
+  })),
 ];
 
 /** What the text says and the plan has no module for. */
 const beyond = [
-  refusedCase('request-object-signed-by-other-client-under-own-kid', 'CIBA 7.2',
-    ({ one, target }) => ({ signing: { jwk: target.strangerKey, kid: one.jwk.kid } })),
-  refusedCase('request-object-expires-more-than-60-minutes-after-nbf', 'FAPI-CIBA 5.2.2-9',
-    claims((at) => ({ nbf: at - 30 * MINUTE, iat: at - 30 * MINUTE, exp: at + 31 * MINUTE }))),
-  refusedCase('request-object-aud-without-our-issuer', 'CIBA 7.1.1',
-    claims(() => ({ aud: ['https://a.example', 'https://b.example'] }))),
-  refusedCase('request-object-is-not-a-jwt', 'CIBA 7.1.1', () => ({ unsigned: true, parameters: { request: 'no.jwt' } })),
+  refusedCase('request-object-signed-by-other-client-under-own-kid', 'CIBA 7.2', ({ one, target }) => ({
+    signing: { jwk: target.strangerKey, kid: one.jwk.kid },
+  })),
+  refusedCase(
+    'request-object-expires-more-than-60-minutes-after-nbf',
+    'FAPI-CIBA 5.2.2-9',
+    claims((at) => ({ nbf: at - 30 * MINUTE, iat: at - 30 * MINUTE, exp: at + 31 * MINUTE })),
+  ),
+  refusedCase(
+    'request-object-nbf-is-2-minutes-in-future-fails',
+    'RFC 7519 4.1.5',
+    claims((at) => ({ nbf: at + 2 * MINUTE, iat: at })),
+  ),
+  refusedCase(
+    'request-object-aud-without-our-issuer',
+    'CIBA 7.1.1',
+    claims(() => ({ aud: ['https://a.example', 'https://b.example'] })),
+  ),
+  refusedCase('request-object-is-not-a-jwt', 'CIBA 7.1.1', () => ({
+    unsigned: true,
+    parameters: { request: 'no.jwt' },
+  })),
   refusedCase('request-object-typ-of-another-kind', 'RFC 9101 10.8', () => ({ signing: { typ: 'at+jwt' } })),
-  refusedCase('request-uri-is-refused', 'CIBA 7.1', () => ({ outside: { request_uri: 'https://client.example/request.jwt' } }),
-    { errors: ['invalid_request', 'request_uri_not_supported'] }),
-  refusedCase('request-object-is-not-a-string-scope', 'CIBA 7.1.1', claims(() => ({ scope: { openid: true } }))),
+  refusedCase(
+    'request-uri-is-refused',
+    'CIBA 7.1',
+    () => ({ outside: { request_uri: 'https://client.example/request.jwt' } }),
+    { errors: ['invalid_request', 'request_uri_not_supported'] },
+  ),
+  refusedCase(
+    'request-object-is-not-a-string-scope',
+    'CIBA 7.1.1',
+    claims(() => ({ scope: { openid: true } })),
+  ),
   {
     module: 'request-object-jti-is-used-once',
     section: 'CIBA 7.1.1',
@@ -75,7 +127,10 @@ const beyond = [
     section: 'CIBA 7.1.1',
     // "must not be present outside": refused or ignored, but never taken.
     async run(bench) {
-      const answer = await bench.one.ask({ parameters: { login_hint: undefined }, outside: { login_hint: bench.target.user } });
+      const answer = await bench.one.ask({
+        parameters: { login_hint: undefined },
+        outside: { login_hint: bench.target.user },
+      });
       await bench.abandon(answer);
       refused(answer, ['invalid_request']);
     },

@@ -62,7 +62,13 @@ export const cases = [
     section: 'FAPI 1 Advanced 8.5',
     async run({ target }) {
       const { metadata } = target;
-      const names = ['authorization_endpoint', 'token_endpoint', 'backchannel_authentication_endpoint', 'userinfo_endpoint', 'registration_endpoint'];
+      const names = [
+        'authorization_endpoint',
+        'token_endpoint',
+        'backchannel_authentication_endpoint',
+        'userinfo_endpoint',
+        'registration_endpoint',
+      ];
       const urls = new Map([['resource', target.resource]]);
       for (const name of names) {
         for (const url of [metadata[name], metadata.mtls_endpoint_aliases?.[name]]) {

@@ -36,10 +36,14 @@ const plan = [
   pendingCase('fapi-ciba-id1-ensure-wrong-auth-req-id-in-token-endpoint-request', 'CIBA 11', async (bench, started) => {
     refused(await bench.two.poll(started.auth_req_id), ['invalid_grant'], { statuses: [400] });
   }),
-  pendingCase('fapi-ciba-id1-ensure-mtls-holder-of-key-required', 'FAPI 1 Advanced 5.2.2-6, RFC 8705 3', async (bench, started) => {
-    const answer = await orDropped(bench.one.poll(started.auth_req_id, { certificate: null }));
-    if (answer) refused(answer, bench.one.byAssertion ? HOLDER : ['invalid_client', 'invalid_request']);
-  }),
+  pendingCase(
+    'fapi-ciba-id1-ensure-mtls-holder-of-key-required',
+    'FAPI 1 Advanced 5.2.2-6, RFC 8705 3',
+    async (bench, started) => {
+      const answer = await orDropped(bench.one.poll(started.auth_req_id, { certificate: null }));
+      if (answer) refused(answer, bench.one.byAssertion ? HOLDER : ['invalid_client', 'invalid_request']);
+    },
+  ),
   {
     module: 'fapi-ciba-id1-refresh-token',
     section: 'RFC 6749 6, OpenID Connect Core 12.2',
@@ -66,7 +70,11 @@ async function refreshed(bench, client, parameters) {
     expect(iss === before.iss && sub === before.sub, 'the same iss and sub', `${iss} ${sub}`);
     expect(JSON.stringify(aud) === JSON.stringify(before.aud), 'the same aud', aud);
     expect(iat > before.iat, 'a later iat', `${before.iat} then ${iat}`);
-    expect(when === before.auth_time, 'auth_time of the authentication, not of the refresh', `${before.auth_time} then ${when}`);
+    expect(
+      when === before.auth_time,
+      'auth_time of the authentication, not of the refresh',
+      `${before.auth_time} then ${when}`,
+    );
   }
   expect(second.access_token !== first.access_token, 'another access token', 'the same');
   await checkResource(bench, client, second.access_token);
@@ -80,7 +88,11 @@ const beyond = [
   }),
   pendingCase('token-request-without-auth-req-id', 'RFC 6749 5.2', async ({ one }) => {
     refused(await one.token({ grant_type: GRANT_TYPE }), ['invalid_request'], { statuses: [400] });
-    refused(await one.token({ grant_type: 'urn:example:no-such-grant' }), ['unsupported_grant_type', 'unauthorized_client'], { statuses: [400] });
+    refused(
+      await one.token({ grant_type: 'urn:example:no-such-grant' }),
+      ['unsupported_grant_type', 'unauthorized_client'],
+      { statuses: [400] },
+    );
   }),
   pendingCase('auth-req-id-given-twice', 'RFC 6749 3.2', async ({ one }, started) => {
     const twice = [started.auth_req_id, started.auth_req_id];
