@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::client::{Client, DeliveryMode};
-use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
 use crate::protocol::tokens::{NewAccessToken, NewGrant};
 use crate::protocol::transaction::{Confirmation, Decision, Evidence, Request};
@@ -181,7 +181,7 @@ pub enum Start {
 /// An access token that works, and what was granted with it.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// The request it came from.
+    /// The request it came from; its scope is what this token covers.
     pub request: Request,
     /// When it was issued.
     pub issued_at: Timestamp,
@@ -295,6 +295,17 @@ pub struct Listed {
     pub notified: Vec<Notified>,
 }
 
+/// An initial access token (RFC 7591 1.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Invitation {
+    /// Its digest.
+    pub token: Digest,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+    /// For how many registrations.
+    pub uses: u32,
+}
+
 /// How a decision ended.
 #[derive(Clone, Debug)]
 pub enum Decided {
@@ -345,8 +356,17 @@ pub trait Store: Send + Sync {
     fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()>;
     /// Removes the clients that came with the demo.
     fn remove_demo_clients(&self, audit: AuditEntry) -> Answer<'_, ()>;
-    /// Removes a client; `false` when there was none.
-    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Removes a client, takes back what it was given, and ends its requests that could still give something: those. `None`
+    /// when there was no such client.
+    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, Option<Vec<Request>>>;
+    /// Stores an initial access token.
+    fn invite(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Whether a client may register with this token at `now`.
+    fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool>;
+    /// Adds a client that registers itself, and counts one use of the token that let it; `false` when that works no more.
+    fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Replaces a client that manages itself; `false` when there is none with this registration access token any more.
+    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool>;
 
     /// The user with this identifier.
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>>;
@@ -383,7 +403,7 @@ pub trait Store: Send + Sync {
     /// Stores a request, the job that announces it, and the one that tells the client how it ended.
     fn start(&self, new: NewRequest) -> Answer<'_, Start>;
     /// The request that this `auth_req_id` was issued for: an invented one finds nothing.
-    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>>;
+    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedBearer) -> Answer<'_, Option<Request>>;
     /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided>;
     /// The person says that a decided request of theirs was not theirs: what it gave is taken back, and what was not
@@ -405,6 +425,9 @@ pub trait Store: Send + Sync {
     fn refresh(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed>;
     /// Takes back one access token; `false` when there was none.
     fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool>;
+    /// Takes back everything that this request gave, if it was redeemed before this; `false` when it was not, or had
+    /// nothing left.
+    fn revoke_reused(&self, transaction: &TransactionId, redeemed_before: Timestamp) -> Answer<'_, bool>;
     /// Takes back everything that this request gave.
     fn revoke_grant(&self, transaction: &TransactionId) -> Answer<'_, ()>;
 
