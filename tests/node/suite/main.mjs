@@ -102,7 +102,10 @@ async function benches(target, variant, { clients }, notifications) {
   return new Bench({ target, variant, notifications, one: new Client(target, one), two: new Client(target, two) });
 }
 
+/** A case may say what the target lacks that it needs. */
 async function runCase(bench, one, report) {
+  const lacking = one.lacks?.(bench);
+  if (lacking) return report.skipped(bench.variant, one, lacking);
   try {
     await one.run(bench);
     report.passed(bench.variant, one);

@@ -117,7 +117,7 @@ async function secondClient(bench, two) {
   const granted = tokens(await bench.decided(started, two));
   const { acr: reached } = await bench.checkIdToken(two, granted, started);
   if (asked) expect(reached === asked, `acr ${asked}`, reached);
-  await checkResource(bench, two, granted.access_token);
+  await checkResource(bench, two, granted.access_token, null);
   const stolen = await two.resource(granted.access_token, { certificate: bench.one });
   expect(stolen.status >= 400 && stolen.status < 500, "4xx for a token with another client's certificate", stolen);
   refused(await two.poll(started.auth_req_id), ['invalid_grant'], { statuses: [400] });
