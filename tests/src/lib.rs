@@ -13,4 +13,5 @@ pub mod process;
 pub mod receiver;
 pub mod secure;
 pub mod shims;
+pub mod told;
 pub mod wire;

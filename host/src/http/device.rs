@@ -372,6 +372,7 @@ fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
         Stored::Pending if now_ms >= request.expires_at.as_millisecond() => CardState::Expired,
         Stored::Pending => CardState::Pending,
         Stored::Approved | Stored::Redeemed => CardState::Approved(answer()),
+        Stored::Denied if request.is_given_up() => CardState::Expired,
         Stored::Denied => CardState::Denied(answer()),
         Stored::Superseded => CardState::Expired,
     };
@@ -403,6 +404,7 @@ fn history_entry(card: &Card, session: &Session, now: jiff::Timestamp) -> Option
         Stored::Pending if request.state(now) == RequestState::Pending => return None,
         Stored::Pending => Outcome::Expired,
         Stored::Approved | Stored::Redeemed => Outcome::Approved,
+        Stored::Denied if request.is_given_up() => Outcome::Expired,
         Stored::Denied => Outcome::Denied,
         Stored::Superseded => Outcome::Expired,
     };
