@@ -7,6 +7,7 @@ pub mod device;
 pub mod host;
 pub mod load;
 pub mod node;
+pub mod outside;
 pub mod party;
 pub mod process;
 pub mod receiver;

@@ -46,7 +46,7 @@ impl Flow {
         let signed = self.signed_request(client, form).await?;
         let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
         let asked = BackchannelRequest::parse(parameters, client, &self.request_limits())?;
-        fapi::check(client, &asked, fapi::Manner { signed: signed.is_some(), certificate: holder.certificate.is_some() })?;
+        fapi::check(client, &asked, signed.is_some())?;
         asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
         target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
         let confirmation = confirmation(client, holder)?;
