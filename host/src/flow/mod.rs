@@ -5,6 +5,7 @@
 //! [`operator`] what whoever runs the host may do.
 
 pub mod decide;
+pub mod declared;
 pub mod device;
 pub mod links;
 pub mod operator;
@@ -48,7 +49,7 @@ pub struct Flow {
     /// Signs tokens.
     pub keys: KeyRing,
     /// Encrypts what must be told again later, or shown again: what ping and push send, secrets that make MACs.
-    pub seal: Seal,
+    pub seal: Arc<Seal>,
     /// Calls addresses that clients registered.
     pub callbacks: Caller,
     /// `iss`.
