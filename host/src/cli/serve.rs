@@ -21,10 +21,13 @@ use super::data::{DataDirectory, Running};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
+use crate::flow::client_keys::ClientKeys;
 use crate::flow::declared;
+use crate::flow::dpop::Nonces;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
+use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
@@ -147,7 +150,13 @@ impl Serve {
             callbacks: door.callbacks(),
             issuer: issuer.clone(),
             mtls: mtls.clone(),
+            subjects: Subjects::new(&installation.derive("pairwise subjects")),
+            nonces: Nonces::new(&installation.derive("DPoP nonces")),
+            client_keys: ClientKeys::default(),
             ciba: config.ciba.clone(),
+            tokens: config.tokens.clone(),
+            authenticators: config.authenticators.clone(),
+            conformance: config.conformance.clone(),
             registration: config.registration.enabled.then(|| config.registration.clone()),
             notify: config.notify.clone(),
             demo: self.demo,

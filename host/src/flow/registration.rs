@@ -22,8 +22,7 @@ const SECTOR_MAX: usize = 64 << 10;
 
 /// Members that only an operator sets: more than a client may give itself. Of what a client says of them nothing is kept
 /// (RFC 7591 2 lets the server replace and leave out), and what an operator said stays when the client changes itself.
-const OPERATORS: [&str; 7] =
-    ["automated_approval", "binding_message_characters", "expires_in", "expires_in_max", "interval", "keep_refresh_token", "long_poll"];
+const OPERATORS: [&str; 6] = ["binding_message_characters", "expires_in", "expires_in_max", "interval", "keep_refresh_token", "long_poll"];
 
 /// A client that has just registered, or changed itself, with what is shown this once.
 pub struct Registered {
@@ -201,9 +200,6 @@ fn within(policy: &Registration, mut members: Map<String, Value>, before: Option
         }
     }
     let said = |members: &Map<String, Value>, member: &str| members.get(member).is_some_and(|value| !value.is_null());
-    if before.is_none() {
-        members.insert("automated_approval".to_owned(), policy.automated_approval.into());
-    }
     if !said(&members, "scope") && !policy.scope.is_empty() {
         members.insert("scope".to_owned(), policy.scope.as_str().into());
     }
@@ -275,14 +271,7 @@ mod tests {
     use crate::protocol::client::FapiProfile;
 
     fn policy() -> Registration {
-        Registration {
-            enabled: true,
-            open: true,
-            modes: vec![DeliveryMode::Poll],
-            scope: String::new(),
-            fapi_profile: None,
-            automated_approval: false,
-        }
+        Registration { enabled: true, open: true, modes: vec![DeliveryMode::Poll], scope: String::new(), fapi_profile: None }
     }
 
     fn members(value: Value) -> Map<String, Value> {
@@ -292,22 +281,17 @@ mod tests {
     #[test]
     fn a_client_gives_itself_nothing_that_is_the_operators_to_give() {
         let asked: Map<String, Value> = OPERATORS.iter().map(|member| ((*member).to_owned(), json!(true))).collect();
-        assert_eq!(within(&policy(), asked.clone(), None), members(json!({"automated_approval": false})));
+        assert_eq!(within(&policy(), asked.clone(), None), Map::new());
         let before = ClientMetadata { interval: Some(2), long_poll: true, ..ClientMetadata::default() };
         let kept = within(&policy(), asked, Some(&before));
-        assert_eq!((&kept["interval"], &kept["long_poll"], &kept["automated_approval"]), (&json!(2), &json!(true), &json!(false)));
+        assert_eq!((&kept["interval"], &kept["long_poll"]), (&json!(2), &json!(true)));
     }
 
     #[test]
     fn what_the_operator_says_of_all_is_said_of_each() {
         let policy = Registration { scope: "openid email".to_owned(), fapi_profile: Some(FapiProfile::Id1), ..policy() };
         let said = within(&policy, members(json!({"scope": null, "fapi_profile": "fapi_ciba_fapi2"})), None);
-        assert_eq!(
-            said,
-            members(
-                json!({"scope": "openid email", "fapi_profile": "fapi_ciba_id1", "binding_message_required": true, "automated_approval": false})
-            )
-        );
+        assert_eq!(said, members(json!({"scope": "openid email", "fapi_profile": "fapi_ciba_id1", "binding_message_required": true})));
         let said = within(&policy, members(json!({"scope": "openid", "binding_message_required": false})), None);
         assert_eq!((&said["scope"], &said["binding_message_required"]), (&json!("openid"), &json!(false)));
     }

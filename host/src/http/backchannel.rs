@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::App;
 use super::answer::{NO_STORE, Refusal};
 use super::body::FormBody;
-use crate::protocol::client::UnverifiedCredential;
+use super::client;
+use super::peer::Peer;
 use crate::protocol::error::ErrorCode;
 
 /// The acknowledgement (CIBA Core 7.3).
@@ -21,10 +22,8 @@ struct Acknowledgement<'a> {
 }
 
 /// Who asks, what they ask, and the acknowledgement.
-pub(super) async fn authenticate(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
-    let credential = UnverifiedCredential::read(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), &form)
-        .map_err(|error| Refusal::challenged(error, headers.contains_key(header::AUTHORIZATION)))?;
-    let client = app.flow.authenticate_client(&credential).await.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
+pub(super) async fn authenticate(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+    let client = client::client(&app, &headers, &form, &peer).await?;
     let started = app.flow.start(&client, &form).await.map_err(forbidden)?;
     let acknowledgement =
         Acknowledgement { auth_req_id: started.auth_req_id.reveal(), expires_in: started.expires_in, interval: started.interval };

@@ -119,8 +119,8 @@ pub(super) fn private_keys() -> [(Value, &'static [JwsAlgorithm]); 3] {
         ),
         (
             "qi",
-            "IYd7DHOhrWvxkwPQsRM2tOgrjbcrfvtQJipd-DlcxyVuuMm6sstXmVGrVrNEmG5yE6HwXoEJMVLCKkpThYmkVXnAnPeZ0vr5sIpvMi0pRVwNBNjpgYaokz\
-             l7X2lYvAQU7EVDnNBXpgVb7Cl3GYFc1f9ohFOiUOV7YaQWMaGUcTs",
+            "IYd7DHOhrWvxkwPQsRM2tOgrjbcrfvtQJipd-DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd_QJQ3ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0I\
+             TrJReOgo1cq9SbsxYawBgfp_gh6A5603k2-ZQwVK0JKSHuLFkuQ3U",
         ),
     ] {
         rsa[name] = value.into();

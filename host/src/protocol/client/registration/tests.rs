@@ -189,7 +189,7 @@ fn a_pattern_is_for_the_whole_message() {
 
 #[test]
 fn every_member_of_the_type_is_known_and_comes_back_as_it_is_kept() {
-    assert!(known().contains(&"jwks_uri") && known().contains(&"automated_approval") && known().len() > 30, "{:?}", known());
+    assert!(known().contains(&"jwks_uri") && known().contains(&"long_poll") && known().len() > 30, "{:?}", known());
     let value = with(json!({"fapi_profile": "fapi_ciba_fapi2", "dpop_bound_access_tokens": true, "binding_message_required": true}));
     let kept = register(&value, true).unwrap();
     assert_eq!(kept.fapi_profile, Some(FapiProfile::Fapi2));
