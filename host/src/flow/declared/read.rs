@@ -135,7 +135,8 @@ pub fn members_of(path: &Path, text: &str) -> Result<Map<String, Value>, String>
 
 /// Takes the secret out of what a file says, and fetches it.
 fn secret(members: &mut Map<String, Value>, root: &Path, own: &Path) -> Result<(Option<DeclaredSecret>, Option<PathBuf>), String> {
-    let (said, digest) = (members.remove("client_secret"), members.remove("client_secret_sha256"));
+    let mut take = |member: &str| members.remove(member).filter(|value| !value.is_null());
+    let (said, digest) = (take("client_secret"), take("client_secret_sha256"));
     match (said, digest) {
         (None, None) => Ok((None, None)),
         (Some(_), Some(_)) => Err("client_secret: stands beside client_secret_sha256; leave one of them out".to_owned()),
