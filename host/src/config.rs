@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::outbound::Networks;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::{DeliveryMode, FapiProfile};
+use crate::protocol::hint::HintSubject;
 use crate::protocol::identifier::ClientId;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
 use crate::protocol::scope::Scope;
@@ -135,6 +136,14 @@ pub struct Ciba {
     pub long_poll: u32,
     /// Characters.
     pub binding_message_characters: usize,
+    /// Days.
+    pub id_token_hint_days: u32,
+    /// Whether nobody is told who is known here.
+    pub hide_unknown_users: bool,
+    /// Resources that any client may ask tokens for (RFC 8707).
+    pub resources: Vec<String>,
+    /// Who may name people in a `login_hint_token`.
+    pub login_hint_token_issuers: Vec<LoginHintTokenIssuer>,
     /// Seconds.
     pub access_token_expires_in: u32,
     /// Seconds.
@@ -158,6 +167,22 @@ pub struct Registration {
     /// The profile that all of them keep to.
     #[serde(with = "maybe_profile")]
     pub fapi_profile: Option<FapiProfile>,
+}
+
+/// `[[ciba.login_hint_token_issuers]]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginHintTokenIssuer {
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// Where its keys are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// Or the file they are in, relative to the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// What names the person in tokens without `sub_id`.
+    pub subject: HintSubject,
 }
 
 /// `[keys]`
@@ -373,6 +398,7 @@ impl Config {
     /// The key that is wrong, and why.
     pub fn check(&self) -> Result<(), (String, String)> {
         self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
+        self.ciba.check_hints().map_err(|(key, what)| (key.to_owned(), what))?;
         self.keys.check(&self.ciba).map_err(|(key, what)| (key.to_owned(), what))?;
         self.registration.check().map_err(|(key, what)| (key.to_owned(), what))?;
         self.plugins.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
@@ -478,6 +504,28 @@ impl Registration {
             return Ok(());
         }
         Scope::parse(&self.scope).map(drop).map_err(|error| ("registration.scope", error.description.into_owned()))
+    }
+}
+
+impl Ciba {
+    fn check_hints(&self) -> Result<(), (&'static str, String)> {
+        for resource in &self.resources {
+            if url::Url::parse(resource).is_err() || resource.contains('#') {
+                return Err(("ciba.resources", format!("`{resource}` is not an absolute URI without a fragment")));
+            }
+        }
+        for (number, one) in self.login_hint_token_issuers.iter().enumerate() {
+            let wrong = |what: String| Err(("ciba.login_hint_token_issuers", format!("`{}` {what}", one.issuer)));
+            if one.issuer.is_empty() || self.login_hint_token_issuers[..number].iter().any(|other| other.issuer == one.issuer) {
+                return wrong("must be named, and only once".to_owned());
+            }
+            match (&one.jwks_uri, &one.jwks_file) {
+                (Some(uri), None) if !uri.starts_with("https://") => return wrong(format!("has a jwks_uri that is not https: `{uri}`")),
+                (Some(_), None) | (None, Some(_)) => {}
+                _ => return wrong("must have either jwks_uri or jwks_file".to_owned()),
+            }
+        }
+        Ok(())
     }
 }
 

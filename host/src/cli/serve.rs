@@ -23,7 +23,9 @@ use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
 use crate::flow::client_keys::ClientKeys;
 use crate::flow::declared;
+use crate::flow::details::DetailTypes;
 use crate::flow::dpop::Nonces;
+use crate::flow::hint_issuers::HintIssuers;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
@@ -158,6 +160,9 @@ impl Serve {
             authenticators: config.authenticators.clone(),
             conformance: config.conformance.clone(),
             registration: config.registration.enabled.then(|| config.registration.clone()),
+            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
+            hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
+                .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),

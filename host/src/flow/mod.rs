@@ -9,8 +9,11 @@ pub mod client_keys;
 mod conformance;
 pub mod decide;
 pub mod declared;
+pub mod details;
 pub mod device;
 pub mod dpop;
+mod hint;
+pub mod hint_issuers;
 pub mod links;
 pub mod mint;
 pub mod operator;
@@ -18,8 +21,10 @@ pub mod protected;
 pub mod redeem;
 pub mod refresh;
 pub mod registration;
+mod signed_request;
 pub mod start;
 pub mod subject;
+pub mod user_code;
 mod wakes;
 
 use std::sync::Arc;
@@ -35,7 +40,9 @@ use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 
 use client_keys::ClientKeys;
+use details::DetailTypes;
 use dpop::Nonces;
+use hint_issuers::HintIssuers;
 use links::Links;
 use subject::Subjects;
 pub use wakes::{Waiting, Wakes};
@@ -80,6 +87,10 @@ pub struct Flow {
     pub conformance: Conformance,
     /// How clients register themselves, where they may.
     pub registration: Option<Registration>,
+    /// The types of `authorization_details`.
+    pub details: DetailTypes,
+    /// Who may name people in a `login_hint_token`.
+    pub hint_issuers: HintIssuers,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.

@@ -69,6 +69,8 @@ pub enum Command {
     UserAdd { username: String, name: Option<String>, email: Option<String>, phone: Option<String>, locale: Option<String> },
     /// Removes a user.
     UserRemove { username: String },
+    /// Sets the code that the user gives to clients that ask for one; one is made unless it is given. Or removes it.
+    UserCode { username: String, code: Option<SecretText>, remove: bool },
     /// Adds an address by which a plugin reaches the user.
     UserDevice { username: String, channel: String, address: Option<String>, name: Option<String> },
     /// Makes a one-time link that adds a device page.
@@ -185,6 +187,7 @@ impl Operator {
             Command::UserList => to_json(&self.store.users().await?),
             Command::UserAdd { username, name, email, phone, locale } => self.add_user(username, name, email, phone, locale).await,
             Command::UserRemove { username } => self.remove_user(&username).await,
+            Command::UserCode { username, code, remove } => self.user_code(&username, code, remove).await,
             Command::UserDevice { username, channel, address, name } => self.add_device(&username, channel, address, name).await,
             Command::UserEnrol { username } => self.enrol(&username).await,
             Command::RequestList { most } => {

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{NotDone, Operator, found, to_json};
+use super::{NotDone, Operator, SecretText, found, to_json};
+use crate::flow::user_code;
 use crate::protocol::identifier::{Bearer, DeviceId, UserId};
 use crate::protocol::user::{Device, User, check_person, normal_hint};
 
@@ -63,6 +64,24 @@ impl Operator {
             flow.device_appeared();
         }
         Ok(json!({ "device": device.id, "user": username, "channel": device.channel }))
+    }
+
+    pub(super) async fn user_code(&self, username: &str, code: Option<SecretText>, remove: bool) -> Result<Value, NotDone> {
+        let user = self.user(username).await?;
+        let made = code.is_none() && !remove;
+        let code = match code {
+            _ if remove => None,
+            Some(given) => Some(user_code::chosen(&given.0).map_err(NotDone::Asked)?),
+            None => Some(user_code::made(self.random)),
+        };
+        let hash = match code.clone() {
+            Some(code) => Some(user_code::hashed(code, self.random).await.map_err(NotDone::Asked)?),
+            None => None,
+        };
+        let audit = self.audit(if remove { "user code remove" } else { "user code" }, username);
+        self.store.set_user_code(&user.id, hash, audit).await?;
+        // One that was made is shown this once.
+        Ok(json!({ "user": username, "has_code": !remove, "code": code.filter(|_| made).map(|code| code.to_string()) }))
     }
 
     pub(super) async fn enrol(&self, username: &str) -> Result<Value, NotDone> {
