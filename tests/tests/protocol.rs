@@ -260,13 +260,12 @@ fn a_client_proves_itself_in_one_way() {
 }
 
 #[test]
-fn what_is_not_served_yet_is_refused_by_name() {
+fn what_cannot_be_heeded_is_refused_by_name() {
     let host = Host::demo().unwrap();
     let client = Client::demo(&host);
     for (parameter, error) in [
         ("login_hint_token", "invalid_request"),
         ("id_token_hint", "invalid_request"),
-        ("client_notification_token", "invalid_request"),
         ("user_code", "invalid_request"),
         ("request", "request_not_supported"),
         ("request_uri", "request_uri_not_supported"),

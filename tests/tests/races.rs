@@ -65,7 +65,7 @@ fn token(name: &str) -> Digest {
 }
 
 fn access(name: &str) -> NewAccessToken {
-    NewAccessToken { digest: token(name), expires_at: at(600), confirmation: None, audience: Vec::new() }
+    NewAccessToken { digest: token(name), expires_at: at(600), confirmation: None, audience: Vec::new(), scope: None }
 }
 
 async fn state(store: &dyn Store, name: &str, when: Timestamp) -> State {
@@ -259,7 +259,7 @@ fn who_decides_in_the_last_moment_is_heard_or_told_so() {
     let host = Host::demo().unwrap();
     let (client, phone) = (Client::demo(&host), Phone::of(&host, "alice").unwrap());
     let begun = Instant::now();
-    let asked: Vec<String> = (0..24).map(|_| client.start_with("alice", &[("requested_expiry", "3")]).unwrap()).collect();
+    let asked: Vec<String> = (0..24).map(|_| client.start_with("alice", &[("requested_expiry", "6")]).unwrap()).collect();
     let mut cards = Vec::new();
     while cards.len() < asked.len() {
         cards.push(phone.next_card(&cards).unwrap());
@@ -267,7 +267,7 @@ fn who_decides_in_the_last_moment_is_heard_or_told_so() {
     // From a third of a second before the first ends until as long after the last has.
     let all: Vec<(usize, &String)> = cards.iter().enumerate().collect();
     let answers = send_at_once(&all, |(number, card)| {
-        let when = Duration::from_millis(2_700 + 40 * *number as u64);
+        let when = Duration::from_millis(5_700 + 40 * *number as u64);
         std::thread::sleep(when.saturating_sub(begun.elapsed()));
         phone.decide(card, "approve").unwrap()
     });

@@ -1,23 +1,25 @@
 //! The doors that strangers knock at, and what must hold whatever they send. The fuzzer calls these with bytes of its own;
 //! `tests/tests/corpus.rs` with those that are kept in `corpus/`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_host::jose::{Jwk, PublicKeys, UnverifiedJws};
 use ciba_host::protocol::algorithm::JwsAlgorithm;
-use ciba_host::protocol::backchannel::{BackchannelRequest, Limits};
+use ciba_host::protocol::backchannel::{BackchannelRequest, Limits, Parameters};
 use ciba_host::protocol::claims::Claims;
 use ciba_host::protocol::client::assertion::{self, Audiences};
-use ciba_host::protocol::client::{Client, ClientKind, Origin, UnverifiedCredential};
+use ciba_host::protocol::client::{Client, ClientKind, ClientMetadata, DeliveryMode, Origin, UnverifiedCredential};
 use ciba_host::protocol::dpop::{self, Asked};
 use ciba_host::protocol::error::ProtocolError;
 use ciba_host::protocol::form::Form;
 use ciba_host::protocol::identifier::Digest;
+use ciba_host::protocol::request_object;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A body for `/bc-authorize`. A line in front of it is taken for the `Authorization` header.
+/// A body for `/bc-authorize`, or the claims of a request object in it. A line in front of it is taken for the `Authorization` header.
 pub fn request_parser(data: &[u8]) {
     let (authorization, body) = match data.iter().position(|byte| *byte == b'\n') {
         Some(end) => (Some(&data[..end]), &data[end + 1..]),
@@ -32,15 +34,41 @@ pub fn request_parser(data: &[u8]) {
         Ok(credential) => assert_eq!(credential.in_header, authorization.is_some()),
         Err(error) => says(&error),
     }
-    let client = Client::with_secret("shop".into(), "Shop", ClientKind::Ciba, Digest::of(b"secret"), Origin::Command);
-    match BackchannelRequest::parse(&form, &client, &Limits::default()) {
-        Ok(request) => {
-            assert!(request.scope.values().iter().any(|value| value == "openid"));
-            assert!((1..=600).contains(&request.expires_in));
-            let message = request.binding_message.as_ref().map_or("x", |message| message.as_str());
-            assert!((1..=100).contains(&message.chars().count()) && !message.contains(['\n', '\u{202e}']));
+    asked(Parameters::Form(&form));
+    // The same as claims of a request object that somebody signed.
+    if let Ok(Value::Object(claims)) = serde_json::from_slice(body) {
+        let form = Form::parse(b"request=x").expect("a form");
+        match request_object::check(Claims(&claims), None, &form, &"shop".into(), "https://a", now()) {
+            Ok(identity) => assert!((now()..now() + Duration::from_secs(8000)).contains(&identity.until)),
+            Err(error) => says(&error),
         }
-        Err(error) => says(&error),
+        asked(Parameters::Claims(&claims));
+    }
+}
+
+/// What is asked, of a client that polls with a secret, and of one that registered everything there is.
+fn asked(parameters: Parameters<'_>) {
+    let plain = Client::with_secret("shop".into(), "Shop", ClientKind::Ciba, Digest::of(b"secret"), Origin::Command);
+    let mut every = plain.clone();
+    every.metadata = Arc::new(ClientMetadata {
+        backchannel_token_delivery_mode: DeliveryMode::Ping,
+        backchannel_user_code_parameter: true,
+        authorization_details_types: vec!["payment".to_owned()],
+        ..ClientMetadata::clone(&plain.metadata)
+    });
+    for client in [plain, every] {
+        match BackchannelRequest::parse(parameters, &client, &Limits::default()) {
+            Ok(request) => {
+                assert!(request.scope.values().iter().any(|value| value == "openid"));
+                assert!((1..=600).contains(&request.expires_in));
+                let message = request.binding_message.as_ref().map_or("x", |message| message.as_str());
+                assert!((1..=100).contains(&message.chars().count()) && !message.contains(['\n', '\u{202e}']));
+                assert!(request.request_context.is_none_or(|context| context.is_object()));
+                assert!(request.authorization_details.is_none_or(|details| details.is_array()));
+                assert_eq!(request.client_notification_token.is_some(), client.delivery() == DeliveryMode::Ping);
+            }
+            Err(error) => says(&error),
+        }
     }
 }
 

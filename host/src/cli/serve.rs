@@ -22,7 +22,9 @@ use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
 use crate::flow::client_keys::ClientKeys;
+use crate::flow::details::DetailTypes;
 use crate::flow::dpop::Nonces;
+use crate::flow::hint_issuers::HintIssuers;
 use crate::flow::limits::Limits;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
@@ -158,6 +160,10 @@ impl Serve {
             tokens: config.tokens.clone(),
             authenticators: config.authenticators.clone(),
             conformance: config.conformance.clone(),
+            registration: config.registration.enabled.then(|| config.registration.clone()),
+            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
+            hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
+                .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
             limits: Limits::new(&config.limits),

@@ -1,10 +1,13 @@
 //! `ciba-host user …`
 
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::Value;
 
 use super::{Common, ask, print};
-use crate::flow::operator::Command;
+use crate::flow::operator::{Command, SecretText};
 use crate::protocol::user::User as StoredUser;
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +49,15 @@ pub(super) enum User {
         /// What the user calls it. [default: the channel]
         #[arg(long)]
         name: Option<String>,
+    },
+    /// Set the code that a user gives to clients that ask for one: read from standard input, or made where that is a
+    /// terminal.
+    Code {
+        /// Their username.
+        username: String,
+        /// They have no code from now on.
+        #[arg(long)]
+        remove: bool,
     },
     /// Remove a user and their devices.
     Remove {
@@ -95,6 +107,19 @@ impl User {
                 println!("{username} is reached on the channel {channel}");
                 Ok(())
             }
+            Self::Code { username, remove } => {
+                let code = if remove { None } else { given()? };
+                let set: Value = ask::ask(common, Command::UserCode { username: username.clone(), code, remove })?;
+                if common.json {
+                    return print::json(&set);
+                }
+                match set["code"].as_str() {
+                    Some(code) => println!("code    {code}\nTell it to {username} now: it is not shown again."),
+                    None if remove => println!("{username} has no code from now on"),
+                    None => println!("the code of {username} is set"),
+                }
+                Ok(())
+            }
             Self::Remove { username } => {
                 let removed: Value = ask::ask(common, Command::UserRemove { username: username.clone() })?;
                 if common.json {
@@ -105,4 +130,16 @@ impl User {
             }
         }
     }
+}
+
+/// The code on standard input; nothing where that is a terminal or is empty.
+fn given() -> anyhow::Result<Option<SecretText>> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Ok(None);
+    }
+    let mut code = String::new();
+    input.take(1024).read_to_string(&mut code).context("the code on standard input cannot be read")?;
+    let code = code.trim_end_matches(['\n', '\r']);
+    Ok((!code.is_empty()).then(|| SecretText(code.to_owned())))
 }

@@ -8,8 +8,11 @@ pub mod authenticate;
 pub mod client_keys;
 mod conformance;
 pub mod decide;
+pub mod details;
 pub mod device;
 pub mod dpop;
+mod hint;
+pub mod hint_issuers;
 pub mod limits;
 pub mod links;
 pub mod mint;
@@ -17,8 +20,11 @@ pub mod operator;
 pub mod protected;
 pub mod redeem;
 pub mod refresh;
+pub mod registration;
+mod signed_request;
 pub mod start;
 pub mod subject;
+pub mod user_code;
 mod wakes;
 
 use std::sync::Arc;
@@ -27,7 +33,7 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
-use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Tokens};
+use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Registration, Tokens};
 use crate::jose::{KeyRing, Seal};
 use crate::outbound::Caller;
 use crate::protocol::error::{ErrorCode, ProtocolError};
@@ -35,7 +41,9 @@ use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 
 use client_keys::ClientKeys;
+use details::DetailTypes;
 use dpop::Nonces;
+use hint_issuers::HintIssuers;
 use limits::Limits;
 use links::Links;
 use subject::Subjects;
@@ -79,6 +87,12 @@ pub struct Flow {
     pub authenticators: Authenticators,
     /// Whether and for whom a program answers.
     pub conformance: Conformance,
+    /// How clients register themselves, where they may.
+    pub registration: Option<Registration>,
+    /// The types of `authorization_details`.
+    pub details: DetailTypes,
+    /// Who may name people in a `login_hint_token`.
+    pub hint_issuers: HintIssuers,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.

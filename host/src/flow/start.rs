@@ -1,15 +1,20 @@
 //! A client asks (CIBA Core 7).
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::{Flow, Refused};
-use crate::protocol::backchannel::{BackchannelRequest, Hint, Limits};
-use crate::protocol::client::{Client, ClientKind};
+use crate::protocol::backchannel::{BackchannelRequest, Limits, Parameters, fapi, target};
+use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
-use crate::protocol::identifier::{Bearer, TransactionId};
-use crate::protocol::transaction::{Request, Stored};
-use crate::store::{NewRequest, Parties};
+use crate::protocol::holder::Holder;
+use crate::protocol::identifier::{Bearer, TransactionId, UserId};
+use crate::protocol::notification::ToNotify;
+use crate::protocol::request_object;
+use crate::protocol::transaction::{Confirmation, Particulars, Request, Stored};
+use crate::store::{NewRequest, Parties, Spent, Start};
 
 /// The answer to a client that asked (CIBA Core 7.3).
 #[derive(Debug)]
@@ -20,37 +25,91 @@ pub struct Started {
     pub transaction: TransactionId,
     /// Lifetime in seconds.
     pub expires_in: u32,
-    /// Seconds between two polls.
-    pub interval: u32,
+    /// Seconds between two polls, of a client that may poll.
+    pub interval: Option<u32>,
 }
 
 impl Flow {
     /// Stores the request together with the job that announces it. The person is told afterwards, so that a slow
     /// push service never delays the client.
     ///
+    /// The client has been authenticated; then comes what it asks, and then whom (CIBA Core 7.2).
+    ///
     /// # Errors
     /// The rule the request breaks, or that nothing could be stored.
-    pub async fn start(&self, client: &Client, form: &Form) -> Result<Started, Refused> {
+    pub async fn start(&self, client: &Client, form: &Form, holder: &Holder) -> Result<Started, Refused> {
         if client.kind != ClientKind::Ciba {
             return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "this client may only call the HTTP hooks").into());
         }
+        self.limits.ask(&client.id, self.clock.now())?;
+        let signed = self.signed_request(client, form).await?;
+        let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
+        let asked = BackchannelRequest::parse(parameters, client, &self.limits())?;
+        fapi::check(client, &asked, fapi::Manner { signed: signed.is_some(), certificate: holder.certificate.is_some() })?;
+        asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
+        target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
+        let confirmation = confirmation(client, holder)?;
+        let found = self.find_user(client, &asked.hint).await?;
+        if found.user.is_none() && !self.ciba.hide_unknown_users {
+            return Err(ErrorCode::UnknownUserId.into());
+        }
+        self.check_user_code(client, found.user.as_ref(), &found.id, &asked).await?;
+
         let now = self.clock.now();
-        self.limits.ask(&client.id, now)?;
-        let limits = Limits {
+        self.may_reach(&client.id, &found.id, now).await?;
+        let transaction = TransactionId::new(now, self.random.bytes());
+        let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
+        let (expires_in, to_notify) = (asked.expires_in, self.to_notify(&transaction, &auth_req_id, &asked)?);
+        let request = self.request(client, found.id, asked, transaction.clone(), confirmation);
+        let new = NewRequest {
+            request,
+            auth_req_id: Some(auth_req_id.digest()),
+            // A request for nobody waits for its end.
+            notify: found.user.map(|user| Parties {
+                client_name: Some(client.name().to_owned()),
+                user_name: Some(user.name),
+                locale: user.locale,
+            }),
+            to_notify,
+            spends: signed.iter().map(|signed| Spent { what: signed.identity.digest, until: signed.identity.until }).collect(),
+            supersedes: client.metadata.supersede,
+        };
+        match self.store.start(new).await? {
+            Start::Stored(superseded) => superseded.iter().for_each(|request| self.wakes.decided(&request.transaction, &request.user)),
+            Start::Spent => return Err(request_object::refused("its jti was used before").into()),
+        }
+        self.wakes.job_added();
+        let interval = (client.delivery() != DeliveryMode::Push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
+        Ok(Started { auth_req_id, transaction, expires_in, interval })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
             expires_in: self.ciba.expires_in,
             expires_in_max: self.ciba.expires_in_max,
             binding_message_characters: self.ciba.binding_message_characters,
+        }
+    }
+
+    fn request(
+        &self,
+        client: &Client,
+        user: UserId,
+        asked: BackchannelRequest,
+        transaction: TransactionId,
+        confirmation: Option<Confirmation>,
+    ) -> Request {
+        let now = self.clock.now();
+        let particulars = Particulars {
+            authorization_details: asked.authorization_details,
+            resource: asked.resource,
+            request_context: asked.request_context,
+            confirmation,
         };
-        let asked = BackchannelRequest::parse(form, client, &limits)?;
-        let Hint::Login(hint) = &asked.hint;
-        let user = self.store.user_by_hint(hint).await?.ok_or(Refused::from(ErrorCode::UnknownUserId))?;
-        self.may_reach(&client.id, &user.id, now).await?;
-        let transaction = TransactionId::new(now, self.random.bytes());
-        let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
-        let request = Request {
-            transaction: transaction.clone(),
+        Request {
+            transaction,
             client: client.id.clone(),
-            user: user.id,
+            user,
             scope: asked.scope.to_wire(),
             binding_message: asked.binding_message.map(|message| message.as_str().to_owned()),
             acr_values: asked.acr_values,
@@ -59,13 +118,21 @@ impl Flow {
             expires_at: now + SignedDuration::from_secs(i64::from(asked.expires_in)),
             decided_at: None,
             delivery: client.delivery(),
-            particulars: None,
+            particulars: (particulars != Particulars::default()).then(|| Arc::new(particulars)),
             evidence: None,
-        };
-        let parties = Parties { client_name: Some(client.name().to_owned()), user_name: Some(user.name), locale: user.locale };
-        let new = NewRequest::polled(request, auth_req_id.digest(), parties);
-        self.store.start(new).await?;
-        self.wakes.job_added();
-        Ok(Started { auth_req_id, transaction, expires_in: asked.expires_in, interval: self.ciba.interval })
+        }
     }
+
+    /// What ping and push tell the client with: nothing for one that polls.
+    fn to_notify(&self, transaction: &TransactionId, auth_req_id: &Bearer, asked: &BackchannelRequest) -> Result<Option<Vec<u8>>, Refused> {
+        let Some(token) = &asked.client_notification_token else { return Ok(None) };
+        let told = ToNotify { auth_req_id: auth_req_id.reveal().to_owned(), client_notification_token: token.to_string() };
+        let plain = serde_json::to_vec(&told).map(zeroize::Zeroizing::new).map_err(|error| Refused::Internal(error.to_string()))?;
+        Ok(Some(self.seal.seal(&plain, transaction.as_str().as_bytes())))
+    }
+}
+
+/// What the tokens of a push are bound to: nothing but this request can show it. Whoever polls shows it then.
+fn confirmation(client: &Client, holder: &Holder) -> Result<Option<Confirmation>, ProtocolError> {
+    if client.delivery() == DeliveryMode::Push { holder.confirmation(&client.metadata) } else { Ok(None) }
 }

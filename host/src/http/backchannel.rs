@@ -11,6 +11,7 @@ use super::answer::{NO_STORE, Refusal};
 use super::body::FormBody;
 use super::client;
 use super::peer::Peer;
+use crate::protocol::discovery::path;
 use crate::protocol::error::ErrorCode;
 
 /// The acknowledgement (CIBA Core 7.3).
@@ -18,13 +19,15 @@ use crate::protocol::error::ErrorCode;
 struct Acknowledgement<'a> {
     auth_req_id: &'a str,
     expires_in: u32,
-    interval: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<u32>,
 }
 
 /// Who asks, what they ask, and the acknowledgement.
 pub(super) async fn authenticate(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
     let client = client::client(&app, &headers, &form, &peer).await?;
-    let started = app.flow.start(&client, &form).await.map_err(forbidden)?;
+    let holder = client::holder(&app, &headers, &peer, ("POST", path::BACKCHANNEL_AUTHENTICATION), None).await?;
+    let started = app.flow.start(&client, &form, &holder).await.map_err(forbidden)?;
     let acknowledgement =
         Acknowledgement { auth_req_id: started.auth_req_id.reveal(), expires_in: started.expires_in, interval: started.interval };
     Ok(([NO_STORE], Json(acknowledgement)).into_response())

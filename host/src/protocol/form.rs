@@ -1,6 +1,7 @@
 //! `application/x-www-form-urlencoded` bodies, read strictly.
 //!
-//! RFC 6749 3.2: a parameter given twice is an error, a parameter without a value counts as absent.
+//! RFC 6749 3.2: a parameter given twice is an error, a parameter without a value counts as absent. The one exception is
+//! `resource`, which stands once for each resource (RFC 8707 2).
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,14 @@ use super::error::{ErrorCode, ProtocolError};
 const NAME_LENGTH_MAX: usize = 64;
 /// More parameters than any request we know of, extensions included.
 const PARAMETERS_MAX: usize = 64;
+/// The parameter that may be repeated (RFC 8707 2).
+const REPEATED: &str = "resource";
 
 /// The parameters of one request: unique names, values that are not empty.
-pub struct Form(BTreeMap<String, String>);
+pub struct Form {
+    parameters: BTreeMap<String, String>,
+    resources: Vec<String>,
+}
 
 impl Form {
     /// Reads a body. The caller has bounded its size.
@@ -20,7 +26,7 @@ impl Form {
     /// # Errors
     /// `invalid_request` that names the parameter: given twice, not UTF-8, or too many of them.
     pub fn parse(body: &[u8]) -> Result<Self, ProtocolError> {
-        let mut parameters = BTreeMap::new();
+        let (mut parameters, mut resources) = (BTreeMap::new(), Vec::new());
         for (number, pair) in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).enumerate() {
             if number >= PARAMETERS_MAX {
                 return Err(invalid(format!("more than {PARAMETERS_MAX} parameters")));
@@ -34,18 +40,28 @@ impl Form {
                 return Err(invalid(format!("a parameter's name is longer than {NAME_LENGTH_MAX} bytes")));
             }
             let value = decode(value).ok_or_else(|| invalid(format!("{name} is not UTF-8")))?;
+            if name == REPEATED {
+                resources.push(value);
+                continue;
+            }
             if parameters.contains_key(&name) {
                 return Err(invalid(format!("{name} is given twice")));
             }
             parameters.insert(name, value);
         }
         parameters.retain(|_, value| !value.is_empty());
-        Ok(Self(parameters))
+        resources.retain(|value| !value.is_empty());
+        Ok(Self { parameters, resources })
     }
 
     /// The value of `name`, if it was given one.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// Every `resource`, in the order given (RFC 8707 2).
+    pub fn resources(&self) -> &[String] {
+        &self.resources
     }
 
     /// The value of `name`, which must be there and at most `length` bytes long.
@@ -112,6 +128,13 @@ mod tests {
         assert_eq!(form.value("d"), None, "without a value counts as absent");
         assert_eq!(form.value("e"), None);
         assert_eq!(form.value("f"), Some("%zz"));
+    }
+
+    #[test]
+    fn only_a_resource_may_be_repeated() {
+        let form = Form::parse(b"resource=https://a.example&resource=&resource=https://b.example&scope=openid").ok().unwrap();
+        assert_eq!(form.resources(), ["https://a.example", "https://b.example"]);
+        assert_eq!(Form::parse(b"acr_values=a&acr_values=b").err().unwrap().description, "acr_values is given twice");
     }
 
     #[test]

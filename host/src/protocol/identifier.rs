@@ -68,6 +68,14 @@ impl UnverifiedBearer {
     }
 }
 
+impl UserId {
+    /// Whom a hint names that names nobody. No user has such an identifier: theirs are without `?`.
+    pub fn nobody(hint: &str) -> Self {
+        let digest = Digest::of(format!("nobody\n{hint}").as_bytes());
+        Self(format!("?{}", BASE64_URL_SAFE_NO_PAD.encode(&digest.0[..12])))
+    }
+}
+
 impl DeviceId {
     /// A new one from 96 random bits.
     pub fn from_random(bytes: [u8; 12]) -> Self {

@@ -41,6 +41,7 @@ pub use limits::CallLimits;
 pub use load::{Candidate, Loaded};
 pub use measure::Measured;
 pub use refusal::Refusal;
+pub use schema::Schema;
 pub use shared::{Counters, LogLevel, LogLine, Shared};
 pub use transaction::{DeviceView, TransactionView};
 pub use version::{CallFailure, Description, Outcome, Report, Version, WithdrawReason};

@@ -1,5 +1,7 @@
-//! How much work a settings schema can make. It is a stranger's, and a few lines of it can ask for more than a
-//! machine can do: two references to the next definition, forty times over, are a million million schemas.
+//! JSON Schemas, applied within limits: those of plugins' settings, and those of `authorization_details`.
+//!
+//! A schema may be a stranger's, and a few lines of it can ask for more than a machine can do: two references to the next
+//! definition, forty times over, are a million million schemas. So it is counted before it is applied.
 
 use std::collections::HashMap;
 
@@ -19,16 +21,62 @@ const PATTERN: u64 = 50;
 /// inside it.
 const UNEVALUATED: u64 = 3;
 
+/// What one pattern of a schema may take: bytes when it is compiled, and steps when it is tried.
+const PATTERN_BYTES: usize = 256 << 10;
+const PATTERN_STEPS: usize = 10_000;
+/// The most problems that are listed.
+const PROBLEMS_MAX: usize = 5;
+
+/// A schema that can be applied.
+#[derive(Debug)]
+pub struct Schema {
+    validator: jsonschema::Validator,
+    /// Its size, with its references written out.
+    size: u64,
+}
+
+impl Schema {
+    /// Reads a schema.
+    ///
+    /// # Errors
+    /// When it is none, or amounts to too much: in words.
+    pub fn read(schema: &Value) -> Result<Self, String> {
+        let size = size(schema)?;
+        let patterns = jsonschema::PatternOptions::fancy_regex()
+            .size_limit(PATTERN_BYTES)
+            .dfa_size_limit(PATTERN_BYTES)
+            .backtrack_limit(PATTERN_STEPS);
+        // Masked, here and below: what stands there may be a secret, or somebody else's.
+        let built = jsonschema::options().with_pattern_options(patterns).build(schema);
+        Ok(Self { validator: built.map_err(|error| error.masked().to_string())?, size })
+    }
+
+    /// What it says is wrong with `value`, which is called `name` where it is wrong as a whole.
+    ///
+    /// # Errors
+    /// When it cannot be applied to that much.
+    pub fn problems(&self, value: &Value, name: &str) -> Result<Vec<String>, String> {
+        let say = |error: jsonschema::ValidationError<'_>| {
+            let at = error.instance_path().to_string();
+            format!("{}: {}", if at.is_empty() { name } else { &at }, error.masked())
+        };
+        Ok(match effort(self.size, value)? {
+            Effort::All => self.validator.iter_errors(value).take(PROBLEMS_MAX).map(say).collect(),
+            Effort::First => self.validator.validate(value).err().map(say).into_iter().collect(),
+        })
+    }
+}
+
 /// Whether all problems may be asked for, or only the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effort {
+enum Effort {
     All,
     First,
 }
 
 /// Refuses a schema that amounts to too much, in words. References that cannot be followed by looking are refused too:
 /// what they lead to could be anything.
-pub(super) fn effort(schema: &Value, settings: &Value) -> Result<Effort, String> {
+fn size(schema: &Value) -> Result<u64, String> {
     let draft4 =
         schema.get("$schema").and_then(Value::as_str).is_some_and(|draft| draft.contains("draft-04") || draft.contains("draft-03"));
     let mut count = Count { root: schema, draft4, known: HashMap::new() };
@@ -36,8 +84,13 @@ pub(super) fn effort(schema: &Value, settings: &Value) -> Result<Effort, String>
     if size > WRITTEN_OUT_MAX {
         return Err(format!("with its references written out it is larger than {WRITTEN_OUT_MAX} schemas"));
     }
-    match size.saturating_mul(values(settings)) {
-        work if work > WORK_MAX => Err("it is too large for that many settings".to_owned()),
+    Ok(size)
+}
+
+/// How much may be asked of a schema of this size.
+fn effort(size: u64, value: &Value) -> Result<Effort, String> {
+    match size.saturating_mul(values(value)) {
+        work if work > WORK_MAX => Err("it is too large for that many values".to_owned()),
         work if work > ALL_PROBLEMS => Ok(Effort::First),
         _ => Ok(Effort::All),
     }
@@ -138,6 +191,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn effort(schema: &Value, settings: &Value) -> Result<Effort, String> {
+        size(schema).and_then(|size| super::effort(size, settings))
+    }
+
     /// Definitions 0 to `levels`, each made of the next one; the last is this.
     fn chain(levels: usize, last: &Value, link: impl Fn(Value) -> Value) -> Value {
         let next = |number: usize| json!({"$ref": format!("#/$defs/{number}")});
@@ -163,7 +220,7 @@ mod tests {
         let circle = json!({"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
         assert_eq!(effort(&circle, &settings), Err("it refers to itself".to_owned()));
         let list = json!(vec![json!({}); 2_000]);
-        assert_eq!(effort(&chain(10, &json!(false), twice("allOf")), &list), Err("it is too large for that many settings".to_owned()));
+        assert_eq!(effort(&chain(10, &json!(false), twice("allOf")), &list), Err("it is too large for that many values".to_owned()));
     }
 
     /// What cannot be followed could lead around the count.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::files;
 use super::refusal::Refusal;
-use super::schema::{self, Effort};
+use super::schema::Schema;
 use crate::protocol::plugin::PluginFile;
 
 /// Stands wherever a secret stood.
@@ -149,28 +149,11 @@ fn refused(what: impl AsRef<str>) -> Refusal {
     Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")
 }
 
-/// What one pattern of a schema may take: bytes when it is compiled, and steps when it is tried.
-const PATTERN_BYTES: usize = 256 << 10;
-const PATTERN_STEPS: usize = 10_000;
-
 /// What `schema` says is wrong with `settings`, if anything.
 pub(super) fn check(schema: &Value, settings: &Value) -> Result<(), Refusal> {
     let describe =
         |what: String| Refusal::new("describe", format!("its settings schema cannot be used: {what}"), "this is for the plugin's author");
-    let effort = schema::effort(schema, settings).map_err(describe)?;
-    let patterns =
-        jsonschema::PatternOptions::fancy_regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).backtrack_limit(PATTERN_STEPS);
-    let validator =
-        jsonschema::options().with_pattern_options(patterns).build(schema).map_err(|error| describe(error.masked().to_string()))?;
-    // Masked: the value may be a secret.
-    let say = |error: jsonschema::ValidationError<'_>| {
-        let at = error.instance_path().to_string();
-        format!("{}: {}", if at.is_empty() { "settings" } else { &at }, error.masked())
-    };
-    let problems: Vec<String> = match effort {
-        Effort::All => validator.iter_errors(settings).take(5).map(say).collect(),
-        Effort::First => validator.validate(settings).err().map(say).into_iter().collect(),
-    };
+    let problems = Schema::read(schema).and_then(|schema| schema.problems(settings, "settings")).map_err(describe)?;
     if problems.is_empty() { Ok(()) } else { Err(refused(problems.join("; "))) }
 }
 
