@@ -1,17 +1,25 @@
 //! The doors that strangers knock at, and what must hold whatever they send. The fuzzer calls these with bytes of its own;
 //! `tests/tests/corpus.rs` with those that are kept in `corpus/`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_host::jose::{Jwk, PublicKeys, UnverifiedJws};
 use ciba_host::protocol::algorithm::JwsAlgorithm;
-use ciba_host::protocol::backchannel::{BackchannelRequest, Limits};
-use ciba_host::protocol::client::{Client, ClientKind, Origin, UnverifiedCredential};
+use ciba_host::protocol::backchannel::{BackchannelRequest, Limits, Parameters};
+use ciba_host::protocol::claims::Claims;
+use ciba_host::protocol::client::assertion::{self, Audiences};
+use ciba_host::protocol::client::{Client, ClientKind, ClientMetadata, DeliveryMode, Origin, UnverifiedCredential};
+use ciba_host::protocol::dpop::{self, Asked};
 use ciba_host::protocol::error::ProtocolError;
 use ciba_host::protocol::form::Form;
 use ciba_host::protocol::identifier::Digest;
+use ciba_host::protocol::request_object;
+use jiff::Timestamp;
 use serde_json::Value;
 
-/// A body for `/bc-authorize`. A line in front of it is taken for the `Authorization` header.
+/// A body for `/bc-authorize`, or the claims of a request object in it. A line in front of it is taken for the `Authorization` header.
 pub fn request_parser(data: &[u8]) {
     let (authorization, body) = match data.iter().position(|byte| *byte == b'\n') {
         Some(end) => (Some(&data[..end]), &data[end + 1..]),
@@ -26,15 +34,41 @@ pub fn request_parser(data: &[u8]) {
         Ok(credential) => assert_eq!(credential.in_header, authorization.is_some()),
         Err(error) => says(&error),
     }
-    let client = Client::with_secret("shop".into(), "Shop", ClientKind::Ciba, Digest::of(b"secret"), Origin::Command);
-    match BackchannelRequest::parse(ciba_host::protocol::backchannel::Parameters::Form(&form), &client, &Limits::default()) {
-        Ok(request) => {
-            assert!(request.scope.values().iter().any(|value| value == "openid"));
-            assert!((1..=600).contains(&request.expires_in));
-            let message = request.binding_message.as_ref().map_or("x", |message| message.as_str());
-            assert!((1..=100).contains(&message.chars().count()) && !message.contains(['\n', '\u{202e}']));
+    asked(Parameters::Form(&form));
+    // The same as claims of a request object that somebody signed.
+    if let Ok(Value::Object(claims)) = serde_json::from_slice(body) {
+        let form = Form::parse(b"request=x").expect("a form");
+        match request_object::check(Claims(&claims), None, &form, &"shop".into(), "https://a", now()) {
+            Ok(identity) => assert!((now()..now() + Duration::from_secs(8000)).contains(&identity.until)),
+            Err(error) => says(&error),
         }
-        Err(error) => says(&error),
+        asked(Parameters::Claims(&claims));
+    }
+}
+
+/// What is asked, of a client that polls with a secret, and of one that registered everything there is.
+fn asked(parameters: Parameters<'_>) {
+    let plain = Client::with_secret("shop".into(), "Shop", ClientKind::Ciba, Digest::of(b"secret"), Origin::Command);
+    let mut every = plain.clone();
+    every.metadata = Arc::new(ClientMetadata {
+        backchannel_token_delivery_mode: DeliveryMode::Ping,
+        backchannel_user_code_parameter: true,
+        authorization_details_types: vec!["payment".to_owned()],
+        ..ClientMetadata::clone(&plain.metadata)
+    });
+    for client in [plain, every] {
+        match BackchannelRequest::parse(parameters, &client, &Limits::default()) {
+            Ok(request) => {
+                assert!(request.scope.values().iter().any(|value| value == "openid"));
+                assert!((1..=600).contains(&request.expires_in));
+                let message = request.binding_message.as_ref().map_or("x", |message| message.as_str());
+                assert!((1..=100).contains(&message.chars().count()) && !message.contains(['\n', '\u{202e}']));
+                assert!(request.request_context.is_none_or(|context| context.is_object()));
+                assert!(request.authorization_details.is_none_or(|details| details.is_array()));
+                assert_eq!(request.client_notification_token.is_some(), client.delivery() == DeliveryMode::Ping);
+            }
+            Err(error) => says(&error),
+        }
     }
 }
 
@@ -56,10 +90,18 @@ const SIGNATURE: &str = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5dj
 pub fn jwt_door(data: &[u8]) {
     let known = PublicKeys::parse(&serde_json::from_str(KEY).expect("the example is JSON")).expect("the example is a key set");
     let (text, rest) = compact(data);
-    if let Ok(jwt) = UnverifiedJws::parse(&text)
-        && jwt.verify(&known, &JwsAlgorithm::ASYMMETRIC).is_ok()
-    {
-        assert_eq!(text.rsplit_once('.').map(|(signed, _)| signed), Some(SIGNED), "somebody else signed with this key");
+    if let Ok(jwt) = UnverifiedJws::parse(&text) {
+        if jwt.verify(&known, &JwsAlgorithm::ASYMMETRIC).is_ok() {
+            assert_eq!(text.rsplit_once('.').map(|(signed, _)| signed), Some(SIGNED), "somebody else signed with this key");
+        }
+        // Whoever has a key can claim anything.
+        for issuer_only in [false, true] {
+            let audiences = Audiences { issuer: "https://a", endpoints: &["https://a/token".to_owned()], issuer_only };
+            if let Ok(assertion) = assertion::check(Claims(jwt.claims()), "joe", &audiences, now()) {
+                assert!((1..=256).contains(&assertion.jti.len()));
+                assert!((now()..now() + Duration::from_secs(4000)).contains(&assertion.remember_until));
+            }
+        }
     }
     let Ok(set) = serde_json::from_slice::<Value>(rest.unwrap_or(data)) else { return };
     if let Ok(keys) = PublicKeys::parse(&set) {
@@ -89,6 +131,19 @@ pub fn dpop_door(data: &[u8]) {
     if proof.verify_with(&key, &JwsAlgorithm::ASYMMETRIC).is_ok() {
         assert!(JwsAlgorithm::ASYMMETRIC.contains(&proof.header().alg));
     }
+    // Whoever has a key can sign anything.
+    for access_token in [None, Some("token")] {
+        let asked = Asked { method: "POST", addresses: &["https://a/token".to_owned()], access_token };
+        if let Ok(proof) = dpop::check(proof.header().typ.as_deref(), Claims(proof.claims()), &asked, now()) {
+            assert!((1..=256).contains(&proof.jti.len()) && proof.nonce.is_none_or(|nonce| !nonce.is_empty()));
+            assert!((now()..now() + Duration::from_secs(300)).contains(&proof.remember_until));
+        }
+    }
+}
+
+/// The time at which everything is looked at, so that what was found is found again.
+fn now() -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap_or_default()
 }
 
 /// The JWT that this stands for, and what follows it.

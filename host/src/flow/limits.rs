@@ -122,7 +122,7 @@ impl Limits {
                 return Ok(());
             }
         }
-        self.of_address.left(&from, now).map_err(|wait| later("too many wrong credentials come from this address", wait))
+        self.of_address.left(&from, now).map_err(|wait| later("too many wrong credentials, or registrations, come from this address", wait))
     }
 
     /// A credential was wrong.
@@ -145,8 +145,18 @@ impl Limits {
         }
     }
 
-    /// Counts what strangers may do from an address: a registration, a wrong credential of any kind.
-    pub fn count(&self, from: IpAddr, now: Timestamp) {
+    /// Whether a stranger may do something here that leaves something behind, such as to register. It is counted like a
+    /// wrong credential.
+    ///
+    /// # Errors
+    /// Too much comes from this address.
+    pub fn knock(&self, from: IpAddr, now: Timestamp) -> Result<(), Refused> {
+        self.listen(None, from, now)?;
+        self.count(from, now);
+        Ok(())
+    }
+
+    fn count(&self, from: IpAddr, now: Timestamp) {
         let from = network(from);
         if self.of_address.count(&from, now) && self.say(("address", from), now) {
             tracing::warn!(%from, "an address is refused for now: more failures than failures_per_address_minute");

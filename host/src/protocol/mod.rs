@@ -1,8 +1,8 @@
 //! OAuth, OpenID Connect and CIBA as types and rules. No I/O; `now` is an argument.
 //!
 //! Read [`backchannel`] for what a client may ask, [`transaction`] for the states a request goes through,
-//! [`pace`] for how fast it may be polled, [`rate`] for how often anything may be done, [`tokens`] for what it gets, and [`error`] for everything it can
-//! be told instead.
+//! [`pace`] for how fast it may be polled, [`rate`] for how often anything may be done, [`tokens`] for what it gets,
+//! and [`error`] for everything it can be told instead.
 
 pub mod algorithm;
 pub mod backchannel;
