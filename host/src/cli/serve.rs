@@ -22,6 +22,7 @@ use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
 use crate::flow::client_keys::ClientKeys;
+use crate::flow::declared;
 use crate::flow::details::DetailTypes;
 use crate::flow::dpop::Nonces;
 use crate::flow::hint_issuers::HintIssuers;
@@ -32,7 +33,6 @@ use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Conformance, Hosts, Peers, Sessions, nameable};
-use crate::jose::Seal;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::sqlite::SqliteStore;
@@ -148,7 +148,7 @@ impl Serve {
             clock: clock.clone(),
             random,
             keys: directory.key_ring(keys::policy(&config.keys), clock.now())?,
-            seal: Seal::new(&installation.derive("what is told again")),
+            seal: Arc::new(directory.seal(random)?),
             callbacks: door.callbacks(),
             issuer: issuer.clone(),
             mtls: mtls.clone(),
@@ -179,6 +179,7 @@ impl Serve {
             None
         };
         keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
+        declared::watch(&flow, &directory.declared(), directory.path(), stopping.clone()).await?;
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App {

@@ -8,6 +8,7 @@ pub mod authenticate;
 pub mod client_keys;
 mod conformance;
 pub mod decide;
+pub mod declared;
 pub mod details;
 pub mod device;
 pub mod dpop;
@@ -64,7 +65,7 @@ pub struct Flow {
     /// Signs tokens.
     pub keys: KeyRing,
     /// Encrypts what must be told again later, or shown again: what ping and push send, secrets that make MACs.
-    pub seal: Seal,
+    pub seal: Arc<Seal>,
     /// Calls addresses that clients registered.
     pub callbacks: Caller,
     /// `iss`.
