@@ -26,6 +26,7 @@ use crate::flow::declared;
 use crate::flow::details::DetailTypes;
 use crate::flow::dpop::Nonces;
 use crate::flow::hint_issuers::HintIssuers;
+use crate::flow::limits::Limits;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
@@ -165,6 +166,7 @@ impl Serve {
                 .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
+            limits: Limits::new(&config.limits),
             paces: Paces::default(),
             stopping: stopping.clone(),
         });

@@ -161,8 +161,7 @@ impl DetailType {
                 Piece::Value(pointer) => entry.pointer(pointer),
                 Piece::Words(_) => None,
             });
-            values.all(|value| value_in_words(value).chars().count() <= VALUE_MAX)
-                && template.fill(entry).chars().count() <= ENTRY_MAX
+            values.all(|value| value_in_words(value).chars().count() <= VALUE_MAX) && template.fill(entry).chars().count() <= ENTRY_MAX
         };
         self.words.values().all(whole)
     }

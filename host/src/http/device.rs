@@ -379,6 +379,7 @@ fn card_view(app: &App, card: &Card, session: &Session, locale: Locale, now_ms: 
         Stored::Pending if now_ms >= request.expires_at.as_millisecond() => CardState::Expired,
         Stored::Pending => CardState::Pending,
         Stored::Approved | Stored::Redeemed => CardState::Approved(answer()),
+        Stored::Denied if request.is_given_up() => CardState::Expired,
         Stored::Denied => CardState::Denied(answer()),
         Stored::Superseded => CardState::Superseded,
     };
@@ -411,6 +412,7 @@ fn history_entry(app: &App, card: &Card, session: &Session, locale: Locale, now:
         Stored::Pending if request.state(now) == RequestState::Pending => return None,
         Stored::Pending => Outcome::Expired,
         Stored::Approved | Stored::Redeemed => Outcome::Approved,
+        Stored::Denied if request.is_given_up() => Outcome::Expired,
         Stored::Denied => Outcome::Denied,
         Stored::Superseded => Outcome::Superseded,
     };
