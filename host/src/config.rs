@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::outbound::Networks;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::hint::HintSubject;
+use crate::protocol::identifier::ClientId;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
+use crate::protocol::transaction::Evidence;
 use crate::runtime::CallLimits;
 
 /// The commented defaults.
@@ -36,8 +38,14 @@ pub struct Config {
     pub proxy: Proxy,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// What tokens are like.
+    pub tokens: Tokens,
     /// What tokens are signed with.
     pub keys: Keys,
+    /// What is proved by an approval.
+    pub authenticators: Authenticators,
+    /// A program answers for people.
+    pub conformance: Conformance,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// The plugin folder, and what plugins may do.
@@ -167,6 +175,87 @@ pub struct Keys {
     pub overlap_hours: u32,
     /// Days.
     pub keep_days: u32,
+}
+
+/// `[tokens]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Days.
+    pub refresh_days: u32,
+    /// Whether DPoP proofs need a nonce of ours.
+    pub dpop_nonces: bool,
+}
+
+/// `[authenticators]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authenticators {
+    /// Authentication contexts, the weakest first.
+    pub order: Vec<String>,
+    /// What an approval on a device page proves.
+    pub device_page: Authenticator,
+}
+
+/// What an approval proves.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authenticator {
+    /// Authentication context class; empty for none.
+    pub acr: String,
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+}
+
+impl Authenticator {
+    /// As it stands in tokens.
+    pub fn evidence(&self) -> Evidence {
+        Evidence { acr: Some(self.acr.clone()).filter(|acr| !acr.is_empty()), amr: self.amr.clone() }
+    }
+}
+
+/// `[conformance]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conformance {
+    /// Whether a program may answer.
+    pub automated_approval: bool,
+    /// For requests of these clients.
+    pub clients: Vec<ClientId>,
+    /// And of every client that registered itself.
+    pub registered_clients: bool,
+    /// A word in the address that nobody guesses.
+    pub secret_path: String,
+    /// What its approvals prove.
+    pub authenticator: Authenticator,
+}
+
+impl Conformance {
+    /// Where a program answers, if it may.
+    pub fn address(&self) -> Option<String> {
+        let secret = if self.secret_path.is_empty() { String::new() } else { format!("/{}", self.secret_path) };
+        self.automated_approval.then(|| format!("/conformance{secret}/decide"))
+    }
+
+    fn check(&self, listeners: &[SocketAddr]) -> Result<(), (&'static str, String)> {
+        if !self.automated_approval {
+            return Ok(());
+        }
+        if self.clients.is_empty() && !self.registered_clients {
+            return Err(("conformance.clients", "must name the clients whose requests a program may answer".to_owned()));
+        }
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if !self.secret_path.chars().all(word) {
+            return Err(("conformance.secret_path", "has letters, digits, `-` and `_` only".to_owned()));
+        }
+        let reached = listeners.iter().find(|listener| !listener.ip().is_loopback());
+        match reached {
+            Some(listener) if self.secret_path.len() < 32 => {
+                Err(("conformance.secret_path", format!("must have at least 32 characters, because {listener} is not on loopback")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `[notify]`
@@ -321,6 +410,8 @@ impl Config {
             check_reach("device", device, &self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
         }
         self.check_tls()?;
+        let reached = [Some(self.listen.public), self.listen.mtls].into_iter().flatten().collect::<Vec<_>>();
+        self.conformance.check(&reached)?;
         if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
             return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
         }

@@ -17,12 +17,22 @@ fn discovery_says_what_is_served_and_nothing_else() {
     let host = Host::demo().unwrap();
     let document = host.send(&Request::get("/.well-known/openid-configuration")).unwrap().json();
     assert_eq!(document["issuer"], host.issuer());
-    assert_eq!(document["backchannel_token_delivery_modes_supported"], serde_json::json!(["poll"]));
-    assert_eq!(document["backchannel_user_code_parameter_supported"], false);
-    assert_eq!(document["grant_types_supported"], serde_json::json!(["urn:openid:params:grant-type:ciba"]));
-    assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["ES256"]));
-    let claimed: Vec<_> = document["claims_supported"].as_array().unwrap().iter().filter_map(|claim| claim.as_str()).collect();
-    assert!(!claimed.contains(&"acr"), "{claimed:?}");
+    assert_eq!(document["backchannel_token_delivery_modes_supported"], serde_json::json!(["poll", "ping", "push"]));
+    assert_eq!(document["grant_types_supported"], serde_json::json!(["urn:openid:params:grant-type:ciba", "refresh_token"]));
+    assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["ES256", "PS256", "RS256", "EdDSA"]));
+    // Nobody asks for certificates here, so nothing that needs one is claimed.
+    assert!(document["mtls_endpoint_aliases"].is_null());
+    assert_eq!(document["tls_client_certificate_bound_access_tokens"], false);
+    let methods = document["token_endpoint_auth_methods_supported"].as_array().unwrap();
+    assert_eq!(methods.iter().filter(|method| method.as_str().unwrap().contains("tls")).count(), 0, "{methods:?}");
+    for absent in ["registration_endpoint", "acr_values_supported", "backchannel_endpoint_login_hint_token_types_supported"] {
+        assert!(document[absent].is_null(), "{absent} is claimed: {document}");
+    }
+    for endpoint in ["token", "backchannel_authentication", "userinfo", "introspection", "revocation", "authorization"] {
+        let address = document[format!("{endpoint}_endpoint")].as_str().unwrap().to_owned();
+        let path = address.strip_prefix(&host.issuer()).unwrap();
+        assert_ne!(host.send(&Request::form(path, &[])).unwrap().status, 404, "{endpoint}");
+    }
     let keys = host.send(&Request::get("/jwks")).unwrap().json();
     let key = &keys["keys"][0];
     assert_eq!((key["kty"].as_str(), key["alg"].as_str(), key["use"].as_str()), (Some("EC"), Some("ES256"), Some("sig")));

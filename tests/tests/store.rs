@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ciba_host::protocol::client::{Client, ClientKind, DeliveryMode, Origin};
-use ciba_host::protocol::identifier::{Digest, TransactionId, UnverifiedAuthReqId, UserId};
+use ciba_host::protocol::identifier::{Digest, TransactionId, UnverifiedBearer, UserId};
 use ciba_host::protocol::tokens::{NewAccessToken, NewGrant};
 use ciba_host::protocol::transaction::{Decision, REDEEM_GRACE_SECONDS, Request, State, Stored};
 use ciba_host::protocol::user::{Device, User};
@@ -58,8 +58,8 @@ fn request(name: &str, user: &str) -> NewRequest {
 }
 
 /// What the client of this request presents.
-fn presented(name: &str) -> UnverifiedAuthReqId {
-    UnverifiedAuthReqId::read(&format!("{name}.secret"))
+fn presented(name: &str) -> UnverifiedBearer {
+    UnverifiedBearer::read(&format!("{name}.secret"))
 }
 
 fn approve(name: &str, user: &str) -> DecisionBy {
@@ -72,8 +72,13 @@ fn decide(name: &str, user: &str, decision: Decision) -> DecisionBy {
 }
 
 fn grant(token: &str) -> NewGrant {
-    let access_token =
-        NewAccessToken { digest: Digest::of(token.as_bytes()), expires_at: later(600), confirmation: None, audience: Vec::new() };
+    let access_token = NewAccessToken {
+        digest: Digest::of(token.as_bytes()),
+        expires_at: later(600),
+        confirmation: None,
+        audience: Vec::new(),
+        scope: None,
+    };
     NewGrant { access_token, refresh_token: None }
 }
 
@@ -95,7 +100,7 @@ async fn a_request_comes_back_as_it_was_stored() {
         let found = store.request_by_auth_req_id(&presented("one")).await.unwrap().unwrap();
         assert_eq!(found, new.request);
         for invented in ["one.guess", "one.", "one", "two.secret", ".secret", ""] {
-            assert!(store.request_by_auth_req_id(&UnverifiedAuthReqId::read(invented)).await.unwrap().is_none(), "{invented}");
+            assert!(store.request_by_auth_req_id(&UnverifiedBearer::read(invented)).await.unwrap().is_none(), "{invented}");
         }
         assert_eq!(store.request(&"one".into()).await.unwrap().unwrap().request, new.request);
     }

@@ -42,6 +42,8 @@ ALTER TABLE request ADD COLUMN evidence TEXT;
 -- For ping and push: `auth_req_id` and the notification token, encrypted, until the client has been told.
 ALTER TABLE request ADD COLUMN to_notify BLOB;
 
+ALTER TABLE request ADD COLUMN redeemed_at INTEGER;
+
 -- Access tokens, by the token of their request, which stands in them: rows that are written together stand together.
 CREATE TABLE access_token (
     request INTEGER NOT NULL,
@@ -53,6 +55,8 @@ CREATE TABLE access_token (
     confirmation TEXT,
     -- Space-separated, where not the host itself.
     audience TEXT,
+    -- Where it is less than what was granted.
+    scope TEXT,
     PRIMARY KEY (request, token)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO access_token (request, token, issued_at, expires_at)

@@ -21,11 +21,14 @@ use super::data::{DataDirectory, Running};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
+use crate::flow::client_keys::ClientKeys;
 use crate::flow::details::DetailTypes;
+use crate::flow::dpop::Nonces;
 use crate::flow::hint_issuers::HintIssuers;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
+use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
@@ -149,10 +152,16 @@ impl Serve {
             callbacks: door.callbacks(),
             issuer: issuer.clone(),
             mtls: mtls.clone(),
+            subjects: Subjects::new(&installation.derive("pairwise subjects")),
+            nonces: Nonces::new(&installation.derive("DPoP nonces")),
+            client_keys: ClientKeys::default(),
             ciba: config.ciba.clone(),
             details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
             hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
                 .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
+            tokens: config.tokens.clone(),
+            authenticators: config.authenticators.clone(),
+            conformance: config.conformance.clone(),
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),

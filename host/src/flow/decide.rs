@@ -2,16 +2,25 @@
 
 use super::Flow;
 use crate::protocol::identifier::{TransactionId, UserId};
-use crate::protocol::transaction::Decision;
+use crate::protocol::transaction::{Decision, Evidence};
 use crate::protocol::user::Device;
 use crate::store::{AuditEntry, Decided, DecisionBy, StoreError};
 
-/// The name that stands where no device decided.
-const OPERATOR: &str = "operator";
+/// Who answers, which says what is known of how they proved who they are.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// A device page of the person.
+    Device(&'a Device),
+    /// An operator stands in for the person, for demonstrations.
+    Operator,
+    /// A program stands in for the person, for conformance tests.
+    Conformance,
+}
 
 impl Flow {
     /// `pending → approved | denied`, by the user who was asked, before it expires. What the store answers is the
-    /// truth: of two answers at the same time, one counts.
+    /// truth: of two answers at the same time, one counts. An approval that proves less than the client takes does not
+    /// count, and the request waits on.
     ///
     /// # Errors
     /// When the store cannot answer; then nothing was decided that the person could not see by asking again.
@@ -20,16 +29,21 @@ impl Flow {
         transaction: &TransactionId,
         user: &UserId,
         decision: Decision,
-        device: Option<&Device>,
+        by: By<'_>,
         audit: Option<AuditEntry>,
     ) -> Result<Decided, StoreError> {
+        let evidence = self.evidence(by);
+        if decision == Decision::Approve && self.is_too_weak(transaction, user, &evidence).await? {
+            tracing::warn!(%transaction, "an approval proves less than the client takes (acr_minimum); the request waits on.  do: see [authenticators]");
+            return Ok(Decided::Not(self.store.card(user, transaction).await?.map(Box::new)));
+        }
         let by = DecisionBy {
             transaction: transaction.clone(),
             user: user.clone(),
             decision,
-            device: device.map(|device| device.id.clone()),
-            device_name: device.map_or_else(|| OPERATOR.to_owned(), |device| device.name.clone()),
-            evidence: None,
+            device: by.device().map(|device| device.id.clone()),
+            device_name: by.name().to_owned(),
+            evidence: Some(evidence).filter(|evidence| decision == Decision::Approve && *evidence != Evidence::default()),
             audit,
         };
         let decided = self.store.decide(by, self.clock.now()).await?;
@@ -38,6 +52,28 @@ impl Flow {
             self.wakes.decided(transaction, user);
         }
         Ok(decided)
+    }
+
+    /// What is known of how the person proved who they are: out of the operator's table, never what was asked for.
+    fn evidence(&self, by: By<'_>) -> Evidence {
+        match by {
+            By::Device(_) => self.authenticators.device_page.evidence(),
+            By::Operator => Evidence::default(),
+            By::Conformance => self.conformance.authenticator.evidence(),
+        }
+    }
+
+    /// Whether this is less than the client of the request takes.
+    async fn is_too_weak(&self, transaction: &TransactionId, user: &UserId, evidence: &Evidence) -> Result<bool, StoreError> {
+        if self.authenticators.order.is_empty() {
+            return Ok(false);
+        }
+        let Some(card) = self.store.card(user, transaction).await? else { return Ok(false) };
+        let Some(client) = self.registered(&card.request.client).await? else { return Ok(false) };
+        let Some(minimum) = &client.metadata.acr_minimum else { return Ok(false) };
+        let rank = |acr: &str| self.authenticators.order.iter().position(|known| known == acr);
+        // A minimum that is not in the list is met by nothing.
+        Ok(rank(minimum).is_none_or(|least| evidence.acr.as_deref().and_then(rank).is_none_or(|shown| shown < least)))
     }
 
     /// The person says that somebody else's answer was not theirs. What the client got is taken back.
@@ -53,5 +89,23 @@ impl Flow {
             self.wakes.decided(transaction, user);
         }
         Ok(reported)
+    }
+}
+
+impl By<'_> {
+    fn device(&self) -> Option<&Device> {
+        match self {
+            Self::Device(device) => Some(device),
+            Self::Operator | Self::Conformance => None,
+        }
+    }
+
+    /// What stands in the history as the name of the device.
+    fn name(&self) -> &str {
+        match self {
+            Self::Device(device) => &device.name,
+            Self::Operator => "operator",
+            Self::Conformance => "conformance",
+        }
     }
 }

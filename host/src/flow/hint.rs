@@ -47,12 +47,7 @@ impl Flow {
         let claims = self.keys.verify_own(&jws).map_err(refused_id_token)?;
         let typ = jws.header().typ.as_deref();
         let sub = hint::id_token(Claims(claims), typ, &client.id, &self.issuer, self.ciba.id_token_hint_days, self.clock.now())?;
-        Ok(Named::User(self.user_of_subject(client, sub).ok_or_else(|| refused_id_token("its sub is not one of this client's"))?))
-    }
-
-    /// The user whom this client knows by `sub`.
-    fn user_of_subject(&self, _client: &Client, sub: &str) -> Option<UserId> {
-        Some(sub.into())
+        Ok(Named::User(self.subjects.read(client, sub).ok_or_else(|| refused_id_token("its sub is not one of this client's"))?))
     }
 
     /// A token of an issuer that the operator trusts with this.

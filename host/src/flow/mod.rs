@@ -4,16 +4,24 @@
 //! was asked answer; [`redeem`] hands out the tokens, once. [`device`] is what a person's device may see,
 //! [`operator`] what whoever runs the host may do.
 
+pub mod authenticate;
+pub mod client_keys;
+mod conformance;
 pub mod decide;
 pub mod details;
 pub mod device;
+pub mod dpop;
 mod hint;
 pub mod hint_issuers;
 pub mod links;
+pub mod mint;
 pub mod operator;
+pub mod protected;
 pub mod redeem;
+pub mod refresh;
 mod signed_request;
 pub mod start;
+pub mod subject;
 pub mod user_code;
 mod wakes;
 
@@ -22,19 +30,19 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
-use crate::config::{Ciba, NotifyConfig};
+use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Tokens};
 use crate::jose::{KeyRing, Seal};
 use crate::outbound::Caller;
-use crate::protocol::client::credential::{Shown, secret_matches};
-use crate::protocol::client::{Client, ClientKind, Origin, UnverifiedCredential};
 use crate::protocol::error::{ErrorCode, ProtocolError};
-use crate::protocol::identifier::ClientId;
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 
+use client_keys::ClientKeys;
 use details::DetailTypes;
+use dpop::Nonces;
 use hint_issuers::HintIssuers;
 use links::Links;
+use subject::Subjects;
 pub use wakes::{Waiting, Wakes};
 
 /// Everything the story needs. One per process.
@@ -61,12 +69,24 @@ pub struct Flow {
     pub issuer: String,
     /// Where clients that show a certificate find the same endpoints, without a trailing slash (RFC 8705 5).
     pub mtls: Option<String>,
+    /// Subjects of users.
+    pub subjects: Subjects,
+    /// Nonces for DPoP.
+    pub nonces: Nonces,
+    /// Keys of clients that were read already.
+    pub client_keys: ClientKeys,
     /// The protocol's numbers.
     pub ciba: Ciba,
     /// The types of `authorization_details`.
     pub details: DetailTypes,
     /// Who may name people in a `login_hint_token`.
     pub hint_issuers: HintIssuers,
+    /// What tokens are like.
+    pub tokens: Tokens,
+    /// What is proved by an approval.
+    pub authenticators: Authenticators,
+    /// Whether and for whom a program answers.
+    pub conformance: Conformance,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.
@@ -86,6 +106,9 @@ pub enum Refused {
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// RFC 9449 8: the proof needs a nonce, this one.
+    #[error("use_dpop_nonce")]
+    Nonce(String),
     /// Something else failed on our side.
     #[error("{0}")]
     Internal(String),
@@ -94,41 +117,5 @@ pub enum Refused {
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
         Self::Protocol(code.into())
-    }
-}
-
-impl Flow {
-    /// Who is asking.
-    ///
-    /// # Errors
-    /// `invalid_client` when the credential is not that of a registered client.
-    pub async fn authenticate_client(&self, credential: &UnverifiedCredential) -> Result<Client, Refused> {
-        let registered = match &credential.client {
-            Some(id) => self.registered(id).await?,
-            None => None,
-        };
-        let Shown::Secret(secret) = &credential.shown else {
-            return Err(ErrorCode::InvalidClient.into());
-        };
-        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
-        let right = secret_matches(secret, known);
-        registered.filter(|_| right).ok_or(Refused::Protocol(ErrorCode::InvalidClient.into()))
-    }
-
-    /// The hook caller whose credential this is.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn hook_caller(&self, credential: &UnverifiedCredential) -> Result<Option<Client>, StoreError> {
-        let (Some(id), Shown::Secret(secret)) = (&credential.client, &credential.shown) else { return Ok(None) };
-        let registered = self.registered(id).await?;
-        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
-        let right = secret_matches(secret, known);
-        Ok(registered.filter(|client| right && client.kind == ClientKind::HookCaller))
-    }
-
-    /// The client of this name. What came with the demo is a stranger outside it, however it got here.
-    async fn registered(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
-        Ok(self.store.client(id).await?.filter(|client| self.demo || client.origin != Origin::Demo))
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::decide::By;
 use super::{Flow, user_code};
 use crate::clock::{Clock, Random};
 use crate::protocol::client::{Client, ClientKind, Origin};
@@ -404,12 +405,16 @@ impl Operator {
             ));
         }
         let listed = self.store.request(&transaction).await?.ok_or_else(|| no_request(&transaction))?;
+        let client = flow.registered(&listed.request.client).await?;
+        if client.is_some_and(|client| client.metadata.fapi_profile.is_some()) {
+            return Err(NotDone::Asked("this client keeps to a FAPI profile: only the person decides its requests".to_owned()));
+        }
         let what = match decision {
             Decision::Approve => "request approve",
             Decision::Deny => "request deny",
         };
         let audit = self.audit(what, transaction.as_str());
-        match flow.decide(&transaction, &listed.request.user, decision, None, Some(audit)).await? {
+        match flow.decide(&transaction, &listed.request.user, decision, By::Operator, Some(audit)).await? {
             Decided::Now(_) => Ok(json!({ "transaction": transaction, "state": decision.leads_to().as_str(), "decided_by": "operator" })),
             Decided::Not(card) => {
                 let state = card.map_or("gone", |card| card.request.state(self.clock.now()).as_str());

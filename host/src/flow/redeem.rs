@@ -8,57 +8,60 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::{Flow, Refused};
-use crate::protocol::GRANT_TYPE_CIBA;
-use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
-use crate::protocol::identifier::{Bearer, Digest, UnverifiedAuthReqId};
+use crate::protocol::holder::Holder;
+use crate::protocol::identifier::{Digest, UnverifiedBearer};
 use crate::protocol::pace::{Pace, Verdict};
-use crate::protocol::tokens::{IdTokenClaims, NewAccessToken, NewGrant, access_token_hash};
-use crate::protocol::transaction::{Request, State};
+use crate::protocol::tokens::TokenAnswer;
+use crate::protocol::transaction::{Confirmation, Request, State};
+use crate::protocol::{GRANT_TYPE_CIBA, GRANT_TYPE_REFRESH};
 
-/// Tokens, shown once.
-#[derive(Debug)]
-pub struct Tokens {
-    /// Opaque.
-    pub access_token: Bearer,
-    /// Signed.
-    pub id_token: String,
-    /// Seconds.
-    pub expires_in: u32,
-    /// What was granted.
-    pub scope: String,
-}
-
+/// How long after its redemption an `auth_req_id` may come again without being taken for stolen.
+const REUSE_FORGIVEN: SignedDuration = SignedDuration::from_secs(60);
 /// How long `auth_req_id` can be before it is not looked up, in bytes.
 const AUTH_REQ_ID_LENGTH_MAX: usize = 256;
 
 impl Flow {
-    /// Answers a poll. The order matters: whose request it is; decided, whatever the pace; expired; too fast;
-    /// pending.
+    /// Answers a request for tokens, whichever grant it names.
     ///
     /// # Errors
     /// What the client is told instead of tokens.
-    pub async fn poll(&self, client: &Client, form: &Form) -> Result<Tokens, Refused> {
-        match form.value("grant_type") {
-            Some(GRANT_TYPE_CIBA) => {}
-            Some(_) => return Err(ErrorCode::UnsupportedGrantType.into()),
-            None => return Err(ProtocolError::new(ErrorCode::InvalidRequest, "grant_type is missing").into()),
+    pub async fn token(&self, client: &Client, form: &Form, holder: &Holder) -> Result<TokenAnswer, Refused> {
+        let grant_type = form.value("grant_type");
+        let grant_type = grant_type.ok_or_else(|| ProtocolError::new(ErrorCode::InvalidRequest, "grant_type is missing"))?;
+        if ![GRANT_TYPE_CIBA, GRANT_TYPE_REFRESH].contains(&grant_type) {
+            return Err(ErrorCode::UnsupportedGrantType.into());
         }
-        if client.kind != ClientKind::Ciba || client.delivery() == DeliveryMode::Push {
+        if client.kind != ClientKind::Ciba || !client.metadata.allows(grant_type) {
             return Err(ErrorCode::UnauthorizedClient.into());
         }
-        let auth_req_id = UnverifiedAuthReqId::read(form.required("auth_req_id", AUTH_REQ_ID_LENGTH_MAX)?);
+        if grant_type == GRANT_TYPE_REFRESH { self.refresh(client, form, holder).await } else { self.poll(client, form, holder).await }
+    }
+
+    /// Answers a poll. The order matters (CIBA Core 11): whose request it is; decided, whatever the pace; expired; too
+    /// fast; pending.
+    async fn poll(&self, client: &Client, form: &Form, holder: &Holder) -> Result<TokenAnswer, Refused> {
+        if client.delivery() == DeliveryMode::Push {
+            return Err(
+                ProtocolError::new(ErrorCode::UnauthorizedClient, "this client is sent its tokens, and does not ask for them").into()
+            );
+        }
+        let auth_req_id = UnverifiedBearer::read(form.required("auth_req_id", AUTH_REQ_ID_LENGTH_MAX)?);
+        // Before the look-up: a poll without the certificate or proof that it needs is refused, whatever became of it.
+        let confirmation = holder.confirmation(&client.metadata)?;
         let arrived = self.clock.now();
         let mut request = self.own_request(client, &auth_req_id).await?;
         if request.state(arrived) == State::Pending {
-            if self.paces.poll(&auth_req_id.digest, &request, self.ciba.interval, arrived) == Verdict::TooEarly {
+            let interval = client.metadata.interval.unwrap_or(self.ciba.interval);
+            if self.paces.poll(&auth_req_id.digest, &request, interval, arrived) == Verdict::TooEarly {
                 // Whoever polls again has given up on the poll that is held, if one is.
                 self.paces.release(&auth_req_id.digest);
                 return Err(ErrorCode::SlowDown.into());
             }
-            if client.metadata.long_poll {
+            // Never under FAPI, whose clients are told the pace by the interval alone.
+            if client.metadata.long_poll && client.metadata.fapi_profile.is_none() {
                 request = self.hold(client, &auth_req_id, request).await?;
             }
         }
@@ -66,9 +69,15 @@ impl Flow {
             State::Pending => Err(ErrorCode::AuthorizationPending.into()),
             State::Denied | State::Superseded => Err(ErrorCode::AccessDenied.into()),
             State::Expired => Err(ErrorCode::ExpiredToken.into()),
-            State::Redeemed => Err(ErrorCode::InvalidGrant.into()),
+            State::Redeemed => {
+                // Whoever comes long after has what somebody else had; before that it is a racing or repeated poll.
+                if self.store.revoke_reused(&request.transaction, self.clock.now() - REUSE_FORGIVEN).await? {
+                    tracing::warn!(transaction = %request.transaction, client = %client.id, "an auth_req_id was used again; what it gave is revoked.  do: find out who else has it");
+                }
+                Err(ErrorCode::InvalidGrant.into())
+            }
             State::Approved => {
-                let tokens = self.redeem(client, &request).await?;
+                let tokens = self.redeem(client, &request, confirmation).await?;
                 self.paces.forget(&auth_req_id.digest);
                 Ok(tokens)
             }
@@ -76,14 +85,14 @@ impl Flow {
     }
 
     /// The request, if it is this client's. Another client's is as unknown as one that never was.
-    async fn own_request(&self, client: &Client, auth_req_id: &UnverifiedAuthReqId) -> Result<Request, Refused> {
+    async fn own_request(&self, client: &Client, auth_req_id: &UnverifiedBearer) -> Result<Request, Refused> {
         let found = self.store.request_by_auth_req_id(auth_req_id).await?;
         found.filter(|request| request.client == client.id).ok_or(ErrorCode::InvalidGrant.into())
     }
 
     /// Waits for a decision, as long as the client opted in to (CIBA Core 7.3). A second poll of the same request
     /// releases the first.
-    async fn hold(&self, client: &Client, auth_req_id: &UnverifiedAuthReqId, request: Request) -> Result<Request, Refused> {
+    async fn hold(&self, client: &Client, auth_req_id: &UnverifiedBearer, request: Request) -> Result<Request, Refused> {
         let mut wake = self.wakes.of_transaction(&request.transaction);
         // A decision between the look-up and the line above would be missed without a second look.
         let request = self.own_request(client, auth_req_id).await?;
@@ -106,28 +115,13 @@ impl Flow {
     }
 
     /// Mints, then swaps: of two racing polls one gets the tokens, and nothing leaves before it is stored.
-    async fn redeem(&self, client: &Client, request: &Request) -> Result<Tokens, Refused> {
-        let now = self.clock.now();
-        let access_token = Bearer::of_request(&request.transaction, self.random.bytes());
-        let claims = IdTokenClaims {
-            iss: &self.issuer,
-            sub: &request.user,
-            aud: &client.id,
-            exp: now.as_second() + i64::from(self.ciba.id_token_expires_in),
-            iat: now.as_second(),
-            auth_time: request.decided_at.unwrap_or(now).as_second(),
-            at_hash: access_token_hash(&access_token),
-        };
-        let id_token = self.keys.sign(JwsAlgorithm::Es256, "JWT", &claims).map_err(|error| Refused::Internal(error.to_string()))?;
-        let expires_in = self.ciba.access_token_expires_in;
-        let expires_at = now + SignedDuration::from_secs(i64::from(expires_in));
-        let access = NewAccessToken { digest: access_token.digest(), expires_at, confirmation: None, audience: Vec::new() };
-        let grant = NewGrant { access_token: access, refresh_token: None };
-        if !self.store.redeem(&request.transaction, grant, None, now).await? {
+    async fn redeem(&self, client: &Client, request: &Request, confirmation: Option<Confirmation>) -> Result<TokenAnswer, Refused> {
+        let minted = self.mint(client, request, confirmation, None).await.map_err(|error| Refused::Internal(error.to_string()))?;
+        if !self.store.redeem(&request.transaction, minted.grant, None, self.clock.now()).await? {
             return Err(ErrorCode::InvalidGrant.into());
         }
         tracing::debug!(transaction = %request.transaction, client = %client.id, "redeemed");
-        Ok(Tokens { access_token, id_token, expires_in, scope: request.scope.clone() })
+        Ok(minted.answer)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Flow, Refused};
-use crate::jose::{PublicKeys, UnverifiedJws};
+use crate::jose::UnverifiedJws;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::claims::Claims;
 use crate::protocol::client::Client;
@@ -26,20 +26,9 @@ impl Flow {
         // As registered, and no other that the key could sign with (RFC 8725 3.1).
         let ours: &[JwsAlgorithm] = if client.metadata.fapi_profile.is_some() { &JwsAlgorithm::FAPI } else { &JwsAlgorithm::ASYMMETRIC };
         let allowed: Vec<JwsAlgorithm> = ours.iter().copied().filter(|algorithm| *algorithm == registered).collect();
-        let claims = self.verify_request(client, &jws, &allowed).await.map_err(refused)?;
+        let claims = self.verify_by_client(client, &jws, &allowed).await.map_err(refused)?;
         let typ = jws.header().typ.as_deref();
         let identity = request_object::check(Claims(claims), typ, form, &client.id, &self.issuer, self.clock.now())?;
         Ok(Some(Signed { claims: claims.clone(), identity }))
-    }
-
-    async fn verify_request<'a>(
-        &self,
-        client: &Client,
-        jws: &'a UnverifiedJws,
-        allowed: &[JwsAlgorithm],
-    ) -> Result<&'a Map<String, Value>, String> {
-        let jwks = client.metadata.jwks.as_ref().ok_or("the client registered no keys")?;
-        let keys = PublicKeys::parse(jwks).map_err(|what| format!("the client's registered jwks cannot be used: {what}"))?;
-        jws.verify(&keys, allowed).map_err(|fault| fault.to_string())
     }
 }

@@ -6,10 +6,10 @@ use jiff::SignedDuration;
 
 use super::{Flow, Refused};
 use crate::protocol::backchannel::{BackchannelRequest, Limits, Parameters, fapi, target};
-use crate::protocol::certificate::ClientCertificate;
-use crate::protocol::client::{Client, ClientKind, DeliveryMode, FapiProfile};
+use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
+use crate::protocol::holder::Holder;
 use crate::protocol::identifier::{Bearer, TransactionId, UserId};
 use crate::protocol::notification::ToNotify;
 use crate::protocol::request_object;
@@ -37,17 +37,19 @@ impl Flow {
     ///
     /// # Errors
     /// The rule the request breaks, or that nothing could be stored.
-    pub async fn start(&self, client: &Client, form: &Form, certificate: Option<&ClientCertificate>) -> Result<Started, Refused> {
+    pub async fn start(&self, client: &Client, form: &Form, holder: &Holder) -> Result<Started, Refused> {
         if client.kind != ClientKind::Ciba {
             return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "this client may only call the HTTP hooks").into());
         }
         let signed = self.signed_request(client, form).await?;
         let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
         let asked = BackchannelRequest::parse(parameters, client, &self.limits())?;
-        fapi::check(client, &asked, fapi::Manner { signed: signed.is_some(), certificate: certificate.is_some() })?;
+        fapi::check(client, &asked, fapi::Manner { signed: signed.is_some(), certificate: holder.certificate.is_some() })?;
         asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
         target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
-        let confirmation = confirmation(client, certificate)?;
+        // In the other modes it is the request for the tokens that shows what they are bound to.
+        let push = client.delivery() == DeliveryMode::Push;
+        let confirmation = if push { holder.confirmation(&client.metadata)? } else { None };
         let found = self.find_user(client, &asked.hint).await?;
         if found.user.is_none() && !self.ciba.hide_unknown_users {
             return Err(ErrorCode::UnknownUserId.into());
@@ -77,7 +79,7 @@ impl Flow {
             Start::Spent => return Err(request_object::refused("its jti was used before").into()),
         }
         self.wakes.job_added();
-        let interval = (client.delivery() != DeliveryMode::Push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
+        let interval = (!push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
         Ok(Started { auth_req_id, transaction, expires_in, interval })
     }
 
@@ -127,18 +129,5 @@ impl Flow {
         let told = ToNotify { auth_req_id: auth_req_id.reveal().to_owned(), client_notification_token: token.to_string() };
         let plain = serde_json::to_vec(&told).map(zeroize::Zeroizing::new).map_err(|error| Refused::Internal(error.to_string()))?;
         Ok(Some(self.seal.seal(&plain, transaction.as_str().as_bytes())))
-    }
-}
-
-/// What tokens will be bound to. In push mode nothing but this request can show it; in the others, polls show it again.
-fn confirmation(client: &Client, certificate: Option<&ClientCertificate>) -> Result<Option<Confirmation>, ProtocolError> {
-    let bound = client.metadata.tls_client_certificate_bound_access_tokens || client.metadata.fapi_profile == Some(FapiProfile::Id1);
-    match certificate {
-        Some(certificate) if bound => Ok(Some(Confirmation::Certificate(certificate.x5t_s256()))),
-        None if bound && client.delivery() == DeliveryMode::Push => {
-            let what = "no client certificate was shown, to which the tokens are to be bound";
-            Err(ProtocolError::new(ErrorCode::InvalidRequest, what))
-        }
-        _ => Ok(None),
     }
 }

@@ -5,7 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::client;
 use crate::flow::Refused;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::store::StoreError;
 
@@ -18,33 +20,63 @@ pub(super) const NO_STORE: (header::HeaderName, HeaderValue) = (header::CACHE_CO
 #[derive(Debug)]
 pub(super) struct Refusal {
     refused: Refused,
-    /// The client authenticated with the `Authorization` header, so that a 401 says which scheme it takes.
-    challenge: bool,
+    /// What a 401 says of the schemes that are taken.
+    challenge: Challenge,
     status: Option<StatusCode>,
+}
+
+/// Which schemes a refusal names in `WWW-Authenticate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenge {
+    None,
+    /// The client authenticated with the `Authorization` header (RFC 6749 5.2).
+    Basic,
+    /// A protected resource (RFC 6750 3). Without a token nothing is said of what is wrong with it.
+    Bearer {
+        presented: bool,
+    },
+    /// The same for a token that came with a proof (RFC 9449 7.1).
+    Dpop,
 }
 
 impl Refusal {
     /// With a challenge, where the client used the header.
     pub(super) fn challenged(refused: impl Into<Refused>, challenge: bool) -> Self {
+        Self { refused: refused.into(), challenge: if challenge { Challenge::Basic } else { Challenge::None }, status: None }
+    }
+
+    /// At a protected resource; `by_dpop` says under which scheme the token came, if one did.
+    pub(super) fn at_resource(refused: impl Into<Refused>, by_dpop: Option<bool>) -> Self {
+        let challenge = if by_dpop == Some(true) { Challenge::Dpop } else { Challenge::Bearer { presented: by_dpop.is_some() } };
         Self { refused: refused.into(), challenge, status: None }
+    }
+
+    /// The same refusal at a protected resource: a proof that cannot be used is a token that cannot be used.
+    pub(super) fn for_resource(self, by_dpop: bool) -> Self {
+        Self { status: Some(StatusCode::UNAUTHORIZED), ..Self::at_resource(self.refused, Some(by_dpop)) }
     }
 
     /// With another status than the code's own.
     pub(super) fn with_status(refused: impl Into<Refused>, status: StatusCode) -> Self {
-        Self { refused: refused.into(), challenge: false, status: Some(status) }
+        Self { refused: refused.into(), challenge: Challenge::None, status: Some(status) }
     }
 }
 
 impl<R: Into<Refused>> From<R> for Refusal {
     fn from(refused: R) -> Self {
-        Self { refused: refused.into(), challenge: false, status: None }
+        Self { refused: refused.into(), challenge: Challenge::None, status: None }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let mut nonce = None;
         let error = match self.refused {
             Refused::Protocol(error) => error,
+            Refused::Nonce(next) => {
+                nonce = client::nonce(&next);
+                ErrorCode::UseDpopNonce.into()
+            }
             Refused::Store(StoreError::Overloaded { .. }) => return unavailable(),
             // Nothing a client sends leads here; it is ours to mend.
             Refused::Store(error) => {
@@ -57,11 +89,27 @@ impl IntoResponse for Refusal {
             }
         };
         let status = self.status.or_else(|| StatusCode::from_u16(error.code.status()).ok()).unwrap_or(StatusCode::BAD_REQUEST);
+        let challenge = self.challenge.to_header(&error);
         let mut response = (status, [NO_STORE], Json(&error)).into_response();
-        if error.code == ErrorCode::InvalidClient && self.challenge {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ciba-host\""));
-        }
+        response.headers_mut().extend(nonce.into_iter().chain(challenge.map(|value| (header::WWW_AUTHENTICATE, value))));
         response
+    }
+}
+
+impl Challenge {
+    fn to_header(self, error: &ProtocolError) -> Option<HeaderValue> {
+        match self {
+            Self::Basic if error.code == ErrorCode::InvalidClient => Some(HeaderValue::from_static("Basic realm=\"ciba-host\"")),
+            Self::Bearer { presented: false } => Some(HeaderValue::from_static("Bearer realm=\"ciba-host\"")),
+            Self::Bearer { presented: true } => {
+                HeaderValue::try_from(format!("Bearer realm=\"ciba-host\", error=\"{}\"", error.code.as_str())).ok()
+            }
+            Self::Dpop => {
+                let algorithms = JwsAlgorithm::ASYMMETRIC.map(JwsAlgorithm::as_str).join(" ");
+                HeaderValue::try_from(format!("DPoP error=\"{}\", algs=\"{algorithms}\"", error.code.as_str())).ok()
+            }
+            Self::None | Self::Basic => None,
+        }
     }
 }
 

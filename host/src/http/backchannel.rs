@@ -2,15 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::App;
 use super::answer::{NO_STORE, Refusal};
 use super::body::FormBody;
+use super::client;
 use super::peer::Peer;
-use crate::protocol::client::UnverifiedCredential;
+use crate::protocol::discovery::path;
 use crate::protocol::error::ErrorCode;
 
 /// The acknowledgement (CIBA Core 7.3).
@@ -24,13 +25,13 @@ struct Acknowledgement<'a> {
 
 /// Who asks, what they ask, and the acknowledgement.
 pub(super) async fn authenticate(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
-    let credential = UnverifiedCredential::read(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), &form)
-        .map_err(|error| Refusal::challenged(error, headers.contains_key(header::AUTHORIZATION)))?;
-    let client = app.flow.authenticate_client(&credential).await.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
-    let started = app.flow.start(&client, &form, peer.certificate.as_deref()).await.map_err(forbidden)?;
+    let client = client::client(&app, &headers, &form, &peer).await?;
+    let holder = client::holder(&app, &headers, &peer, ("POST", path::BACKCHANNEL_AUTHENTICATION), None).await?;
+    let started = app.flow.start(&client, &form, &holder).await.map_err(forbidden)?;
+    let nonce = AppendHeaders(client::next_nonce(&app, &headers));
     let acknowledgement =
         Acknowledgement { auth_req_id: started.auth_req_id.reveal(), expires_in: started.expires_in, interval: started.interval };
-    Ok(([NO_STORE], Json(acknowledgement)).into_response())
+    Ok(([NO_STORE], nonce, Json(acknowledgement)).into_response())
 }
 
 /// `access_denied` is 403 here, and 400 at the token endpoint (CIBA Core 13).

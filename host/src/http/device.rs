@@ -24,6 +24,7 @@ use super::views::device::{
 use super::views::moment::Moment;
 use super::views::text::Locale;
 use crate::flow::Waiting;
+use crate::flow::decide::By;
 use crate::flow::device::Session;
 use crate::protocol::form::Form;
 use crate::protocol::identifier::{TransactionId, UserId};
@@ -212,7 +213,7 @@ async fn decided(app: &App, headers: &HeaderMap, form: &Form) -> Result<Response
         _ => return Ok((StatusCode::BAD_REQUEST, "decision must be approve, deny or report\n").into_response()),
     };
     let (status, card) = match decision {
-        Some(decision) => match app.flow.decide(&transaction, &session.user.id, decision, Some(&session.device), None).await? {
+        Some(decision) => match app.flow.decide(&transaction, &session.user.id, decision, By::Device(&session.device), None).await? {
             Decided::Now(card) => (StatusCode::OK, Some(*card)),
             Decided::Not(card) => (StatusCode::CONFLICT, card.map(|card| *card)),
         },

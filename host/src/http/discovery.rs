@@ -6,11 +6,22 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use crate::protocol::discovery::{Discovery, JWKS_MAX_AGE};
+use crate::protocol::discovery::{Discovery, JWKS_MAX_AGE, Served};
 
 /// What a client library needs to know.
 pub(super) async fn document(State(app): State<App>) -> Response {
-    public(Json(Discovery::of(&app.flow.issuer)))
+    let details: Vec<String> = app.flow.details.names().map(str::to_owned).collect();
+    let hints: Vec<String> = app.flow.hint_issuers.formats().map(str::to_owned).collect();
+    let served = Served {
+        issuer: &app.flow.issuer,
+        mtls: app.flow.mtls.as_deref(),
+        algorithms: app.flow.keys.algorithms(),
+        registration: false,
+        login_hint_token_types: &hints,
+        authorization_details_types: &details,
+        acr_values: &app.flow.authenticators.order,
+    };
+    public(Json(Discovery::of(&served)))
 }
 
 /// What signatures are verified with.

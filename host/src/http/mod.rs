@@ -5,6 +5,8 @@ mod answer;
 mod assets;
 mod backchannel;
 mod body;
+mod client;
+mod conformance;
 mod console;
 mod cookie;
 mod demo;
@@ -14,6 +16,7 @@ mod guard;
 mod health;
 mod hooks;
 mod peer;
+mod resource;
 pub mod serve;
 mod token;
 pub mod views;
@@ -67,7 +70,15 @@ pub fn public(app: App, hosts: Hosts, with_device: bool) -> Router {
         .route(path::JWKS, get(discovery::jwks))
         .route(path::BACKCHANNEL_AUTHENTICATION, post(backchannel::authenticate))
         .route(path::TOKEN, post(token::redeem))
+        .route(path::INTROSPECTION, post(token::introspect))
+        .route(path::REVOCATION, post(token::revoke))
+        .route(path::USER_INFO, get(resource::user_info).post(resource::user_info))
+        .route(path::RESOURCE, get(resource::resource))
+        .route(path::AUTHORIZATION, get(resource::authorize).post(resource::authorize))
         .route("/hooks/v1/notify", post(hooks::notify));
+    if let Some(address) = app.flow.conformance.address() {
+        protocol = protocol.route(&address, post(conformance::decide));
+    }
     if app.demo.is_some() {
         protocol = protocol.merge(demo_routes());
     }

@@ -1,28 +1,36 @@
-//! `POST /token`: the token endpoint, with the CIBA grant (CIBA Core 10.1).
+//! `POST /token`, `/introspect` and `/revoke`: the token endpoint with the CIBA and refresh grants (CIBA Core 10.1), and
+//! what clients may ask about tokens and take back (RFC 7662, RFC 7009).
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 
 use super::App;
 use super::answer::{NO_STORE, Refusal};
 use super::body::FormBody;
-use crate::protocol::client::UnverifiedCredential;
-use crate::protocol::tokens::TokenAnswer;
+use super::client;
+use super::peer::Peer;
+use crate::protocol::discovery::path;
 
-/// Who asks, and their tokens or why not yet.
-pub(super) async fn redeem(State(app): State<App>, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
-    let credential = UnverifiedCredential::read(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), &form)
-        .map_err(|error| Refusal::challenged(error, headers.contains_key(header::AUTHORIZATION)))?;
-    let client = app.flow.authenticate_client(&credential).await.map_err(|refused| Refusal::challenged(refused, credential.in_header))?;
-    let tokens = app.flow.poll(&client, &form).await?;
-    let answer = TokenAnswer {
-        access_token: tokens.access_token.reveal(),
-        token_type: "Bearer",
-        expires_in: tokens.expires_in,
-        id_token: &tokens.id_token,
-        scope: &tokens.scope,
-    };
-    Ok(([NO_STORE], Json(answer)).into_response())
+/// Who asks, what they hold, and their tokens or why not yet.
+pub(super) async fn redeem(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+    let client = client::client(&app, &headers, &form, &peer).await?;
+    let holder = client::holder(&app, &headers, &peer, ("POST", path::TOKEN), None).await?;
+    let tokens = app.flow.token(&client, &form, &holder).await?;
+    let nonce = AppendHeaders(client::next_nonce(&app, &headers));
+    Ok(([NO_STORE], nonce, Json(tokens.to_json(None))).into_response())
+}
+
+/// What a token is.
+pub(super) async fn introspect(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+    let client = client::client(&app, &headers, &form, &peer).await?;
+    Ok(([NO_STORE], Json(app.flow.introspect(&client, &form).await?)).into_response())
+}
+
+/// A token is taken back, whether it was there or not.
+pub(super) async fn revoke(State(app): State<App>, peer: Peer, FormBody { headers, form }: FormBody) -> Result<Response, Refusal> {
+    let client = client::client(&app, &headers, &form, &peer).await?;
+    app.flow.revoke(&client, &form).await?;
+    Ok((StatusCode::OK, [NO_STORE]).into_response())
 }

@@ -50,17 +50,17 @@ impl TransactionId {
     }
 }
 
-/// What a client sent as `auth_req_id`. It names a request; whether it was issued for that one is for its digest to
-/// say.
+/// What a client sent as `auth_req_id`, access token or refresh token. It names a request; whether it was issued for that
+/// one is for its digest to say.
 #[derive(Debug)]
-pub struct UnverifiedAuthReqId {
+pub struct UnverifiedBearer {
     /// The request it names.
     pub transaction: TransactionId,
     /// Of all of it.
     pub digest: Digest,
 }
 
-impl UnverifiedAuthReqId {
+impl UnverifiedBearer {
     /// Reads any text; one without a dot names nothing.
     pub fn read(text: &str) -> Self {
         let (transaction, _) = text.split_once('.').unwrap_or_default();
@@ -128,6 +128,11 @@ impl Bearer {
     /// `auth_req_id` or an access token.
     pub fn of_request(transaction: &TransactionId, bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(format!("{transaction}.{}", Self::from_random(bytes).reveal())))
+    }
+
+    /// A token that was made elsewhere: a JWT.
+    pub fn of_text(text: String) -> Self {
+        Self(Zeroizing::new(text))
     }
 
     /// What is handed out, once.

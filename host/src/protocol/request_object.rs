@@ -63,8 +63,11 @@ struct Presented<'a> {
     now: i64,
 }
 
-/// The rules, in the order in which they are checked. Each has its own words.
-const RULES: &[fn(&Presented<'_>) -> Result<(), String>] = &[
+/// A rule, and in which words it is broken.
+type Rule = fn(&Presented<'_>) -> Result<(), String>;
+
+/// The rules, in the order in which they are checked.
+const RULES: &[Rule] = &[
     // RFC 9101 10.8, RFC 8725 3.11: a JWT that says it is something else was made for something else.
     |presented| {
         let Some(typ) = presented.typ.map(str::to_ascii_lowercase) else { return Ok(()) };

@@ -1,21 +1,22 @@
-//! What an approved client gets (CIBA Core 10.1, OpenID Connect Core 2).
+//! What an approved client gets (CIBA Core 10.1, OpenID Connect Core 2, RFC 9068).
 
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::identifier::{Bearer, ClientId, Digest, UserId};
+use super::algorithm::JwsAlgorithm;
+use super::identifier::{Bearer, ClientId, Digest};
 use super::transaction::Confirmation;
 
 /// The claims of an ID token.
-///
-/// There is no `acr` and no `amr`: they are computed from verified evidence, and there is none yet. They are
-/// never the string that was asked for.
 #[derive(Debug, Serialize)]
 pub struct IdTokenClaims<'a> {
     /// Issuer.
     pub iss: &'a str,
     /// Subject.
-    pub sub: &'a UserId,
+    pub sub: &'a str,
     /// Audience: the client.
     pub aud: &'a ClientId,
     /// When it ends, in seconds since 1970.
@@ -24,23 +25,75 @@ pub struct IdTokenClaims<'a> {
     pub iat: i64,
     /// When the person decided.
     pub auth_time: i64,
+    /// What was verified when they did, never what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
+    /// By which methods (RFC 8176).
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub amr: &'a [String],
     /// The left half of the access token's hash (OpenID Connect Core 3.1.3.6).
-    pub at_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_hash: Option<String>,
+    /// CIBA Core 10.3.1: in push mode, the same of the refresh token.
+    #[serde(rename = "urn:openid:params:jwt:claim:rt_hash", skip_serializing_if = "Option::is_none")]
+    pub rt_hash: Option<String>,
+    /// CIBA Core 10.3.1: in push mode, the request that this answers.
+    #[serde(rename = "urn:openid:params:jwt:claim:auth_req_id", skip_serializing_if = "Option::is_none")]
+    pub auth_req_id: Option<&'a str>,
 }
 
-/// The successful answer of the token endpoint.
-#[derive(Serialize)]
-pub struct TokenAnswer<'a> {
-    /// Opaque; 256 random bits.
-    pub access_token: &'a str,
-    /// Always `Bearer`.
+/// The claims of an access token that is a JWT (RFC 9068 2.2).
+#[derive(Debug, Serialize)]
+pub struct AccessTokenClaims<'a> {
+    /// Issuer.
+    pub iss: &'a str,
+    /// Subject.
+    pub sub: &'a str,
+    /// The resources it is for, or the issuer.
+    pub aud: Value,
+    /// Who got it.
+    pub client_id: &'a str,
+    /// When it ends, in seconds since 1970.
+    pub exp: i64,
+    /// When it was made.
+    pub iat: i64,
+    /// By which it is known again.
+    pub jti: &'a str,
+    /// What was granted.
+    pub scope: &'a str,
+    /// When the person decided.
+    pub auth_time: i64,
+    /// What was verified when they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
+    /// By which methods.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub amr: &'a [String],
+    /// What it is bound to (RFC 7800 3.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<&'a Confirmation>,
+    /// RFC 9396 9.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<&'a Value>,
+}
+
+/// The successful answer of the token endpoint (RFC 6749 5.1).
+#[derive(Debug)]
+pub struct TokenAnswer {
+    /// Opaque, or a JWT.
+    pub access_token: Bearer,
+    /// `Bearer` or `DPoP`.
     pub token_type: &'static str,
     /// Lifetime of the access token in seconds.
     pub expires_in: u32,
-    /// The signed ID token.
-    pub id_token: &'a str,
+    /// Where the client may refresh.
+    pub refresh_token: Option<Bearer>,
+    /// Signed, perhaps encrypted.
+    pub id_token: Option<String>,
     /// What was granted.
-    pub scope: &'a str,
+    pub scope: String,
+    /// What was granted in detail (RFC 9396 7).
+    pub authorization_details: Option<Value>,
 }
 
 /// What is stored when tokens are handed out.
@@ -63,6 +116,8 @@ pub struct NewAccessToken {
     pub confirmation: Option<Confirmation>,
     /// The resources it is for; empty means the host itself.
     pub audience: Vec<String>,
+    /// Where it is less than what was granted.
+    pub scope: Option<String>,
 }
 
 /// A refresh token, as it is kept.
@@ -74,8 +129,10 @@ pub struct NewRefreshToken {
     pub expires_at: Timestamp,
 }
 
-/// `at_hash`: the left half of SHA-256 of the access token, base64url.
-pub fn access_token_hash(access_token: &Bearer) -> String {
-    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-    BASE64_URL_SAFE_NO_PAD.encode(&access_token.digest().0[..16])
+/// `at_hash` and its like: the left half of the token's hash, by the hash of the ID token's own signature (OpenID Connect
+/// Core 3.1.3.6). Ed25519 uses SHA-512.
+pub fn token_hash(algorithm: JwsAlgorithm, token: &str) -> String {
+    let hash = digest(if algorithm == JwsAlgorithm::EdDsa { &SHA512 } else { &SHA256 }, token.as_bytes());
+    let bytes = hash.as_ref();
+    BASE64_URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() / 2])
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::client::{Client, DeliveryMode};
-use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
 use crate::protocol::tokens::{NewAccessToken, NewGrant};
 use crate::protocol::transaction::{Confirmation, Decision, Evidence, Request};
@@ -181,7 +181,7 @@ pub enum Start {
 /// An access token that works, and what was granted with it.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// The request it came from.
+    /// The request it came from; its scope is what this token covers.
     pub request: Request,
     /// When it was issued.
     pub issued_at: Timestamp,
@@ -383,7 +383,7 @@ pub trait Store: Send + Sync {
     /// Stores a request, the job that announces it, and the one that tells the client how it ended.
     fn start(&self, new: NewRequest) -> Answer<'_, Start>;
     /// The request that this `auth_req_id` was issued for: an invented one finds nothing.
-    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>>;
+    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedBearer) -> Answer<'_, Option<Request>>;
     /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided>;
     /// The person says that a decided request of theirs was not theirs: what it gave is taken back, and what was not
@@ -405,6 +405,9 @@ pub trait Store: Send + Sync {
     fn refresh(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed>;
     /// Takes back one access token; `false` when there was none.
     fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool>;
+    /// Takes back everything that this request gave, if it was redeemed before this; `false` when it was not, or had
+    /// nothing left.
+    fn revoke_reused(&self, transaction: &TransactionId, redeemed_before: Timestamp) -> Answer<'_, bool>;
     /// Takes back everything that this request gave.
     fn revoke_grant(&self, transaction: &TransactionId) -> Answer<'_, ()>;
 

@@ -18,7 +18,7 @@ use super::super::views::demo::{Claim, Notified, Run, RunState, Started, Step};
 use super::{Demo, SHOP};
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::discovery::path;
-use crate::protocol::identifier::{TransactionId, UnverifiedAuthReqId, UserId};
+use crate::protocol::identifier::{TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::transaction::State;
 use crate::protocol::user::CHANNEL_INBOX;
 use crate::store::StoreError;
@@ -52,7 +52,7 @@ pub(super) async fn start(app: &App, demo: &Arc<Demo>, binding_message: String) 
     let (Some(auth_req_id), Some(expires_in)) = (answer["auth_req_id"].as_str(), answer["expires_in"].as_u64()) else {
         return Err((status, answer));
     };
-    let stored = app.flow.store.request_by_auth_req_id(&UnverifiedAuthReqId::read(auth_req_id)).await.ok().flatten();
+    let stored = app.flow.store.request_by_auth_req_id(&UnverifiedBearer::read(auth_req_id)).await.ok().flatten();
     let Some(stored) = stored else { return Err(away("the request is gone".to_owned())) };
     let step = Step { title: "The shop asks".to_owned(), curl: Secret(curl.clone()), answer: Secret(pretty(&answer)) };
     let purchase = Arc::new(Purchase {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::super::App;
 use super::Demo;
 use super::shop::ask;
+use crate::flow::decide::By;
 use crate::flow::operator::Command;
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::discovery::path;
-use crate::protocol::identifier::UnverifiedAuthReqId;
+use crate::protocol::identifier::UnverifiedBearer;
 use crate::protocol::transaction::Decision;
 use crate::protocol::user::CHANNEL_INBOX;
 use crate::store::Decided;
@@ -119,7 +120,7 @@ async fn authenticate(app: &App, demo: &Demo, username: &str) -> Result<(), Stri
     let start = [("scope", "openid"), ("login_hint", username), ("binding_message", "Demo traffic")];
     let (_, started) = ask(demo, path::BACKCHANNEL_AUTHENTICATION, &start).await?;
     let auth_req_id = started["auth_req_id"].as_str().ok_or_else(|| started.to_string())?;
-    let stored = app.flow.store.request_by_auth_req_id(&UnverifiedAuthReqId::read(auth_req_id)).await.map_err(|error| error.to_string())?;
+    let stored = app.flow.store.request_by_auth_req_id(&UnverifiedBearer::read(auth_req_id)).await.map_err(|error| error.to_string())?;
     let request = stored.ok_or("the request is gone")?;
     let mut wake = app.flow.wakes.of_user(&request.user);
     loop {
@@ -129,7 +130,7 @@ async fn authenticate(app: &App, demo: &Demo, username: &str) -> Result<(), Stri
         }
         wake.changed().await;
     }
-    let decided = app.flow.decide(&request.transaction, &request.user, Decision::Approve, None, None).await;
+    let decided = app.flow.decide(&request.transaction, &request.user, Decision::Approve, By::Operator, None).await;
     if !matches!(decided, Ok(Decided::Now(_))) {
         return Err(format!("not decided: {decided:?}"));
     }

@@ -232,8 +232,6 @@ pub struct ClientMetadata {
     /// The least authentication context it takes, out of the operator's list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr_minimum: Option<String>,
-    /// It takes part in automated conformance tests.
-    pub automated_approval: bool,
 }
 
 impl ClientMetadata {

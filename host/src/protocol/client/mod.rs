@@ -3,6 +3,7 @@
 //! [`metadata`] is what a client says of itself, in the words of RFC 7591; [`credential`] reads what it shows in a
 //! request.
 
+pub mod assertion;
 pub mod credential;
 pub mod metadata;
 

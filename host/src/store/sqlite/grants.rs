@@ -24,9 +24,11 @@ impl SqliteStore {
         let work = move |connection: &Connection| {
             let swapped: Option<i64> = connection
                 .prepare_cached(
-                    "UPDATE request SET state = 'redeemed' WHERE token = ?1 AND state = 'approved' AND expires_at > ?2 RETURNING id",
+                    "UPDATE request SET state = 'redeemed', redeemed_at = ?3 WHERE token = ?1 AND state = 'approved' AND expires_at > ?2 RETURNING id",
                 )?
-                .query_row(params![transaction.as_str(), rows::millis(now) - REDEEM_GRACE_SECONDS * 1000], |row| row.get(0))
+                .query_row(params![transaction.as_str(), rows::millis(now) - REDEEM_GRACE_SECONDS * 1000, rows::millis(now)], |row| {
+                    row.get(0)
+                })
                 .optional()?;
             let Some(id) = swapped else { return Ok(false) };
             insert_access_token(connection, id, &grant.access_token, now)?;
@@ -79,14 +81,18 @@ impl SqliteStore {
         self.read(|connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {}, a.issued_at, a.expires_at, a.confirmation, a.audience FROM access_token a JOIN request r ON r.id = a.request
+                    "SELECT {}, a.issued_at, a.expires_at, a.confirmation, a.audience, a.scope FROM access_token a JOIN request r ON r.id = a.request
                      WHERE r.token = ?1 AND a.token = ?2 AND a.expires_at > ?3",
                     rows::REQUEST
                 ))?
                 .query_row(params![transaction.as_str(), token.0, rows::millis(now)], |row| {
                     let audience: Option<String> = row.get(rows::REQUEST_COLUMNS + 3)?;
+                    let mut request = rows::request(row)?;
+                    if let Some(scope) = row.get(rows::REQUEST_COLUMNS + 4)? {
+                        request.scope = scope;
+                    }
                     Ok(Grant {
-                        request: rows::request(row)?,
+                        request,
                         issued_at: rows::time(row, rows::REQUEST_COLUMNS)?,
                         expires_at: rows::time(row, rows::REQUEST_COLUMNS + 1)?,
                         confirmation: rows::json(row, rows::REQUEST_COLUMNS + 2)?,
@@ -163,6 +169,23 @@ impl SqliteStore {
         })
     }
 
+    pub(super) fn delete_reused(&self, transaction: &TransactionId, redeemed_before: Timestamp) -> Answer<'_, bool> {
+        let transaction = transaction.clone();
+        self.write(move |connection| {
+            let reused: Option<i64> = connection
+                .prepare_cached(
+                    "SELECT id FROM request r WHERE r.token = ?1 AND r.redeemed_at < ?2
+                        AND (EXISTS (SELECT 1 FROM access_token a WHERE a.request = r.id)
+                            OR EXISTS (SELECT 1 FROM refresh_family f WHERE f.request = r.id))",
+                )?
+                .query_row(params![transaction.as_str(), rows::millis(redeemed_before)], |row| row.get(0))
+                .optional()?;
+            let Some(request) = reused else { return Ok(false) };
+            revoke(connection, "request = ?1", request)?;
+            Ok(true)
+        })
+    }
+
     pub(super) fn delete_grant(&self, transaction: &TransactionId) -> Answer<'_, ()> {
         let transaction = transaction.clone();
         self.write(move |connection| revoke(connection, "request = (SELECT id FROM request WHERE token = ?1)", transaction.as_str()))
@@ -187,9 +210,18 @@ fn insert_access_token(
     let audience = Some(token.audience.join(" ")).filter(|audience| !audience.is_empty());
     connection
         .prepare_cached(
-            "INSERT INTO access_token (request, token, issued_at, expires_at, confirmation, audience) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO access_token (request, token, issued_at, expires_at, confirmation, audience, scope)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![request, token.digest.0, rows::millis(now), rows::millis(token.expires_at), confirmation, audience])?;
+        .execute(params![
+            request,
+            token.digest.0,
+            rows::millis(now),
+            rows::millis(token.expires_at),
+            confirmation,
+            audience,
+            token.scope
+        ])?;
     Ok(())
 }
 

@@ -34,7 +34,7 @@ use super::{
     Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
 };
 use crate::protocol::client::Client;
-use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
@@ -233,7 +233,7 @@ impl Store for SqliteStore {
     fn start(&self, new: NewRequest) -> Answer<'_, Start> {
         self.insert_request(new)
     }
-    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>> {
+    fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedBearer) -> Answer<'_, Option<Request>> {
         self.find_request_by_auth_req_id(auth_req_id)
     }
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
@@ -262,6 +262,9 @@ impl Store for SqliteStore {
     }
     fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool> {
         self.delete_access_token(transaction, access_token)
+    }
+    fn revoke_reused(&self, transaction: &TransactionId, redeemed_before: Timestamp) -> Answer<'_, bool> {
+        self.delete_reused(transaction, redeemed_before)
     }
     fn revoke_grant(&self, transaction: &TransactionId) -> Answer<'_, ()> {
         self.delete_grant(transaction)

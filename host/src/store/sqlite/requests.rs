@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::grants::revoke;
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
-use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UnverifiedAuthReqId, UserId};
+use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::transaction::Request;
 use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError};
 
@@ -62,7 +62,7 @@ impl SqliteStore {
         Box::pin(async move { written.await.map(|written| written.start) })
     }
 
-    pub(super) fn find_request_by_auth_req_id(&self, auth_req_id: &UnverifiedAuthReqId) -> Answer<'_, Option<Request>> {
+    pub(super) fn find_request_by_auth_req_id(&self, auth_req_id: &UnverifiedBearer) -> Answer<'_, Option<Request>> {
         let issued = |(issued, request): (Digest, Request)| auth_req_id.digest.matches(&issued).then_some(request);
         if let Some(live) = self.memory.live.find(&auth_req_id.transaction) {
             return Box::pin(std::future::ready(Ok(issued(live))));

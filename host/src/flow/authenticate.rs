@@ -1,0 +1,161 @@
+//! Who is asking: a client proves itself in the way it registered, and in no other.
+
+use jiff::Timestamp;
+
+use super::{Flow, Refused};
+use crate::jose::UnverifiedJws;
+use crate::protocol::algorithm::JwsAlgorithm;
+use crate::protocol::certificate::{ClientCertificate, RegisteredName};
+use crate::protocol::claims::Claims;
+use crate::protocol::client::assertion::{self, Audiences};
+use crate::protocol::client::credential::{Shown, secret_matches};
+use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, FapiProfile, Origin, UnverifiedCredential};
+use crate::protocol::discovery::path;
+use crate::protocol::error::{ErrorCode, ProtocolError};
+use crate::protocol::identifier::{ClientId, Digest};
+use crate::store::{Spent, StoreError};
+
+impl Flow {
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// `invalid_client` when what was shown does not prove that it is the client it claims to be.
+    pub async fn authenticate_client(
+        &self,
+        credential: &UnverifiedCredential,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<Client, Refused> {
+        match &credential.shown {
+            Shown::Secret(secret) => self.by_secret(credential.client.as_ref(), secret).await,
+            Shown::Assertion(text) => self.by_assertion(credential.client.as_ref(), text).await,
+            Shown::Certificate => self.by_certificate(credential.client.as_ref(), certificate).await,
+        }
+    }
+
+    /// `client_secret_basic` and `client_secret_post`: whoever registered one of them may use the other, which shows the
+    /// same.
+    async fn by_secret(&self, id: Option<&ClientId>, secret: &str) -> Result<Client, Refused> {
+        let registered = match id {
+            Some(id) => self.registered(id).await?,
+            None => None,
+        };
+        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
+        let right = secret_matches(secret, known);
+        let client = registered.filter(|_| right).ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
+        match client.metadata.token_endpoint_auth_method {
+            AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => Ok(client),
+            method => Err(other_method(method)),
+        }
+    }
+
+    /// `private_key_jwt` and `client_secret_jwt` (RFC 7523 2.2).
+    async fn by_assertion(&self, named: Option<&ClientId>, text: &str) -> Result<Client, Refused> {
+        let jws = UnverifiedJws::parse(text).map_err(|fault| unproven(fault.to_string()))?;
+        let subject = Claims(jws.claims()).text("sub").map_err(unproven)?;
+        if named.is_some_and(|named| named.as_str() != subject) {
+            return Err(unproven("sub is not the client_id beside the assertion".to_owned()));
+        }
+        // Of a client that is not known it is told no more than of one whose signature is wrong.
+        let unknown = || unproven("the signature of the JWT is wrong".to_owned());
+        let client = self.registered(&subject.into()).await?.ok_or_else(unknown)?;
+        let metadata = &client.metadata;
+        match metadata.token_endpoint_auth_method {
+            AuthenticationMethod::PrivateKeyJwt => {
+                let allowed: &[JwsAlgorithm] = match (&metadata.token_endpoint_auth_signing_alg, metadata.fapi_profile) {
+                    (Some(registered), _) => std::slice::from_ref(registered),
+                    (None, Some(_)) => &JwsAlgorithm::FAPI,
+                    (None, None) => &JwsAlgorithm::ASYMMETRIC,
+                };
+                self.verify_by_client(&client, &jws, allowed).await.map_err(unproven)?;
+            }
+            AuthenticationMethod::ClientSecretJwt => {
+                let sealed = client.secret.as_ref().and_then(|secret| secret.sealed.as_deref());
+                let secret = sealed.and_then(|sealed| self.seal.open(sealed, client.id.as_str().as_bytes()));
+                let secret = secret.ok_or_else(|| Refused::Internal(format!("the secret of the client {} cannot be read", client.id)))?;
+                jws.verify_hmac(&secret).map_err(|_| unknown())?;
+            }
+            method => return Err(other_method(method)),
+        }
+        let endpoints = self.addresses(&[path::TOKEN, path::BACKCHANNEL_AUTHENTICATION, path::INTROSPECTION, path::REVOCATION]);
+        let issuer_only = metadata.fapi_profile == Some(FapiProfile::Fapi2);
+        let audiences = Audiences { issuer: &self.issuer, endpoints: &endpoints, issuer_only };
+        let assertion = assertion::check(Claims(jws.claims()), client.id.as_str(), &audiences, self.clock.now()).map_err(unproven)?;
+        self.once("assertion", client.id.as_str(), assertion.jti, assertion.remember_until)
+            .await?
+            .then_some(())
+            .ok_or_else(|| unproven("jti was used before".to_owned()))?;
+        Ok(client)
+    }
+
+    /// `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705 2).
+    async fn by_certificate(&self, id: Option<&ClientId>, certificate: Option<&ClientCertificate>) -> Result<Client, Refused> {
+        let Some(certificate) = certificate else {
+            return Err(unproven("no client authentication, and no certificate was shown".to_owned()));
+        };
+        let registered = match id {
+            Some(id) => self.registered(id).await?,
+            None => None,
+        };
+        let client = registered.ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
+        let proven = match client.metadata.token_endpoint_auth_method {
+            AuthenticationMethod::TlsClientAuth => registered_name(&client).is_some_and(|name| certificate.proves(&name, self.clock.now())),
+            AuthenticationMethod::SelfSignedTlsClientAuth => self.has_certificate(&client, certificate).await.map_err(unproven)?,
+            method => return Err(other_method(method)),
+        };
+        if proven { Ok(client) } else { Err(unproven("the certificate that was shown is not the client's".to_owned())) }
+    }
+
+    /// The hook caller whose credential this is.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn hook_caller(&self, credential: &UnverifiedCredential) -> Result<Option<Client>, StoreError> {
+        let (Some(id), Shown::Secret(secret)) = (&credential.client, &credential.shown) else { return Ok(None) };
+        let registered = self.registered(id).await?;
+        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
+        let right = secret_matches(secret, known);
+        Ok(registered.filter(|client| right && client.kind == ClientKind::HookCaller))
+    }
+
+    /// The client of this name. What came with the demo is a stranger outside it, however it got here.
+    pub(super) async fn registered(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        Ok(self.store.client(id).await?.filter(|client| self.demo || client.origin != Origin::Demo))
+    }
+
+    /// Uses a `jti` of this kind up; `false` when it was used before by the same party.
+    pub(super) async fn once(&self, kind: &str, party: &str, jti: &str, until: Timestamp) -> Result<bool, StoreError> {
+        self.store.spend(Spent { what: spent(kind, party, jti), until }).await
+    }
+
+    /// The addresses of these paths, under the issuer and under the name that asks for certificates.
+    pub(super) fn addresses(&self, paths: &[&str]) -> Vec<String> {
+        let bases = [Some(&self.issuer), self.mtls.as_ref()];
+        bases.into_iter().flatten().flat_map(|base| paths.iter().map(move |path| format!("{base}{path}"))).collect()
+    }
+}
+
+/// What is remembered of a `jti`. The parts are told apart by their lengths, so that none can be written as another.
+pub(super) fn spent(kind: &str, party: &str, jti: &str) -> Digest {
+    Digest::of(format!("{kind} {} {party} {jti}", party.len()).as_bytes())
+}
+
+/// The one name that the client's certificates carry (RFC 8705 2.1.2).
+fn registered_name(client: &Client) -> Option<RegisteredName> {
+    let metadata = &client.metadata;
+    let names = [
+        ("tls_client_auth_subject_dn", &metadata.tls_client_auth_subject_dn),
+        ("tls_client_auth_san_dns", &metadata.tls_client_auth_san_dns),
+        ("tls_client_auth_san_uri", &metadata.tls_client_auth_san_uri),
+        ("tls_client_auth_san_ip", &metadata.tls_client_auth_san_ip),
+        ("tls_client_auth_san_email", &metadata.tls_client_auth_san_email),
+    ];
+    names.into_iter().find_map(|(member, value)| RegisteredName::parse(member, value.as_deref()?).ok())
+}
+
+fn unproven(what: String) -> Refused {
+    ProtocolError::new(ErrorCode::InvalidClient, format!("client authentication failed: {what}")).into()
+}
+
+fn other_method(registered: AuthenticationMethod) -> Refused {
+    unproven(format!("this client is registered for {}", registered.as_str()))
+}

@@ -1,0 +1,186 @@
+//! What an approved client gets (CIBA Core 10.1 and 10.3, OpenID Connect Core 2, RFC 9068). Nothing here is stored or
+//! sent: whoever mints stores first.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Flow;
+use crate::jose::jwe;
+use crate::protocol::GRANT_TYPE_REFRESH;
+use crate::protocol::algorithm::{ContentEncryption, JwsAlgorithm};
+use crate::protocol::client::{Client, TokenFormat};
+use crate::protocol::identifier::{Bearer, Digest};
+use crate::protocol::tokens::{AccessTokenClaims, IdTokenClaims, NewAccessToken, NewGrant, NewRefreshToken, TokenAnswer, token_hash};
+use crate::protocol::transaction::{Confirmation, Request};
+
+/// `typ` of an access token that is a JWT (RFC 9068 2.1).
+const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+/// An access token that is a JWT cannot be taken back from resources that do not ask us, so it is short-lived.
+const JWT_SECONDS_MAX: u32 = 600;
+
+/// Tokens that were made and not yet stored.
+#[derive(Debug)]
+pub struct Minted {
+    /// What the client is answered.
+    pub answer: TokenAnswer,
+    /// What is stored.
+    pub grant: NewGrant,
+}
+
+/// An access token that was made and not yet stored.
+pub(super) struct MintedAccess {
+    pub(super) text: Bearer,
+    pub(super) expires_in: u32,
+    pub(super) stored: NewAccessToken,
+}
+
+impl Flow {
+    /// Everything that an approved request gives, bound to `confirmation`. In push mode the ID token also says for which
+    /// `auth_req_id` it is (CIBA Core 10.3.1).
+    ///
+    /// # Errors
+    /// When a token cannot be signed, or not be encrypted for the client.
+    pub async fn mint(
+        &self,
+        client: &Client,
+        request: &Request,
+        confirmation: Option<Confirmation>,
+        pushed: Option<&str>,
+    ) -> anyhow::Result<Minted> {
+        let now = self.clock.now();
+        let particulars = request.particulars();
+        let access = self.mint_access(client, request, confirmation, particulars.resource.clone(), now)?;
+        let refresh = client.metadata.allows(GRANT_TYPE_REFRESH).then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
+        let id_token = self.mint_id_token(client, request, Some(&access.text), refresh.as_ref(), pushed, now).await?;
+        let lifetime = SignedDuration::from_hours(24 * i64::from(self.tokens.refresh_days));
+        let refresh_token = refresh.as_ref().map(|token| NewRefreshToken { digest: token.digest(), expires_at: now + lifetime });
+        let answer = TokenAnswer {
+            token_type: token_type(access.stored.confirmation.as_ref()),
+            access_token: access.text,
+            expires_in: access.expires_in,
+            refresh_token: refresh,
+            id_token: Some(id_token),
+            scope: request.scope.clone(),
+            authorization_details: particulars.authorization_details,
+        };
+        Ok(Minted { answer, grant: NewGrant { access_token: access.stored, refresh_token } })
+    }
+
+    /// An access token, opaque or a JWT. Either names its request, by which it is found again.
+    pub(super) fn mint_access(
+        &self,
+        client: &Client,
+        request: &Request,
+        confirmation: Option<Confirmation>,
+        audience: Vec<String>,
+        now: Timestamp,
+    ) -> anyhow::Result<MintedAccess> {
+        let name = Bearer::of_request(&request.transaction, self.random.bytes());
+        let seconds = self.ciba.access_token_expires_in;
+        let (text, digest, expires_in) = match client.metadata.access_token_format {
+            TokenFormat::Opaque => {
+                let digest = name.digest();
+                (name, digest, seconds)
+            }
+            TokenFormat::Jwt => {
+                let seconds = seconds.min(JWT_SECONDS_MAX);
+                let evidence = request.evidence.clone().unwrap_or_default();
+                let sub = self.subjects.of(client, &request.user);
+                let claims = AccessTokenClaims {
+                    iss: &self.issuer,
+                    sub: &sub,
+                    aud: if audience.is_empty() { json!(self.issuer) } else { json!(audience) },
+                    client_id: client.id.as_str(),
+                    exp: now.as_second() + i64::from(seconds),
+                    iat: now.as_second(),
+                    jti: name.reveal(),
+                    scope: &request.scope,
+                    auth_time: request.decided_at.unwrap_or(now).as_second(),
+                    acr: evidence.acr.as_deref(),
+                    amr: &evidence.amr,
+                    cnf: confirmation.as_ref(),
+                    authorization_details: request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref()),
+                };
+                let jwt = self.keys.sign(JwsAlgorithm::Es256, ACCESS_TOKEN_TYPE, &claims)?;
+                (Bearer::of_text(jwt), name.digest(), seconds)
+            }
+        };
+        let expires_at = now + SignedDuration::from_secs(i64::from(expires_in));
+        Ok(MintedAccess { text, expires_in, stored: NewAccessToken { digest, expires_at, confirmation, audience, scope: None } })
+    }
+
+    /// An ID token, signed and perhaps encrypted as the client registered. No plugin writes any of its claims.
+    pub(super) async fn mint_id_token(
+        &self,
+        client: &Client,
+        request: &Request,
+        access_token: Option<&Bearer>,
+        refresh_token: Option<&Bearer>,
+        pushed: Option<&str>,
+        now: Timestamp,
+    ) -> anyhow::Result<String> {
+        let metadata = &client.metadata;
+        let algorithm = metadata.id_token_algorithm();
+        let evidence = request.evidence.clone().unwrap_or_default();
+        let sub = self.subjects.of(client, &request.user);
+        let claims = IdTokenClaims {
+            iss: &self.issuer,
+            sub: &sub,
+            aud: &client.id,
+            exp: now.as_second() + i64::from(self.ciba.id_token_expires_in),
+            iat: now.as_second(),
+            auth_time: request.decided_at.unwrap_or(now).as_second(),
+            acr: evidence.acr.as_deref(),
+            amr: &evidence.amr,
+            at_hash: access_token.map(|token| token_hash(algorithm, token.reveal())),
+            rt_hash: refresh_token.filter(|_| pushed.is_some()).map(|token| token_hash(algorithm, token.reveal())),
+            auth_req_id: pushed,
+        };
+        let jwt = self.keys.sign(algorithm, "JWT", &claims)?;
+        let Some(encryption) = metadata.id_token_encrypted_response_alg else { return Ok(jwt) };
+        let keys = self.client_keys(client).await.map_err(anyhow::Error::msg)?;
+        let key = keys.encryption_key(encryption);
+        let key =
+            key.ok_or_else(|| anyhow::anyhow!("the client has no key for {encryption}, in which its ID tokens are to be encrypted"))?;
+        let content = metadata.id_token_encrypted_response_enc.unwrap_or(ContentEncryption::A256Gcm);
+        jwe::encrypt(&jwt, key, encryption, content, &self.random.bytes())
+    }
+}
+
+/// RFC 9449 5: the type says whether a proof must come along.
+fn token_type(confirmation: Option<&Confirmation>) -> &'static str {
+    match confirmation {
+        Some(Confirmation::Key(_)) => "DPoP",
+        Some(Confirmation::Certificate(_)) | None => "Bearer",
+    }
+}
+
+/// The name by which an access token is stored: its own text, or its `jti` where it is a JWT that `jti` was read of.
+pub(super) fn stored_as(text: &str, jti: Option<&str>) -> Digest {
+    Digest::of(jti.unwrap_or(text).as_bytes())
+}
+
+/// What a token answer looks like to a client.
+impl TokenAnswer {
+    /// As JSON: the same for the token endpoint and for a push, which adds `auth_req_id`.
+    pub fn to_json(&self, auth_req_id: Option<&str>) -> Value {
+        let mut answer = json!({
+            "access_token": self.access_token.reveal(),
+            "token_type": self.token_type,
+            "expires_in": self.expires_in,
+            "scope": self.scope,
+        });
+        let optional = [
+            ("refresh_token", self.refresh_token.as_ref().map(|token| json!(token.reveal()))),
+            ("id_token", self.id_token.as_ref().map(|token| json!(token))),
+            ("authorization_details", self.authorization_details.clone()),
+            ("auth_req_id", auth_req_id.map(|id| json!(id))),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                answer[name] = value;
+            }
+        }
+        answer
+    }
+}

@@ -1,0 +1,83 @@
+//! What access tokens open here: `GET /userinfo` (OpenID Connect Core 5.3) and `GET /resource`, a resource for
+//! demonstrations and conformance tests. And `/authorize`, where there is nothing for a browser.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::json;
+
+use super::App;
+use super::answer::{NO_STORE, Refusal};
+use super::client;
+use super::peer::Peer;
+use crate::protocol::discovery::path;
+use crate::protocol::error::{ErrorCode, ProtocolError};
+use crate::store::Grant;
+
+/// FAPI 1 Baseline 6.2.1, number 11.
+const INTERACTION: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
+/// The longest interaction id that is sent back, in bytes.
+const INTERACTION_LENGTH_MAX: usize = 128;
+
+/// Claims about the person.
+pub(super) async fn user_info(State(app): State<App>, method: Method, peer: Peer, headers: HeaderMap) -> Result<Response, Refusal> {
+    let grant = granted(&app, &headers, &peer, (method.as_str(), path::USER_INFO)).await?;
+    let claims = app.flow.user_info(&grant).await?;
+    Ok(([NO_STORE], AppendHeaders(client::next_nonce(&app, &headers)), Json(claims)).into_response())
+}
+
+/// Says for whom the token is, and by whom it was got. hyper adds `Date`.
+pub(super) async fn resource(State(app): State<App>, method: Method, uri: Uri, peer: Peer, headers: HeaderMap) -> Response {
+    let interaction = interaction(&app, &headers);
+    // RFC 6750 2.3: a token in the address ends in logs.
+    let in_query = uri.query().is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token"));
+    let answered = if in_query {
+        Err(ProtocolError::new(ErrorCode::InvalidRequest, "an access token belongs into the Authorization header, not into the address")
+            .into())
+    } else {
+        granted(&app, &headers, &peer, (method.as_str(), path::RESOURCE)).await
+    };
+    let mut response = match answered {
+        Ok(grant) => {
+            let what = json!({ "client_id": grant.request.client, "scope": grant.request.scope });
+            ([NO_STORE], AppendHeaders(client::next_nonce(&app, &headers)), Json(what)).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    };
+    response.headers_mut().insert(INTERACTION, interaction);
+    response
+}
+
+/// RFC 6749 4.1.2.1: no redirect, because nothing of what was sent is known to be a client's.
+pub(super) async fn authorize() -> Refusal {
+    ErrorCode::UnsupportedResponseType.into()
+}
+
+/// The grant whose access token came along.
+async fn granted(app: &App, headers: &HeaderMap, peer: &Peer, asked: (&str, &str)) -> Result<Grant, Refusal> {
+    let (scheme, token) = presented(headers).map_err(|error| Refusal::at_resource(error, None))?;
+    let by_dpop = scheme.eq_ignore_ascii_case("dpop");
+    let holder =
+        client::holder(app, headers, peer, asked, by_dpop.then_some(token)).await.map_err(|refusal| refusal.for_resource(by_dpop))?;
+    app.flow.access(token, by_dpop, &holder).await.map_err(|refused| Refusal::at_resource(refused, Some(by_dpop)))
+}
+
+/// Scheme and token of the `Authorization` header (RFC 6750 2.1, RFC 9449 7.1).
+fn presented(headers: &HeaderMap) -> Result<(&str, &str), ProtocolError> {
+    let missing = || ProtocolError::new(ErrorCode::InvalidToken, "an access token is required, in the Authorization header");
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    let known = ["bearer", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if known { Ok((scheme, token.trim())) } else { Err(missing()) }
+}
+
+/// The caller's interaction id, or one of ours.
+fn interaction(app: &App, headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(INTERACTION).filter(|value| value.len() <= INTERACTION_LENGTH_MAX && value.to_str().is_ok());
+    given.cloned().unwrap_or_else(|| {
+        let made = BASE64_URL_SAFE_NO_PAD.encode(app.flow.random.bytes::<16>());
+        HeaderValue::try_from(made).unwrap_or(HeaderValue::from_static("unknown"))
+    })
+}

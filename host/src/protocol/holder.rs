@@ -1,0 +1,104 @@
+//! What a client's tokens are bound to (RFC 8705 3, RFC 9449 5).
+
+use super::client::{ClientMetadata, FapiProfile};
+use super::error::{ErrorCode, ProtocolError};
+use super::transaction::Confirmation;
+
+/// What was shown with a request: the thumbprint of a certificate whose key the peer holds, and that of a DPoP key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// `x5t#S256` (RFC 8705 3.1).
+    pub certificate: Option<String>,
+    /// `jkt` (RFC 9449 6.1).
+    pub key: Option<String>,
+}
+
+impl Holder {
+    /// What tokens of this client are bound to, when this was shown.
+    ///
+    /// # Errors
+    /// When what they must be bound to was not shown.
+    pub fn confirmation(&self, metadata: &ClientMetadata) -> Result<Option<Confirmation>, ProtocolError> {
+        let certificate = || self.certificate.clone().map(Confirmation::Certificate);
+        let key = || self.key.clone().map(Confirmation::Key);
+        // RFC 8705 3.4; FAPI-CIBA ID1 5.2.2: holder-of-key by certificate.
+        if metadata.tls_client_certificate_bound_access_tokens || metadata.fapi_profile == Some(FapiProfile::Id1) {
+            return certificate().map(Some).ok_or_else(|| {
+                ProtocolError::new(ErrorCode::InvalidRequest, "this client's tokens are bound to its certificate, and none was shown")
+            });
+        }
+        // RFC 9449 5.2.
+        if metadata.dpop_bound_access_tokens {
+            return key().map(Some).ok_or_else(|| {
+                ProtocolError::new(ErrorCode::InvalidDpopProof, "this client's tokens are bound to a key, and there is no DPoP proof")
+            });
+        }
+        let shown = key();
+        if shown.is_none() && metadata.fapi_profile == Some(FapiProfile::Fapi2) {
+            // FAPI 2 Security Profile 5.3.2.1: by either.
+            return certificate().map(Some).ok_or_else(|| {
+                let what = "this client's tokens are bound to a certificate or a key, and neither was shown";
+                ProtocolError::new(ErrorCode::InvalidRequest, what)
+            });
+        }
+        Ok(shown)
+    }
+
+    /// Whether this holds what a token is bound to. A token that is bound to nothing is anybody's.
+    pub fn holds(&self, confirmation: Option<&Confirmation>) -> bool {
+        match confirmation {
+            None => true,
+            Some(Confirmation::Certificate(thumbprint)) => self.certificate.as_ref() == Some(thumbprint),
+            Some(Confirmation::Key(thumbprint)) => self.key.as_ref() == Some(thumbprint),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(certificate: bool, key: bool) -> Holder {
+        Holder { certificate: certificate.then(|| "c".to_owned()), key: key.then(|| "k".to_owned()) }
+    }
+
+    #[test]
+    fn tokens_are_bound_to_what_the_client_registered() {
+        let plain = ClientMetadata::default();
+        let certificate = ClientMetadata { tls_client_certificate_bound_access_tokens: true, ..plain.clone() };
+        let key = ClientMetadata { dpop_bound_access_tokens: true, ..plain.clone() };
+        let id1 = ClientMetadata { fapi_profile: Some(FapiProfile::Id1), ..plain.clone() };
+        let fapi2 = ClientMetadata { fapi_profile: Some(FapiProfile::Fapi2), ..plain.clone() };
+        let by_certificate = || Ok(Some(Confirmation::Certificate("c".to_owned())));
+        let by_key = || Ok(Some(Confirmation::Key("k".to_owned())));
+        for (metadata, with_certificate, with_key, bound) in [
+            (&plain, false, false, Ok(None)),
+            (&plain, true, false, Ok(None)),
+            (&plain, true, true, by_key()),
+            (&certificate, false, true, Err(ErrorCode::InvalidRequest)),
+            (&certificate, true, false, by_certificate()),
+            (&certificate, true, true, by_certificate()),
+            (&key, true, false, Err(ErrorCode::InvalidDpopProof)),
+            (&key, true, true, by_key()),
+            (&id1, false, true, Err(ErrorCode::InvalidRequest)),
+            (&id1, true, false, by_certificate()),
+            (&fapi2, false, false, Err(ErrorCode::InvalidRequest)),
+            (&fapi2, true, false, by_certificate()),
+            (&fapi2, false, true, by_key()),
+        ] {
+            let shown = holder(with_certificate, with_key);
+            assert_eq!(shown.confirmation(metadata).map_err(|error| error.code), bound, "{metadata:?} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_holder_holds() {
+        let (certificate, key) = (Confirmation::Certificate("c".to_owned()), Confirmation::Key("k".to_owned()));
+        for (shown, by_certificate, by_key) in
+            [(holder(true, true), true, true), (holder(true, false), true, false), (holder(false, true), false, true)]
+        {
+            assert!(shown.holds(None));
+            assert_eq!((shown.holds(Some(&certificate)), shown.holds(Some(&key))), (by_certificate, by_key), "{shown:?}");
+        }
+    }
+}
