@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::outbound::Networks;
 use crate::protocol::algorithm::JwsAlgorithm;
+use crate::protocol::client::{DeliveryMode, FapiProfile};
 use crate::protocol::hint::HintSubject;
 use crate::protocol::identifier::ClientId;
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
+use crate::protocol::scope::Scope;
+use crate::protocol::spelling::meant;
 use crate::protocol::transaction::Evidence;
 use crate::runtime::CallLimits;
 
@@ -40,6 +43,8 @@ pub struct Config {
     pub ciba: Ciba,
     /// What tokens are like.
     pub tokens: Tokens,
+    /// Clients that register themselves.
+    pub registration: Registration,
     /// What tokens are signed with.
     pub keys: Keys,
     /// What is proved by an approval.
@@ -145,6 +150,23 @@ pub struct Ciba {
     pub id_token_expires_in: u32,
     /// Hours.
     pub keep_hours: u32,
+}
+
+/// `[registration]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Whether clients may register themselves at all (RFC 7591).
+    pub enabled: bool,
+    /// Whether they may without an initial access token.
+    pub open: bool,
+    /// The delivery modes they may have.
+    pub modes: Vec<DeliveryMode>,
+    /// What they may ask for where they do not say; empty for anything.
+    pub scope: String,
+    /// The profile that all of them keep to.
+    #[serde(with = "maybe_profile")]
+    pub fapi_profile: Option<FapiProfile>,
 }
 
 /// `[[ciba.login_hint_token_issuers]]`
@@ -378,6 +400,7 @@ impl Config {
         self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
         self.ciba.check_hints().map_err(|(key, what)| (key.to_owned(), what))?;
         self.keys.check(&self.ciba).map_err(|(key, what)| (key.to_owned(), what))?;
+        self.registration.check().map_err(|(key, what)| (key.to_owned(), what))?;
         self.plugins.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
         for (name, limits) in &self.plugins.limits_of {
             limits.check().map_err(|what| (format!("plugins.limits_of.{name}"), what))?;
@@ -469,6 +492,18 @@ impl Config {
         let mut url = url::Url::parse(issuer).ok()?;
         url.set_port(Some(mtls?.port())).ok()?;
         Some(url.as_str().trim_end_matches('/').to_owned())
+    }
+}
+
+impl Registration {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.modes.is_empty() {
+            return Err(("registration.modes", "must name poll, ping or push".to_owned()));
+        }
+        if self.scope.is_empty() {
+            return Ok(());
+        }
+        Scope::parse(&self.scope).map(drop).map_err(|error| ("registration.scope", error.description.into_owned()))
     }
 }
 
@@ -624,10 +659,9 @@ fn explain(error: &toml::de::Error) -> String {
     let message = error.message();
     if let Some(unknown) = quoted(message).filter(|_| message.starts_with("unknown field")) {
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
-        let closest = known.iter().map(|known| (distance(&unknown, known), known)).min();
-        return match closest {
-            Some((distance, meant)) if distance <= 1 + unknown.len() / 3 => format!("unknown key `{unknown}`; did you mean `{meant}`?"),
-            _ => format!("unknown key `{unknown}`; there are {}", known.join(", ")),
+        return match meant(&unknown, known.iter().copied()) {
+            Some(meant) => format!("unknown key `{unknown}`; did you mean `{meant}`?"),
+            None => format!("unknown key `{unknown}`; there are {}", known.join(", ")),
         };
     }
     let whole = error.to_string();
@@ -641,19 +675,23 @@ fn quoted(message: &str) -> Option<String> {
     message.split('`').nth(1).map(str::to_owned)
 }
 
-/// How many letters differ (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
+mod maybe_profile {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::protocol::client::FapiProfile;
+
+    pub(super) fn serialize<S: Serializer>(profile: &Option<FapiProfile>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(profile.map(FapiProfile::as_str).unwrap_or_default())
     }
-    row[b.len()]
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FapiProfile>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = FapiProfile::ALL.into_iter().find(|profile| profile.as_str() == text);
+        if known.is_none() && !text.is_empty() {
+            return Err(D::Error::custom(format!("`{text}` is not a profile: write fapi_ciba_id1, fapi_ciba_fapi2, or nothing")));
+        }
+        Ok(known)
+    }
 }
 
 mod maybe_address {
@@ -772,6 +810,10 @@ mod tests {
             ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256 and EdDSA"),
             ("[keys]\nalgorithms = ['ES256', 'ES256']", "ciba.toml: keys.algorithms", "each once"),
             ("[keys]\nalgorithms = ['ES512']", "ciba.toml:2", "ES512"),
+            ("[registration]\nmodes = []", "ciba.toml: registration.modes", "poll, ping or push"),
+            ("[registration]\nmodes = ['pull']", "ciba.toml:2", "pull"),
+            ("[registration]\nscope = 'payments'", "ciba.toml: registration.scope", "openid"),
+            ("[registration]\nfapi_profile = 'fapi'", "ciba.toml:2", "fapi_ciba_id1"),
             ("[keys]\noverlap_hours = 0", "ciba.toml: keys.overlap_hours", "600 seconds"),
             ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
             ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),

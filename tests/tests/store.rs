@@ -502,8 +502,8 @@ async fn a_client_is_replaced_and_removed() {
         store.put_client(demo, audit("demo")).await.unwrap();
         store.remove_demo_clients(audit("remove")).await.unwrap();
         assert!(store.client(&"demo".into()).await.unwrap().is_none());
-        assert!(store.remove_client(&"shop".into(), audit("remove")).await.unwrap());
-        assert!(!store.remove_client(&"shop".into(), audit("remove")).await.unwrap());
+        assert!(store.remove_client(&"shop".into(), audit("remove")).await.unwrap().is_some());
+        assert!(store.remove_client(&"shop".into(), audit("remove")).await.unwrap().is_none());
         assert_eq!(named().await, None);
     }
 }

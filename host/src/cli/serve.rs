@@ -156,12 +156,13 @@ impl Serve {
             nonces: Nonces::new(&installation.derive("DPoP nonces")),
             client_keys: ClientKeys::default(),
             ciba: config.ciba.clone(),
-            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
-            hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
-                .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             tokens: config.tokens.clone(),
             authenticators: config.authenticators.clone(),
             conformance: config.conformance.clone(),
+            registration: config.registration.enabled.then(|| config.registration.clone()),
+            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
+            hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
+                .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
             paces: Paces::default(),

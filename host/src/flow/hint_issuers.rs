@@ -14,7 +14,7 @@ use url::Url;
 use crate::config::LoginHintTokenIssuer;
 use crate::jose::PublicKeys;
 use crate::outbound::Caller;
-use crate::protocol::hint::{HINT_FORMATS, HintSubject};
+use crate::protocol::hint::HintSubject;
 
 /// How long keys are kept before they are read again.
 const KEPT: SignedDuration = SignedDuration::from_mins(10);
@@ -72,11 +72,6 @@ impl HintIssuers {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// How their tokens can name somebody (RFC 9493), as it is published.
-    pub fn formats(&self) -> impl Iterator<Item = &'static str> {
-        HINT_FORMATS.into_iter().filter(|_| !self.is_empty())
     }
 
     pub(super) fn named(&self, issuer: &str) -> Option<&HintIssuer> {

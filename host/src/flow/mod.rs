@@ -19,6 +19,7 @@ pub mod operator;
 pub mod protected;
 pub mod redeem;
 pub mod refresh;
+pub mod registration;
 mod signed_request;
 pub mod start;
 pub mod subject;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
-use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Tokens};
+use crate::config::{Authenticators, Ciba, Conformance, NotifyConfig, Registration, Tokens};
 use crate::jose::{KeyRing, Seal};
 use crate::outbound::Caller;
 use crate::protocol::error::{ErrorCode, ProtocolError};
@@ -77,16 +78,18 @@ pub struct Flow {
     pub client_keys: ClientKeys,
     /// The protocol's numbers.
     pub ciba: Ciba,
-    /// The types of `authorization_details`.
-    pub details: DetailTypes,
-    /// Who may name people in a `login_hint_token`.
-    pub hint_issuers: HintIssuers,
     /// What tokens are like.
     pub tokens: Tokens,
     /// What is proved by an approval.
     pub authenticators: Authenticators,
     /// Whether and for whom a program answers.
     pub conformance: Conformance,
+    /// How clients register themselves, where they may.
+    pub registration: Option<Registration>,
+    /// The types of `authorization_details`.
+    pub details: DetailTypes,
+    /// Who may name people in a `login_hint_token`.
+    pub hint_issuers: HintIssuers,
     /// How devices are tried.
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.

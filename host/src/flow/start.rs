@@ -47,9 +47,7 @@ impl Flow {
         fapi::check(client, &asked, fapi::Manner { signed: signed.is_some(), certificate: holder.certificate.is_some() })?;
         asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
         target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
-        // In the other modes it is the request for the tokens that shows what they are bound to.
-        let push = client.delivery() == DeliveryMode::Push;
-        let confirmation = if push { holder.confirmation(&client.metadata)? } else { None };
+        let confirmation = confirmation(client, holder)?;
         let found = self.find_user(client, &asked.hint).await?;
         if found.user.is_none() && !self.ciba.hide_unknown_users {
             return Err(ErrorCode::UnknownUserId.into());
@@ -79,7 +77,7 @@ impl Flow {
             Start::Spent => return Err(request_object::refused("its jti was used before").into()),
         }
         self.wakes.job_added();
-        let interval = (!push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
+        let interval = (client.delivery() != DeliveryMode::Push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
         Ok(Started { auth_req_id, transaction, expires_in, interval })
     }
 
@@ -130,4 +128,9 @@ impl Flow {
         let plain = serde_json::to_vec(&told).map(zeroize::Zeroizing::new).map_err(|error| Refused::Internal(error.to_string()))?;
         Ok(Some(self.seal.seal(&plain, transaction.as_str().as_bytes())))
     }
+}
+
+/// What the tokens of a push are bound to: nothing but this request can show it. Whoever polls shows it then.
+fn confirmation(client: &Client, holder: &Holder) -> Result<Option<Confirmation>, ProtocolError> {
+    if client.delivery() == DeliveryMode::Push { holder.confirmation(&client.metadata) } else { Ok(None) }
 }

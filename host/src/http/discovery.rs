@@ -10,15 +10,15 @@ use crate::protocol::discovery::{Discovery, JWKS_MAX_AGE, Served};
 
 /// What a client library needs to know.
 pub(super) async fn document(State(app): State<App>) -> Response {
-    let details: Vec<String> = app.flow.details.names().map(str::to_owned).collect();
-    let hints: Vec<String> = app.flow.hint_issuers.formats().map(str::to_owned).collect();
+    let login_hint_token_types = if app.flow.hint_issuers.is_empty() { Vec::new() } else { vec!["jwt".to_owned()] };
+    let authorization_details_types: Vec<String> = app.flow.details.names().map(str::to_owned).collect();
     let served = Served {
         issuer: &app.flow.issuer,
         mtls: app.flow.mtls.as_deref(),
         algorithms: app.flow.keys.algorithms(),
-        registration: false,
-        login_hint_token_types: &hints,
-        authorization_details_types: &details,
+        registration: app.flow.registration.is_some(),
+        login_hint_token_types: &login_hint_token_types,
+        authorization_details_types: &authorization_details_types,
         acr_values: &app.flow.authenticators.order,
     };
     public(Json(Discovery::of(&served)))

@@ -16,6 +16,7 @@ mod guard;
 mod health;
 mod hooks;
 mod peer;
+mod registration;
 mod resource;
 pub mod serve;
 mod token;
@@ -75,6 +76,11 @@ pub fn public(app: App, hosts: Hosts, with_device: bool) -> Router {
         .route(path::USER_INFO, get(resource::user_info).post(resource::user_info))
         .route(path::RESOURCE, get(resource::resource))
         .route(path::AUTHORIZATION, get(resource::authorize).post(resource::authorize))
+        .route(path::REGISTRATION, post(registration::register))
+        .route(
+            &format!("{}/{{client_id}}", path::REGISTRATION),
+            get(registration::read).put(registration::change).delete(registration::remove),
+        )
         .route("/hooks/v1/notify", post(hooks::notify));
     if let Some(address) = app.flow.conformance.address() {
         protocol = protocol.route(&address, post(conformance::decide));

@@ -25,7 +25,7 @@ pub mod path {
     pub const INTROSPECTION: &str = "/introspect";
     /// Token revocation (RFC 7009).
     pub const REVOCATION: &str = "/revoke";
-    /// Dynamic registration (RFC 7591 3).
+    /// The client registration endpoint (RFC 7591), below which clients manage themselves (RFC 7592).
     pub const REGISTRATION: &str = "/register";
     /// Published because profiles ask for it; no browser can do anything there.
     pub const AUTHORIZATION: &str = "/authorize";

@@ -78,9 +78,6 @@ pub enum HintSubject {
     Sub,
 }
 
-/// The formats of subject identifiers that are read in `sub_id` (RFC 9493 3.2).
-pub const HINT_FORMATS: [&str; 4] = ["email", "phone_number", "opaque", "iss_sub"];
-
 /// Checks a `login_hint_token` of an issuer that the operator trusts, which signed it: it is for us, and in force.
 ///
 /// # Errors

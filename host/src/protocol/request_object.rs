@@ -63,10 +63,10 @@ struct Presented<'a> {
     now: i64,
 }
 
-/// A rule, and in which words it is broken.
+/// One of them: what it finds wrong, if anything.
 type Rule = fn(&Presented<'_>) -> Result<(), String>;
 
-/// The rules, in the order in which they are checked.
+/// The rules, in the order in which they are checked. Each has its own words.
 const RULES: &[Rule] = &[
     // RFC 9101 10.8, RFC 8725 3.11: a JWT that says it is something else was made for something else.
     |presented| {

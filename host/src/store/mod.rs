@@ -295,6 +295,17 @@ pub struct Listed {
     pub notified: Vec<Notified>,
 }
 
+/// An initial access token (RFC 7591 1.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Invitation {
+    /// Its digest.
+    pub token: Digest,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+    /// For how many registrations.
+    pub uses: u32,
+}
+
 /// How a decision ended.
 #[derive(Clone, Debug)]
 pub enum Decided {
@@ -345,8 +356,17 @@ pub trait Store: Send + Sync {
     fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()>;
     /// Removes the clients that came with the demo.
     fn remove_demo_clients(&self, audit: AuditEntry) -> Answer<'_, ()>;
-    /// Removes a client; `false` when there was none.
-    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Removes a client, takes back what it was given, and ends its requests that could still give something: those. `None`
+    /// when there was no such client.
+    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, Option<Vec<Request>>>;
+    /// Stores an initial access token.
+    fn invite(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Whether a client may register with this token at `now`.
+    fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool>;
+    /// Adds a client that registers itself, and counts one use of the token that let it; `false` when that works no more.
+    fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Replaces a client that manages itself; `false` when there is none with this registration access token any more.
+    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool>;
 
     /// The user with this identifier.
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>>;

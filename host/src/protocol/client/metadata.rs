@@ -123,6 +123,19 @@ pub enum FapiProfile {
     Fapi2,
 }
 
+impl FapiProfile {
+    /// Every one there is.
+    pub const ALL: [Self; 2] = [Self::Id1, Self::Fapi2];
+
+    /// As it is registered.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Id1 => "fapi_ciba_id1",
+            Self::Fapi2 => "fapi_ciba_fapi2",
+        }
+    }
+}
+
 /// Everything registered of a client.
 ///
 /// Members of RFC 7591 that only describe it (`contacts`, `logo_uri`…) and those that we do not know are not kept, as

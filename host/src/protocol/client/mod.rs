@@ -6,6 +6,7 @@
 pub mod assertion;
 pub mod credential;
 pub mod metadata;
+pub mod registration;
 
 use std::sync::Arc;
 

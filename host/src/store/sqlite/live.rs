@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::protocol::identifier::{Digest, TransactionId, UserId};
+use crate::protocol::identifier::{ClientId, Digest, TransactionId, UserId};
 use crate::protocol::transaction::Request;
 
 /// Requests that are remembered.
@@ -52,6 +52,11 @@ impl Live {
     /// All of a user's requests have changed.
     pub(super) fn forget_user(&self, user: &UserId) {
         self.lock().retain(|_, (_, request)| request.user != *user);
+    }
+
+    /// All of a client's requests have changed.
+    pub(super) fn forget_client(&self, client: &ClientId) {
+        self.lock().retain(|_, (_, request)| request.client != *client);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TransactionId, (Digest, Request)>> {

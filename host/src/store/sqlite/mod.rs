@@ -10,6 +10,7 @@ mod jobs;
 mod known;
 mod live;
 mod plugins;
+mod registration;
 mod registry;
 mod requests;
 mod rows;
@@ -30,8 +31,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Job, Listed, NewDevice, NewRequest, Next, NotifyResult, PushBody,
-    Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
+    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Invitation, Job, Listed, NewDevice, NewRequest, Next, NotifyResult,
+    PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
 };
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
@@ -182,8 +183,20 @@ impl Store for SqliteStore {
     fn put_client(&self, client: Client, audit: AuditEntry) -> Answer<'_, ()> {
         self.replace_client(client, audit)
     }
-    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool> {
+    fn remove_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, Option<Vec<Request>>> {
         self.delete_client(id, audit)
+    }
+    fn invite(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()> {
+        self.insert_invitation(invitation, audit)
+    }
+    fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool> {
+        self.find_invitation(token, now)
+    }
+    fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool> {
+        self.insert_registered(client, invitation, audit)
+    }
+    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool> {
+        self.swap_registered(client, audit)
     }
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>> {
         self.find_user(id)
@@ -380,8 +393,11 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// The migrations, in order; `user_version` counts those that were applied.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../../migrations/sqlite/0001_first_light.sql"), include_str!("../../../migrations/sqlite/0002_whole_protocol.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_first_light.sql"),
+    include_str!("../../../migrations/sqlite/0002_whole_protocol.sql"),
+    include_str!("../../../migrations/sqlite/0003_registration.sql"),
+];
 
 fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
     let applied: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -54,17 +54,6 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn delete_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, bool> {
-        let id = id.clone();
-        self.write_registry(move |connection| {
-            let removed = connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])? > 0;
-            if removed {
-                append_audit(connection, &audit)?;
-            }
-            Ok(removed)
-        })
-    }
-
     pub(super) fn find_user(&self, id: &UserId) -> Answer<'_, Option<User>> {
         self.read(|connection| {
             connection
@@ -192,7 +181,7 @@ fn write_user(connection: &Connection, user: &User, on_conflict: &str) -> Result
     written.map(drop).map_err(|error| exists_or(error, what))
 }
 
-fn write_client(connection: &Connection, verb: &str, client: &Client) -> Result<(), StoreError> {
+pub(super) fn write_client(connection: &Connection, verb: &str, client: &Client) -> Result<(), StoreError> {
     let metadata = rows::to_json(&*client.metadata)?;
     let written = connection
         .prepare_cached(&format!("{verb} INTO client ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", rows::CLIENT))?

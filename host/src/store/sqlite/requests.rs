@@ -295,7 +295,7 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
 
 /// The request has ended: a notification is taken back as soon as there is nothing left to decide (one that was not sent
 /// yet need not be), and the client is told. Answers the jobs that are due now.
-fn hasten_end(connection: &Connection, request: i64, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn hasten_end(connection: &Connection, request: i64, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
     connection
         .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind IN ('withdraw', 'ping', 'push') RETURNING id")?
         .query_map(params![rows::millis(now), request], |row| row.get(0))?

@@ -1,0 +1,215 @@
+//! What whoever runs the host may do. The command line, the console and the admin API all do it here.
+//!
+//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`], [`requests`].
+
+mod clients;
+mod plugins;
+mod requests;
+mod users;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+pub use plugins::{PluginView, plugin_view};
+pub use requests::RequestView;
+
+use super::Flow;
+use crate::clock::{Clock, Random};
+use crate::protocol::client::ClientKind;
+use crate::protocol::identifier::{ClientId, TransactionId};
+use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::transaction::Decision;
+use crate::store::{AuditEntry, Store, StoreError};
+use clients::client_view;
+use requests::{no_request, request_view};
+
+/// Something an operator wants.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// How the host is doing.
+    Status,
+    /// Every plugin.
+    PluginList,
+    /// One plugin's log.
+    PluginLog { name: PluginName },
+    /// Sets, adds to or takes from what a plugin may do.
+    PluginAllow { name: PluginName, permissions: Permissions, revoke: bool },
+    /// Every client.
+    ClientList,
+    /// Registers a client; its secret is made here unless it is given.
+    ClientAdd { id: ClientId, name: String, kind: ClientKind, long_poll: bool, secret: Option<SecretText> },
+    /// Removes a client.
+    ClientRemove { id: ClientId },
+    /// Every user.
+    UserList,
+    /// Adds a user.
+    UserAdd { username: String, name: Option<String>, email: Option<String>, phone: Option<String>, locale: Option<String> },
+    /// Removes a user.
+    UserRemove { username: String },
+    /// Sets the code that the user gives to clients that ask for one; one is made unless it is given. Or removes it.
+    UserCode { username: String, code: Option<SecretText>, remove: bool },
+    /// Adds an address by which a plugin reaches the user.
+    UserDevice { username: String, channel: String, address: Option<String>, name: Option<String> },
+    /// Makes a one-time link that adds a device page.
+    UserEnrol { username: String },
+    /// The latest requests.
+    RequestList { most: u32 },
+    /// One request.
+    RequestShow { transaction: TransactionId },
+    /// Decides for the person: for demonstrations only.
+    RequestDecide { transaction: TransactionId, decision: Decision },
+    /// The audit log.
+    AuditList { most: u32 },
+}
+
+/// A secret on its way to be stored.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDone {
+    /// What the operator asked cannot be done as asked.
+    #[error("{0}")]
+    Asked(String),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Does what operators want.
+#[derive(Clone)]
+pub struct Operator {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    random: Random,
+    /// The running host; without it, only what the store holds can be seen and changed.
+    flow: Option<Arc<Flow>>,
+    started_at: Timestamp,
+    /// Where the device page is, for enrolment links.
+    device_page: String,
+    /// Held while permissions are read, changed and written: of two changes at once, both count.
+    allowing: Arc<Mutex<()>>,
+}
+
+impl Operator {
+    /// An operator of a running host.
+    pub fn of(flow: Arc<Flow>) -> Self {
+        let (clock, random) = (flow.clock.clone(), flow.random);
+        let device_page = flow.links.device_page().to_owned();
+        Self {
+            store: Arc::clone(&flow.store),
+            started_at: clock.now(),
+            clock,
+            random,
+            device_page,
+            flow: Some(flow),
+            allowing: Arc::default(),
+        }
+    }
+
+    /// An operator of a data directory whose host does not run.
+    pub fn offline(store: Arc<dyn Store>, clock: Clock, random: Random, device_page: String) -> Self {
+        Self { store, started_at: clock.now(), clock, random, device_page, flow: None, allowing: Arc::default() }
+    }
+
+    /// Since when the host runs.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it was not done; then nothing was.
+    pub async fn execute(&self, command: Command) -> Result<Value, NotDone> {
+        match command {
+            Command::Status => self.status().await,
+            Command::PluginList => self.plugins().await.and_then(|plugins| to_json(&plugins)),
+            Command::PluginLog { name } => {
+                let catalog = self.running("a plugin's log is in the memory of the running host")?.runtime.catalog();
+                let plugin = catalog.plugin(&name).ok_or_else(|| NotDone::Asked(format!("there is no plugin {name}")))?;
+                to_json(&plugin.shared.lines())
+            }
+            Command::PluginAllow { name, permissions, revoke } => self.allow(name, permissions, revoke).await,
+            Command::ClientList => {
+                let clients = self.store.clients().await?;
+                to_json(&clients.iter().map(client_view).collect::<Vec<_>>())
+            }
+            Command::ClientAdd { id, name, kind, long_poll, secret } => self.add_client(id, name, kind, long_poll, secret).await,
+            Command::ClientRemove { id } => self.remove_client(&id).await,
+            Command::UserList => to_json(&self.store.users().await?),
+            Command::UserAdd { username, name, email, phone, locale } => self.add_user(username, name, email, phone, locale).await,
+            Command::UserRemove { username } => {
+                let user = self.user(&username).await?;
+                let audit = self.audit("user remove", &username);
+                let removed = self.store.remove_user(&user.id, audit).await?;
+                if let Some(flow) = &self.flow {
+                    flow.wakes.devices_changed(&user.id);
+                }
+                found(removed, || format!("there is no user {username}"))
+            }
+            Command::UserCode { username, code, remove } => self.user_code(&username, code, remove).await,
+            Command::UserDevice { username, channel, address, name } => self.add_device(&username, channel, address, name).await,
+            Command::UserEnrol { username } => self.enrol(&username).await,
+            Command::RequestList { most } => {
+                let now = self.clock.now();
+                let listed = self.store.requests(most).await?;
+                to_json(&listed.into_iter().map(|listed| request_view(listed, now)).collect::<Vec<_>>())
+            }
+            Command::RequestShow { transaction } => {
+                let listed = self.store.request(&transaction).await?.ok_or_else(|| no_request(&transaction))?;
+                to_json(&request_view(listed, self.clock.now()))
+            }
+            Command::RequestDecide { transaction, decision } => self.decide(transaction, decision).await,
+            Command::AuditList { most } => to_json(&self.store.audit_log(most).await?),
+        }
+    }
+
+    async fn status(&self) -> Result<Value, NotDone> {
+        let now = self.clock.now();
+        let plugins = self.plugins().await?;
+        let count = |state: &str| plugins.iter().filter(|plugin| plugin.state == state).count();
+        Ok(json!({
+            "running": self.flow.is_some(),
+            "pid": self.flow.is_some().then(std::process::id),
+            "uptime_seconds": self.flow.is_some().then(|| now.duration_since(self.started_at).as_secs()),
+            "issuer": self.flow.as_ref().map(|flow| &flow.issuer),
+            "version": env!("CARGO_PKG_VERSION"),
+            "plugins": {
+                "serving": plugins.iter().filter(|plugin| plugin.version.is_some()).count(),
+                "blocked": count("blocked"),
+                "refused": count("refused"),
+                "waiting": count("waiting"),
+            },
+        }))
+    }
+
+    fn running(&self, why: &str) -> Result<&Arc<Flow>, NotDone> {
+        self.flow.as_ref().ok_or_else(|| NotDone::Asked(format!("the host does not run: {why}")))
+    }
+
+    fn audit(&self, what: &str, about: &str) -> AuditEntry {
+        AuditEntry { at: self.clock.now(), who: "operator".to_owned(), what: what.to_owned(), about: about.to_owned() }
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Value, NotDone> {
+    serde_json::to_value(value).map_err(|error| NotDone::Asked(error.to_string()))
+}
+
+fn found(found: bool, otherwise: impl FnOnce() -> String) -> Result<Value, NotDone> {
+    if found { Ok(json!({ "removed": true })) } else { Err(NotDone::Asked(otherwise())) }
+}

@@ -1,0 +1,120 @@
+//! Clients that come and go by themselves (RFC 7591, 7592), and what goes with a client.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::grants::revoke;
+use super::registry::{append_audit, write_client};
+use super::requests::hasten_end;
+use super::{SqliteStore, rows};
+use crate::protocol::client::Client;
+use crate::protocol::identifier::{ClientId, Digest};
+use crate::protocol::transaction::Request;
+use crate::store::{Answer, AuditEntry, Invitation, StoreError};
+
+impl SqliteStore {
+    pub(super) fn insert_invitation(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("INSERT INTO initial_access_token (token, expires_at, uses_left) VALUES (?1, ?2, ?3)")?
+                .execute(params![invitation.token.0, rows::millis(invitation.expires_at), invitation.uses])?;
+            connection
+                .prepare_cached("DELETE FROM initial_access_token WHERE expires_at <= ?1 OR uses_left = 0")?
+                .execute([rows::millis(audit.at)])?;
+            append_audit(connection, &audit)
+        })
+    }
+
+    pub(super) fn find_invitation(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool> {
+        self.read(|connection| {
+            let found = connection
+                .prepare_cached("SELECT 1 FROM initial_access_token WHERE token = ?1 AND expires_at > ?2 AND uses_left > 0")?
+                .query_row(params![token.0, rows::millis(now)], |_| Ok(()))
+                .optional()?;
+            Ok(found.is_some())
+        })
+    }
+
+    pub(super) fn insert_registered(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool> {
+        self.write_registry(move |connection| {
+            if let Some(token) = invitation {
+                let used = connection
+                    .prepare_cached(
+                        "UPDATE initial_access_token SET uses_left = uses_left - 1 WHERE token = ?1 AND expires_at > ?2 AND uses_left > 0",
+                    )?
+                    .execute(params![token.0, rows::millis(audit.at)])?;
+                if used == 0 {
+                    return Ok(false);
+                }
+            }
+            write_client(connection, "INSERT", &client)?;
+            append_audit(connection, &audit)?;
+            Ok(true)
+        })
+    }
+
+    /// Of a client that was removed meanwhile nothing comes back.
+    pub(super) fn swap_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool> {
+        self.write_registry(move |connection| {
+            let registered = connection
+                .prepare_cached("SELECT 1 FROM client WHERE id = ?1 AND origin = 'registered' AND registration_token = ?2")?
+                .query_row(params![client.id.as_str(), client.registration_token.map(|digest| digest.0)], |_| Ok(()))
+                .optional()?;
+            if registered.is_none() {
+                return Ok(false);
+            }
+            write_client(connection, "INSERT OR REPLACE", &client)?;
+            append_audit(connection, &audit)?;
+            Ok(true)
+        })
+    }
+
+    pub(super) fn delete_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, Option<Vec<Request>>> {
+        let (id, whose) = (id.clone(), id.clone());
+        let now = audit.at;
+        let work = move |connection: &Connection| {
+            let removed = connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])? > 0;
+            if !removed {
+                return Ok((None, Vec::new()));
+            }
+            append_audit(connection, &audit)?;
+            // RFC 7592 2.3: what it was given ends with it, and what it still could have been given.
+            revoke(connection, "request IN (SELECT id FROM request WHERE client = ?1)", id.as_str())?;
+            let (ended, hastened) = end_requests(connection, &id, now)?;
+            Ok((Some(ended), hastened))
+        };
+        let written = self.write_then(work, move |memory, (ended, hastened)| {
+            memory.known.forget();
+            memory.live.forget_client(&whose);
+            for request in ended.iter().flatten() {
+                memory.waiting.decided(&request.user, &request.transaction);
+            }
+            for job in hastened {
+                memory.schedule().reschedule(*job, rows::millis(now));
+            }
+        });
+        Box::pin(async move { written.await.map(|(ended, _)| ended) })
+    }
+}
+
+/// `pending | approved → denied` for all requests of a client: those requests, and the jobs that are due with it.
+fn end_requests(connection: &Connection, client: &ClientId, now: Timestamp) -> Result<(Vec<Request>, Vec<i64>), StoreError> {
+    let ids: Vec<i64> = connection
+        .prepare_cached(
+            "UPDATE request SET state = 'denied', decided_at = ?2, to_notify = NULL
+             WHERE client = ?1 AND state IN ('pending', 'approved') RETURNING id",
+        )?
+        .query_map(params![client.as_str(), rows::millis(now)], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let (mut ended, mut hastened) = (Vec::new(), Vec::new());
+    for id in ids {
+        ended.push(
+            connection
+                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
+                .query_row([id], rows::request)
+                .map_err(rows::named("request", &id.to_string()))?,
+        );
+        hastened.extend(hasten_end(connection, id, now)?);
+    }
+    Ok((ended, hastened))
+}
