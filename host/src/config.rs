@@ -41,6 +41,8 @@ pub struct Config {
     pub proxy: Proxy,
     /// The protocol's numbers.
     pub ciba: Ciba,
+    /// Who may ask how often.
+    pub limits: LimitsConfig,
     /// What tokens are like.
     pub tokens: Tokens,
     /// Clients that register themselves.
@@ -150,6 +152,8 @@ pub struct Ciba {
     pub id_token_expires_in: u32,
     /// Hours.
     pub keep_hours: u32,
+    /// Hours.
+    pub push_hours: u32,
 }
 
 /// `[registration]`
@@ -183,6 +187,40 @@ pub struct LoginHintTokenIssuer {
     pub jwks_file: Option<PathBuf>,
     /// What names the person in tokens without `sub_id`.
     pub subject: HintSubject,
+}
+
+/// `[limits]`. 0 is no limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Requests that one client starts.
+    pub requests_per_client_minute: u32,
+    /// Requests that reach one person.
+    pub requests_per_user_minute: u32,
+    /// Those of one client.
+    pub requests_per_pair_minute: u32,
+    /// Requests that wait for one person at the same time.
+    pub pending_per_user: u32,
+    /// Wrong credentials, and registrations.
+    pub failures_per_address_minute: u32,
+    /// Wrong credentials of one client from one address, and wrong codes of one person from one client.
+    pub lockout_failures: u32,
+    /// The longest lockout.
+    pub lockout_minutes: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            requests_per_client_minute: 6000,
+            requests_per_user_minute: 10,
+            requests_per_pair_minute: 5,
+            pending_per_user: 10,
+            failures_per_address_minute: 60,
+            lockout_failures: 5,
+            lockout_minutes: 15,
+        }
+    }
 }
 
 /// `[keys]`
@@ -437,6 +475,9 @@ impl Config {
         self.conformance.check(&reached)?;
         if self.ciba.expires_in == 0 || self.ciba.expires_in > self.ciba.expires_in_max {
             return Err(("ciba.expires_in", format!("must be between 1 and ciba.expires_in_max, which is {}", self.ciba.expires_in_max)));
+        }
+        if self.ciba.push_hours == 0 {
+            return Err(("ciba.push_hours", "must be at least 1".to_owned()));
         }
         Ok(())
     }
@@ -730,6 +771,7 @@ mod tests {
         let config = load("", &[]).unwrap();
         let written = toml::Table::try_from(&config).unwrap();
         assert_eq!(written, defaults());
+        assert_eq!(config.limits, LimitsConfig::default());
     }
 
     #[test]

@@ -9,6 +9,8 @@ import { PENDING, client, connected, enrol, press } from "./phone.mjs";
 
 const [name, base, ...links] = process.argv.slice(2);
 const demo = client(base);
+/** One that may ask for payments, and whose newer requests take the place of the older. */
+const bank = client(base, "bank:a secret of the bank's");
 const heading = (phone, text) => phone.getByRole("heading", { name: text });
 const PIXEL = { userAgent: "Mozilla/5.0 (Linux; Android 15; Pixel 8) Chrome/130" };
 /** The card of this message, whatever became of it. */
@@ -218,6 +220,75 @@ const cases = {
       await third.goto(links[0]);
       await heading(third, "Ask for a new link.").waitFor();
       assert.equal(await third.getByRole("button", { name: "Add this phone" }).count(), 0);
+    });
+  },
+
+  /** What is approved beyond scopes is said, and Approve waits until all of it was on the screen. */
+  async payments(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    const payment = (value, creditor) => ({ type: "payment", amount: value, creditor });
+    const details = (...list) => ({ authorization_details: JSON.stringify(list) });
+    const card = phone.locator(PENDING);
+    const approve = card.locator('button[value="approve"]');
+    await step("one payment is said before the message, and approved", async () => {
+      const asked = await bank.ask("One payment", details(payment("42.50 EUR", "בנק הנמל")));
+      await card.getByText("Pay 42.50 EUR to בנק הנמל").waitFor();
+      const order = await card.evaluate((card) => [...card.children].map((part) => part.className).filter((name) => name));
+      assert.deepEqual(order.slice(0, 3), ["details", "message", "scopes"]);
+      await press(card, "Approve");
+      await heading(phone, "Approved. Return to Harbour Bank.").waitFor();
+      assert.ok(await phone.locator(".finished", { hasText: "Pay 42.50 EUR to בנק הנמל" }).isVisible(), "the outcome says what was approved");
+      assert.equal(await bank.poll(asked), "tokens");
+      await phone.getByRole("link", { name: "Done" }).click();
+    });
+    await step("twenty are read to the end before they can be approved", async () => {
+      const twenty = Array.from({ length: 20 }, (_, number) => payment(`${number + 1}.00 EUR`, `Creditor ${number + 1}`));
+      const asked = await bank.ask("Twenty payments", details(...twenty));
+      await card.locator('button[value="deny"]:not([aria-disabled])').waitFor();
+      assert.equal(await approve.getAttribute("aria-disabled"), "true");
+      await card.getByText("Read all of it, then you can approve.").waitFor();
+      // Jumping to the end is not reading what lies between.
+      await phone.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+      await card.locator("[data-end]").last().evaluate((end) => new Promise((seen) => new IntersectionObserver(seen).observe(end)));
+      assert.equal(await approve.getAttribute("aria-disabled"), "true");
+      // Pressing leads to what is still unread.
+      for (let presses = 0; (await approve.getAttribute("aria-disabled")) === "true"; presses += 1) {
+        assert.ok(presses < 25, "Approve leads on until all was read");
+        await approve.dispatchEvent("click");
+        await phone.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+      }
+      await press(card, "Approve");
+      await heading(phone, "Approved. Return to Harbour Bank.").waitFor();
+      assert.equal(await bank.poll(asked), "tokens");
+    });
+    await step("the history says what was approved", async () => {
+      await phone.goto(`${base}/device/history`);
+      await phone.locator(".entry", { hasText: "Pay 42.50 EUR to בנק הנמל" }).waitFor();
+    });
+  },
+
+  /** A newer request of the same client takes the place of the one that waits. */
+  async superseded(browser) {
+    const phone = await step("a phone is enrolled", () => enrol(browser, links[0]));
+    const [first, second] = ["The first try", "The second try"].map((message) => cardSaying(phone, message));
+    const asked = [];
+    await step("the first can be answered", async () => {
+      asked.push(await bank.ask("The first try"));
+      await first.locator('button[value="approve"]:not([aria-disabled])').waitFor();
+    });
+    await step("the second takes its place, by itself", async () => {
+      asked.push(await bank.ask("The second try"));
+      await heading(phone, "A newer request took its place. Nothing was approved here.").waitFor();
+      assert.equal(await first.locator("button").count(), 0, "there is nothing left to answer");
+      await press(second, "Approve");
+      await heading(phone, "Approved. Return to Harbour Bank.").waitFor();
+      assert.ok(await isMarked(phone), "the page was not loaded again");
+      assert.deepEqual([await bank.poll(asked[0]), await bank.poll(asked[1])], ["access_denied", "tokens"]);
+    });
+    await step("the history says so, and that nobody answered", async () => {
+      await phone.goto(`${base}/device/history`);
+      const entry = phone.locator(".entry", { hasText: "The first try" });
+      assert.match(await entry.innerText(), /Replaced by a newer request\n/);
     });
   },
 

@@ -32,6 +32,11 @@ impl Client {
         Ok(Self::of(host, id, added["client_secret"].as_str().context("a secret")?))
     }
 
+    /// One that was registered otherwise.
+    pub fn with_secret(host: &Host, id: &str, secret: &str) -> Self {
+        Self::of(host, id, secret)
+    }
+
     fn of(host: &Host, id: &str, secret: &str) -> Self {
         let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")));
         Self { to: host.public, authorization }

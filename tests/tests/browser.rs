@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ciba_tests::host::{Host, Said, finish, program, wait_for};
+use ciba_tests::host::{Data, Host, Said, finish, program, wait_for};
 use ciba_tests::process::Server;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A command that runs one of the scripts in `browser/`.
@@ -239,6 +239,60 @@ fn a_link_from_another_site_finds_the_phone_connected() {
 #[test]
 fn a_phone_that_is_used_stays_connected() {
     case("a year");
+}
+
+/// A demo world with a client besides that may ask for payments, and whose newer requests take the place of the older.
+fn with_a_bank() -> Host {
+    let data = Data::new().unwrap();
+    let types = data.path().join("declared/authorization_details");
+    fs::create_dir_all(&types).unwrap();
+    let payment = json!({
+        "words": { "en": "Pay {/amount} to {/creditor}" },
+        "schema": { "type": "object", "required": ["type", "amount", "creditor"] },
+    });
+    fs::write(types.join("payment.json"), payment.to_string()).unwrap();
+    let host = data.demo().unwrap();
+    let bank = json!({ "client_name": "Harbour Bank", "authorization_details_types": ["payment"], "supersede": true });
+    let (metadata, secret) = (host.data.beside("bank.json"), host.data.beside("bank.secret"));
+    fs::write(&metadata, bank.to_string()).unwrap();
+    fs::write(&secret, "a secret of the bank's").unwrap();
+    let [metadata, secret] = [&metadata, &secret].map(|path| path.to_str().unwrap());
+    host.data.must(&["client", "add", "bank", "--metadata", metadata, "--secret-file", secret]).unwrap();
+    host
+}
+
+#[test]
+fn what_is_approved_beyond_scopes_is_read_before_it_is_approved() {
+    play_case(&with_a_bank(), "payments", "alice");
+}
+
+#[test]
+fn a_newer_request_takes_the_place_of_the_one_that_waits() {
+    play_case(&with_a_bank(), "superseded", "alice");
+}
+
+/// Clients, keys and requests in the console, and no banner where nothing is decided by a program.
+#[test]
+fn the_console_says_who_is_registered_and_what_signs() {
+    console(Data::new().unwrap(), None);
+}
+
+/// The same, where a program decides: that stands on every page.
+#[test]
+fn the_console_says_on_every_page_that_a_program_decides() {
+    let config = "[conformance]\nautomated_approval = true\nclients = ['demo', 'suite-1']\n\n\
+                  [outbound]\nprivate_networks = ['127.0.0.0/8']\n";
+    console(Data::with_config(config).unwrap(), Some("demo, suite-1|127.0.0.0/8"));
+}
+
+#[track_caller]
+fn console(data: Data, banner: Option<&str>) {
+    const ODD: &str = "https://c.example/?a=1&b=50%#c";
+    let host = data.demo().unwrap();
+    host.data.must(&["client", "add", ODD]).unwrap();
+    let mut command = script("console.mjs");
+    command.args([host.said("console").unwrap(), &host.issuer(), ODD]).args(banner);
+    plays(command, || host.log());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! `ciba-host config …`
 
+use anyhow::bail;
 use clap::Subcommand;
 
 use super::serve::security::{Security, door};
 use super::{Common, print};
+use crate::flow::declared;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -34,6 +36,11 @@ impl Config {
                 // What it names is looked at too: a certificate that cannot be used keeps the host from starting.
                 Security::open(&config.tls, &directory)?;
                 door(&config.outbound, &directory)?;
+                let (_, problems) = declared::check(&directory.declared(), directory.path());
+                if !problems.is_empty() {
+                    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                    bail!("{}", problems.join("\n       "));
+                }
                 if common.json {
                     return print::json(&serde_json::json!({ "valid": true }));
                 }

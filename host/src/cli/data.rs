@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Random;
 use crate::config::Config;
-use crate::jose::{InstallationKeys, KeyPolicy, KeyRing, read_private, write_private};
+use crate::jose::{InstallationKeys, KeyPolicy, KeyRing, Seal, read_private, write_private};
 use crate::protocol::identifier::Bearer;
 
 /// Where everything of one installation lies.
@@ -48,6 +48,11 @@ impl DataDirectory {
 
     pub(super) fn cache(&self) -> PathBuf {
         self.0.join("cache")
+    }
+
+    /// Clients, users and keys in files.
+    pub(super) fn declared(&self) -> PathBuf {
+        self.0.join("declared")
     }
 
     pub(super) fn samples(&self) -> PathBuf {
@@ -144,6 +149,11 @@ impl DataDirectory {
     pub(super) fn installation_keys(&self, random: Random) -> anyhow::Result<InstallationKeys> {
         self.make_private("keys")?;
         InstallationKeys::load_or_make(&self.0.join("keys/installation.key"), random.bytes())
+    }
+
+    /// Encrypts what is told again.
+    pub(super) fn seal(&self, random: Random) -> anyhow::Result<Seal> {
+        Ok(Seal::new(&self.installation_keys(random)?.derive("what is told again")))
     }
 
     fn make_private(&self, name: &str) -> anyhow::Result<()> {

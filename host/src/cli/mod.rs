@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod console;
 mod data;
+mod key;
 mod plugin;
 mod plugin_build;
 mod plugin_new;
@@ -14,9 +15,10 @@ mod request;
 mod serve;
 mod user;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use data::DataDirectory;
@@ -59,6 +61,9 @@ enum Command {
     /// Add, enrol and remove users.
     #[command(subcommand)]
     User(user::User),
+    /// See, replace and import the keys that tokens are signed with.
+    #[command(subcommand)]
+    Key(key::Key),
     /// See authentication requests; in the demo mode, also decide them.
     #[command(subcommand)]
     Request(request::Request),
@@ -92,6 +97,7 @@ impl Cli {
             Command::Status => console::status(&common),
             Command::Client(client) => client.run(&common),
             Command::User(user) => user.run(&common),
+            Command::Key(key) => key.run(&common),
             Command::Request(request) => request.run(&common),
             Command::Config(config) => config.run(&common),
         }
@@ -102,6 +108,11 @@ impl Common {
     fn directory(&self) -> DataDirectory {
         DataDirectory::new(self.data.clone())
     }
+}
+
+/// A file that a command names.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// A runtime for commands that wait for one thing.

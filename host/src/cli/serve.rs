@@ -22,17 +22,18 @@ use crate::clock::{Clock, Random};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::delivery::Worker;
 use crate::flow::client_keys::ClientKeys;
+use crate::flow::declared;
 use crate::flow::details::DetailTypes;
 use crate::flow::dpop::Nonces;
 use crate::flow::hint_issuers::HintIssuers;
+use crate::flow::limits::Limits;
 use crate::flow::links::Links;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
 use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
-use crate::http::{self, AdminToken, App, Hosts, Peers, Sessions, nameable};
-use crate::jose::Seal;
+use crate::http::{self, AdminToken, App, Conformance, Hosts, Peers, Sessions, nameable};
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::sqlite::SqliteStore;
@@ -148,7 +149,7 @@ impl Serve {
             clock: clock.clone(),
             random,
             keys: directory.key_ring(keys::policy(&config.keys), clock.now())?,
-            seal: Seal::new(&installation.derive("what is told again")),
+            seal: Arc::new(directory.seal(random)?),
             callbacks: door.callbacks(),
             issuer: issuer.clone(),
             mtls: mtls.clone(),
@@ -165,6 +166,7 @@ impl Serve {
                 .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
+            limits: Limits::new(&config.limits),
             paces: Paces::default(),
             stopping: stopping.clone(),
         });
@@ -179,6 +181,7 @@ impl Serve {
             None
         };
         keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
+        declared::watch(&flow, &directory.declared(), directory.path(), stopping.clone()).await?;
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App {
@@ -188,6 +191,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
+            conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, vec![]).map(Arc::new),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         };

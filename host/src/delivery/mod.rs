@@ -2,7 +2,12 @@
 //!
 //! A job is reserved, done, and ended or postponed in one transaction with its effects. Whatever happens in
 //! between (a crash, a trap, a kill) leaves the job due.
+//!
+//! [`route`] reaches people through plugins, [`client`] tells clients. Each has a worker of its own, so that neither
+//! waits for the other.
 
+mod client;
+mod places;
 mod route;
 
 use std::sync::Arc;
@@ -15,10 +20,13 @@ use tokio::task::JoinHandle;
 use crate::flow::Flow;
 use crate::protocol::transaction::{State, Stored};
 use crate::runtime::WithdrawReason;
-use crate::store::{Job, JobKind, Next, NotifyResult, StoreError};
+use crate::store::{Job, JobKind, Lane, Next, NotifyResult, StoreError};
+use places::Places;
 
 /// Jobs done at the same time: several times the calls that one plugin may have, so that slow ones leave room.
 const AT_ONCE: usize = 256;
+/// Clients told at the same time, those included that wait for a place at their origin.
+const CLIENTS_AT_ONCE: usize = 4_096;
 /// The longest time without a look at the store.
 const LOOK: Duration = Duration::from_secs(1);
 /// The first and the longest time between two tries.
@@ -31,18 +39,20 @@ const FORGET: Duration = Duration::from_secs(60);
 pub struct Worker {
     tasks: Vec<JoinHandle<()>>,
     at_once: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Worker {
     /// Starts working.
     pub fn start(flow: &Arc<Flow>) -> Self {
-        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        let (at_once, places) = (Arc::new(Semaphore::new(AT_ONCE)), Places::new());
         let tasks = vec![
-            tokio::spawn(work(Arc::clone(flow), Arc::clone(&at_once))),
+            tokio::spawn(work(Arc::clone(flow), Lane::Plugins, Arc::clone(&at_once), Arc::clone(&places))),
+            tokio::spawn(work(Arc::clone(flow), Lane::Clients, Arc::new(Semaphore::new(CLIENTS_AT_ONCE)), Arc::clone(&places))),
             tokio::spawn(wake_on_swap(Arc::clone(flow))),
             tokio::spawn(forget(Arc::clone(flow))),
         ];
-        Self { tasks, at_once }
+        Self { tasks, at_once, places }
     }
 
     /// Takes no more jobs, and waits for those that were taken, but not for ever: what is not done stays due.
@@ -51,28 +61,28 @@ impl Worker {
             task.abort();
         }
         let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(patience, self.at_once.acquire_many(all)).await;
+        let _ = tokio::time::timeout(patience, async { tokio::join!(self.at_once.acquire_many(all), self.places.drain()) }).await;
     }
 }
 
-async fn work(flow: Arc<Flow>, at_once: Arc<Semaphore>) {
+async fn work(flow: Arc<Flow>, lane: Lane, at_once: Arc<Semaphore>, places: Arc<Places>) {
     loop {
         let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
         let most = at_once.available_permits() + 1;
         drop(place);
-        match flow.store.reserve_jobs(flow.clock.now(), most).await {
+        match flow.store.reserve_jobs(lane, flow.clock.now(), most).await {
             Ok(jobs) => {
                 let more = jobs.len() == most;
                 for job in jobs {
                     let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
-                    let flow = Arc::clone(&flow);
+                    let (flow, places) = (Arc::clone(&flow), Arc::clone(&places));
                     tokio::spawn(async move {
                         let _place = place;
-                        run(&flow, job).await;
+                        run(&flow, &places, job).await;
                     });
                 }
                 if !more {
-                    wait(&flow).await;
+                    wait(&flow, lane).await;
                 }
             }
             Err(error) => {
@@ -84,9 +94,9 @@ async fn work(flow: Arc<Flow>, at_once: Arc<Semaphore>) {
 }
 
 /// Waits for a wake-up or for a second: whatever is first.
-async fn wait(flow: &Flow) {
+async fn wait(flow: &Flow, lane: Lane) {
     tokio::select! {
-        () = flow.wakes.job() => {}
+        () = flow.wakes.job(lane) => {}
         () = tokio::time::sleep(LOOK) => {}
     }
 }
@@ -132,12 +142,15 @@ async fn forget(flow: Arc<Flow>) {
     }
 }
 
-async fn run(flow: &Flow, job: Job) {
+async fn run(flow: &Flow, places: &Arc<Places>, job: Job) {
     let state = job.request.state(flow.clock.now());
     let (finished, due) = match job.kind {
         JobKind::Notify if state != State::Pending => (flow.store.finish_job(&job, Next::End).await, None),
         JobKind::Notify => {
             let result = route::notify(flow, &job).await;
+            if result.notified.is_empty() && result.next == Next::End {
+                nobody_reached(flow, &job).await;
+            }
             let due = match result.next {
                 Next::Wait(at) | Next::NotBefore(at) => Some(at),
                 Next::End | Next::GoOn => None,
@@ -149,20 +162,42 @@ async fn run(flow: &Flow, job: Job) {
         JobKind::Withdraw => {
             let why = match job.request.stored {
                 Stored::Approved | Stored::Redeemed => WithdrawReason::Approved,
-                Stored::Denied | Stored::Superseded => WithdrawReason::Denied,
+                Stored::Denied => WithdrawReason::Denied,
+                Stored::Superseded => WithdrawReason::Superseded,
                 Stored::Pending => WithdrawReason::Expired,
             };
             let again = route::withdraw(flow, &job, why).await;
             let next = if again { Next::NotBefore(flow.clock.now() + RETRY_LONGEST) } else { Next::End };
             (flow.store.finish_job(&job, next).await, None)
         }
-        JobKind::Ping | JobKind::Push => (flow.store.finish_job(&job, Next::End).await, None),
+        JobKind::Ping | JobKind::Push => return client::run(flow, places, &job).await,
     };
     wake_at(flow, due);
+    see_to(flow, &job, finished);
+}
+
+/// A job of which nothing could be written is done again.
+fn see_to(flow: &Flow, job: &Job, finished: Result<(), StoreError>) {
     if let Err(error) = finished {
         tracing::error!(transaction = %job.request.transaction, %error, "the end of a job could not be written; it is done again");
         // Not at once: a store that cannot write is not helped by pushing the same message again and again.
-        flow.store.release(&job, flow.clock.now() + RETRY_LONGEST);
+        flow.store.release(job, flow.clock.now() + RETRY_LONGEST);
+    }
+}
+
+/// Nobody heard of a request, and nobody will. It waits, because the person may open the device page; for a client that
+/// wants to know at once, it ends.
+async fn nobody_reached(flow: &Flow, job: &Job) {
+    let (transaction, client) = (&job.request.transaction, &job.request.client);
+    if !route::fails_fast(flow, job).await {
+        tracing::warn!(%transaction, %client, "nobody could be notified; the request waits until it expires");
+        return;
+    }
+    match flow.give_up(transaction, &job.request.user).await {
+        Ok(true) => tracing::warn!(%transaction, %client, "nobody could be notified; the request has ended, as its client wants"),
+        Ok(false) => {}
+        // It expires.
+        Err(error) => tracing::warn!(%transaction, %client, %error, "nobody could be notified, and the request could not be ended"),
     }
 }
 

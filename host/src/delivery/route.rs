@@ -25,8 +25,13 @@ pub(super) async fn notify(flow: &Flow, job: &Job) -> NotifyResult {
             return result;
         }
     };
-    // A device may be enrolled while the request lives.
-    let mut next = if devices.is_empty() { Reached::Unserved.next(flow, job) } else { Next::End };
+    let mut next = Next::End;
+    if devices.is_empty() {
+        if job.attempts == 0 {
+            tracing::info!(transaction = %job.request.transaction, "nobody was notified: the person has no device yet");
+        }
+        next = unserved(flow, job).await.next(flow, job);
+    }
     let told = |device: &Device| job.notified.iter().any(|notified| notified.device == device.id);
     let untold: Vec<Device> = devices.into_iter().filter(|device| !told(device)).collect();
     match flow.notify.strategy {
@@ -65,7 +70,7 @@ async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Noti
         if job.attempts == 0 {
             tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
         }
-        return (Reached::Unserved, None);
+        return (unserved(flow, job).await, None);
     };
     let at = flow.clock.now();
     let report = flow.runtime.notify(&version, view(flow, job, device, &version), Urgency::Background).await;
@@ -80,6 +85,16 @@ async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Noti
     };
     let shown = report.inbox.map(|message| Shown { at, note: message.note });
     (reached, Some((notified, Told { shown, withdraw: version.can_withdraw() })))
+}
+
+/// A device may be enrolled, or a plugin come that serves it, while the request lives. Not every client waits for that.
+async fn unserved(flow: &Flow, job: &Job) -> Reached {
+    if fails_fast(flow, job).await { Reached::Not } else { Reached::Unserved }
+}
+
+/// Whether the client wants to know at once that nobody can be reached.
+pub(super) async fn fails_fast(flow: &Flow, job: &Job) -> bool {
+    matches!(flow.store.client(&job.request.client).await, Ok(Some(client)) if client.metadata.fail_fast)
 }
 
 /// What else an accepted notification brought about.

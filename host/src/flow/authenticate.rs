@@ -1,5 +1,7 @@
 //! Who is asking: a client proves itself in the way it registered, and in no other.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use super::{Flow, Refused};
@@ -16,7 +18,7 @@ use crate::protocol::identifier::{ClientId, Digest};
 use crate::store::{Spent, StoreError};
 
 impl Flow {
-    /// Who is asking.
+    /// Who is asking, unless too much was wrong before, of this client or from this address.
     ///
     /// # Errors
     /// `invalid_client` when what was shown does not prove that it is the client it claims to be.
@@ -24,7 +26,24 @@ impl Flow {
         &self,
         credential: &UnverifiedCredential,
         certificate: Option<&ClientCertificate>,
+        from: IpAddr,
     ) -> Result<Client, Refused> {
+        let (claimed, now) = (claimed(credential), self.clock.now());
+        self.limits.listen(claimed.as_ref(), from, now)?;
+        let authenticated = self.verified_client(credential, certificate).await;
+        match &authenticated {
+            Ok(client) => self.limits.proved(&client.id, from, now),
+            Err(Refused::Protocol(error)) if error.code == ErrorCode::InvalidClient => {
+                // Only a secret can be guessed. What is signed cannot, and to lock its client out would help who wants that.
+                let guessed = claimed.as_ref().filter(|_| matches!(credential.shown, Shown::Secret(_)));
+                self.limits.failed(guessed, from, now);
+            }
+            Err(_) => {}
+        }
+        authenticated
+    }
+
+    async fn verified_client(&self, credential: &UnverifiedCredential, certificate: Option<&ClientCertificate>) -> Result<Client, Refused> {
         match &credential.shown {
             Shown::Secret(secret) => self.by_secret(credential.client.as_ref(), secret).await,
             Shown::Assertion(text) => self.by_assertion(credential.client.as_ref(), text).await,
@@ -108,13 +127,20 @@ impl Flow {
     /// The hook caller whose credential this is.
     ///
     /// # Errors
-    /// When the store cannot answer.
-    pub async fn hook_caller(&self, credential: &UnverifiedCredential) -> Result<Option<Client>, StoreError> {
+    /// When too much was wrong before, or the store cannot answer.
+    pub async fn hook_caller(&self, credential: &UnverifiedCredential, from: IpAddr) -> Result<Option<Client>, Refused> {
         let (Some(id), Shown::Secret(secret)) = (&credential.client, &credential.shown) else { return Ok(None) };
+        let now = self.clock.now();
+        self.limits.listen(Some(id), from, now)?;
         let registered = self.registered(id).await?;
         let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
         let right = secret_matches(secret, known);
-        Ok(registered.filter(|client| right && client.kind == ClientKind::HookCaller))
+        let caller = registered.filter(|client| right && client.kind == ClientKind::HookCaller);
+        match &caller {
+            Some(client) => self.limits.proved(&client.id, from, now),
+            None => self.limits.failed(Some(id), from, now),
+        }
+        Ok(caller)
     }
 
     /// The client of this name. What came with the demo is a stranger outside it, however it got here.
@@ -131,6 +157,18 @@ impl Flow {
     pub(super) fn addresses(&self, paths: &[&str]) -> Vec<String> {
         let bases = [Some(&self.issuer), self.mtls.as_ref()];
         bases.into_iter().flatten().flat_map(|base| paths.iter().map(move |path| format!("{base}{path}"))).collect()
+    }
+}
+
+/// The client it says it is, which proves nothing.
+fn claimed(credential: &UnverifiedCredential) -> Option<ClientId> {
+    match (&credential.client, &credential.shown) {
+        (Some(named), _) => Some(named.clone()),
+        (None, Shown::Assertion(text)) => {
+            let jws = UnverifiedJws::parse(text).ok()?;
+            Claims(jws.claims()).text("sub").ok().map(Into::into)
+        }
+        (None, _) => None,
     }
 }
 

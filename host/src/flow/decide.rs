@@ -54,6 +54,19 @@ impl Flow {
         Ok(decided)
     }
 
+    /// `pending → denied` by nobody: the person cannot be reached, and the client does not want to wait for what may
+    /// change. `false` when it is not pending any more.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn give_up(&self, transaction: &TransactionId, user: &UserId) -> Result<bool, StoreError> {
+        let given_up = self.store.give_up(transaction, self.clock.now()).await?;
+        if given_up {
+            self.wakes.decided(transaction, user);
+        }
+        Ok(given_up)
+    }
+
     /// What is known of how the person proved who they are: out of the operator's table, never what was asked for.
     fn evidence(&self, by: By<'_>) -> Evidence {
         match by {

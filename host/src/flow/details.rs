@@ -101,6 +101,9 @@ impl DetailTypes {
             if !problems.is_empty() {
                 return Err(entry_is_wrong(number, &problems.join("; ")));
             }
+            if !declared.fits(entry) {
+                return Err(entry_is_wrong(number, "it has a value that is longer than the person can be shown"));
+            }
         }
         Ok(())
     }
@@ -110,9 +113,9 @@ impl DetailTypes {
         let words = |entry: &Value| match kind(entry).and_then(|kind| self.0.get(kind)) {
             Some(declared) => declared.fill(entry, locale),
             // Its file is gone since: better all of it than nothing.
-            None => entry.to_string(),
+            None => showable(&entry.to_string()),
         };
-        entries(details).map(|entry| bounded(&showable(&words(entry)), ENTRY_MAX)).collect()
+        entries(details).map(|entry| bounded(&words(entry), ENTRY_MAX)).collect()
     }
 }
 
@@ -151,6 +154,18 @@ fn read(path: &Path, extension: &str) -> Result<(String, DetailType), String> {
 }
 
 impl DetailType {
+    /// Whether the person reads all of it, in every language: what they cannot see they must not be asked to approve.
+    fn fits(&self, entry: &Value) -> bool {
+        let whole = |template: &Template| {
+            let mut values = template.0.iter().filter_map(|piece| match piece {
+                Piece::Value(pointer) => entry.pointer(pointer),
+                Piece::Words(_) => None,
+            });
+            values.all(|value| value_in_words(value).chars().count() <= VALUE_MAX) && template.fill(entry).chars().count() <= ENTRY_MAX
+        };
+        self.words.values().all(whole)
+    }
+
     /// Of the template for this language; it was checked that there is one.
     fn fill(&self, entry: &Value, locale: Option<&str>) -> String {
         let wanted = locale.unwrap_or_default();
@@ -181,8 +196,12 @@ impl Template {
 
     fn fill(&self, entry: &Value) -> String {
         let piece = |piece: &Piece| match piece {
-            Piece::Words(words) => words.clone(),
-            Piece::Value(pointer) => entry.pointer(pointer).map_or_else(|| ABSENT.to_owned(), value_in_words),
+            Piece::Words(words) => showable(words),
+            // Isolated: what the client wrote may run in another direction, and rearranges nothing around it.
+            Piece::Value(pointer) => {
+                let value = entry.pointer(pointer).map_or_else(|| ABSENT.to_owned(), value_in_words);
+                format!("\u{2068}{}\u{2069}", bounded(&value, VALUE_MAX))
+            }
         };
         self.0.iter().map(piece).collect()
     }
@@ -195,7 +214,7 @@ fn value_in_words(value: &Value) -> String {
         Value::Array(items) => items.iter().map(value_in_words).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     };
-    bounded(&showable(&words), VALUE_MAX)
+    showable(&words)
 }
 
 /// What hides or turns the rest is seen as what it is.
@@ -251,6 +270,11 @@ mod tests {
             (json!([good, { "type": "payment", "creditor": "x" }]), Some("authorization_details[1]: it: ")),
             (json!([{ "type": "payment", "creditor": "x", "amount": { "value": "secret" } }]), Some("[0]: /amount/value: ")),
             (json!([{ "type": "payment", "creditor": "x", "amount": { "value": "1" }, "hidden": 1 }]), Some("[0]: it: ")),
+            (json!([{ "type": "payment", "creditor": "x".repeat(70), "amount": { "value": "1", "currency": "y".repeat(100) } }]), None),
+            (
+                json!([{ "type": "payment", "creditor": "x", "amount": { "value": "1", "currency": "y".repeat(101) } }]),
+                Some("[0]: it has a value that is longer than the person can be shown"),
+            ),
             (json!([{ "type": "unheard" }]), Some("[0]: its type is not known here")),
         ] {
             match (types.check(&details), why) {
@@ -267,14 +291,23 @@ mod tests {
     fn item_8_the_person_reads_words_and_no_more_than_they_can_see() {
         let (_directory, types) = types();
         let entry = json!({ "type": "payment", "amount": { "value": "12.50", "currency": "EUR" }, "creditor": "Fern \u{202e}& Co" });
-        assert_eq!(types.in_words(&json!([entry]), None), ["Pay 12.50 EUR to Fern \u{fffd}& Co"]);
-        assert_eq!(types.in_words(&json!([entry]), Some("pt-BR")), ["Pay 12.50 EUR to Fern \u{fffd}& Co"]);
-        assert_eq!(types.in_words(&json!([entry]), Some("ar-EG")), ["ادفع 12.50 إلى Fern \u{fffd}& Co"]);
-        assert_eq!(types.in_words(&json!([{ "type": "payment" }]), Some("en")), ["Pay — — to —"]);
+        assert_eq!(
+            types.in_words(&json!([entry]), None),
+            ["Pay \u{2068}12.50\u{2069} \u{2068}EUR\u{2069} to \u{2068}Fern \u{fffd}& Co\u{2069}"],
+            "what the client wrote is isolated"
+        );
+        let isolates = ['\u{2068}', '\u{2069}'];
+        let plain = |details: &Value, locale| -> Vec<String> {
+            types.in_words(details, locale).iter().map(|line| line.replace(isolates, "")).collect()
+        };
+        assert_eq!(plain(&json!([entry]), None), ["Pay 12.50 EUR to Fern \u{fffd}& Co"]);
+        assert_eq!(plain(&json!([entry]), Some("pt-BR")), ["Pay 12.50 EUR to Fern \u{fffd}& Co"]);
+        assert_eq!(plain(&json!([entry]), Some("ar-EG")), ["ادفع 12.50 إلى Fern \u{fffd}& Co"]);
+        assert_eq!(plain(&json!([{ "type": "payment" }]), Some("en")), ["Pay — — to —"]);
         let account = json!({ "type": "https://bank.example/account", "accounts": ["1", 2, { "a": null }] });
-        assert_eq!(types.in_words(&json!([account]), None), ["Konto 1, 2, {\"a\":null}"]);
+        assert_eq!(plain(&json!([account]), None), ["Konto 1, 2, {\"a\":null}"]);
         let long = json!({ "type": "https://bank.example/account", "accounts": "x".repeat(1000) });
-        assert_eq!(types.in_words(&json!([long]), None)[0].chars().count(), "Konto ".len() + VALUE_MAX);
+        assert_eq!(plain(&json!([long]), None)[0].chars().count(), "Konto ".len() + VALUE_MAX);
         let gone = json!([{ "type": "gone", "note": "y\n".repeat(1000) }]);
         assert_eq!(types.in_words(&gone, None)[0].chars().count(), ENTRY_MAX);
     }

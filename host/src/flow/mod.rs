@@ -8,11 +8,14 @@ pub mod authenticate;
 pub mod client_keys;
 mod conformance;
 pub mod decide;
+pub mod declared;
 pub mod details;
 pub mod device;
 pub mod dpop;
 mod hint;
 pub mod hint_issuers;
+pub mod keys;
+pub mod limits;
 pub mod links;
 pub mod mint;
 pub mod operator;
@@ -23,11 +26,13 @@ pub mod registration;
 mod signed_request;
 pub mod start;
 pub mod subject;
+pub mod tell;
 pub mod user_code;
 mod wakes;
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Random};
@@ -42,6 +47,7 @@ use client_keys::ClientKeys;
 use details::DetailTypes;
 use dpop::Nonces;
 use hint_issuers::HintIssuers;
+use limits::Limits;
 use links::Links;
 use subject::Subjects;
 pub use wakes::{Waiting, Wakes};
@@ -63,7 +69,7 @@ pub struct Flow {
     /// Signs tokens.
     pub keys: KeyRing,
     /// Encrypts what must be told again later, or shown again: what ping and push send, secrets that make MACs.
-    pub seal: Seal,
+    pub seal: Arc<Seal>,
     /// Calls addresses that clients registered.
     pub callbacks: Caller,
     /// `iss`.
@@ -94,6 +100,8 @@ pub struct Flow {
     pub notify: NotifyConfig,
     /// Whether this host is for demonstrations: an operator may then decide for a person.
     pub demo: bool,
+    /// Who may ask how often.
+    pub limits: Limits,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
     /// Turns true when the host is to stop: whatever is held is answered then.
@@ -106,6 +114,14 @@ pub enum Refused {
     /// A rule of the protocol.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// Too often, or too often wrong: nothing was looked at, and coming back later helps.
+    #[error("{error}, for {after} seconds")]
+    Later {
+        /// What the client is told.
+        error: ProtocolError,
+        /// Seconds.
+        after: u64,
+    },
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,5 +136,12 @@ pub enum Refused {
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
         Self::Protocol(code.into())
+    }
+}
+
+impl Refused {
+    /// Refused for this long, and at least for a second.
+    fn later(error: ProtocolError, wait: SignedDuration) -> Self {
+        Self::Later { error, after: u64::try_from((wait.as_millis() + 999) / 1000).unwrap_or(1).max(1) }
     }
 }

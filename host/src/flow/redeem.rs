@@ -55,10 +55,18 @@ impl Flow {
         let mut request = self.own_request(client, &auth_req_id).await?;
         if request.state(arrived) == State::Pending {
             let interval = client.metadata.interval.unwrap_or(self.ciba.interval);
-            if self.paces.poll(&auth_req_id.digest, &request, interval, arrived) == Verdict::TooEarly {
+            let pace = self.paces.poll(&auth_req_id.digest, &request, interval, arrived);
+            if pace != Verdict::Fair {
                 // Whoever polls again has given up on the poll that is held, if one is.
                 self.paces.release(&auth_req_id.digest);
-                return Err(ErrorCode::SlowDown.into());
+            }
+            match pace {
+                Verdict::Fair => {}
+                Verdict::TooEarly => return Err(ErrorCode::SlowDown.into()),
+                Verdict::Abusive => {
+                    let what = "polled too early again and again: keep to the interval, with the seconds that slow_down added";
+                    return Err(ProtocolError::new(ErrorCode::InvalidRequest, what).into());
+                }
             }
             // Never under FAPI, whose clients are told the pace by the interval alone.
             if client.metadata.long_poll && client.metadata.fapi_profile.is_none() {

@@ -10,11 +10,13 @@ use crate::config::Registration;
 use crate::jose::{PublicKeys, Seal};
 use crate::protocol::algorithm::KeyEncryption;
 use crate::protocol::client::registration::{self, Circumstances, KeysFound, MetadataError, listed_in_sector};
-use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, Origin};
+use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
 use crate::store::AuditEntry;
 
+/// The fewest characters of a secret that somebody chose.
+pub(super) const SECRET_MIN: usize = 16;
 /// The longest document with a sector's addresses that is read, in bytes.
 const SECTOR_MAX: usize = 64 << 10;
 
@@ -211,6 +213,31 @@ fn within(policy: &Registration, mut members: Map<String, Value>, before: Option
     members
 }
 
+/// Whether a client can be known by this name, which operators choose.
+pub(super) fn check_id(id: &ClientId) -> Result<(), String> {
+    if id.0.is_empty() || id.0.len() > 128 || !id.0.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a client_id is 1 to 128 printable ASCII characters without spaces".to_owned());
+    }
+    Ok(())
+}
+
+/// What an operator says of a client, by command or in a file: every member has to be one that we know, and
+/// `client_id`, where it stands there, this client's.
+///
+/// # Errors
+/// The member that cannot be used.
+pub(super) fn operators_metadata(members: &Map<String, Value>, id: &ClientId) -> Result<ClientMetadata, MetadataError> {
+    check_id(id).map_err(|what| MetadataError::of("client_id", what))?;
+    if members.get("client_id").is_some_and(|said| said != id.as_str()) {
+        return Err(MetadataError::of("client_id", format!("is not {id}")));
+    }
+    if members.contains_key("client_secret") {
+        return Err(MetadataError::of("client_secret", "does not stand in the open: give it in a file of its own"));
+    }
+    let circumstances = Circumstances { strict: true, modes: &DeliveryMode::ALL, read_keys: &read_keys };
+    registration::metadata(members, &circumstances)
+}
+
 /// What the rules want to know of a set of keys.
 ///
 /// # Errors
@@ -241,7 +268,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::client::{DeliveryMode, FapiProfile};
+    use crate::protocol::client::FapiProfile;
 
     fn policy() -> Registration {
         Registration { enabled: true, open: true, modes: vec![DeliveryMode::Poll], scope: String::new(), fapi_profile: None }

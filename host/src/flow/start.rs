@@ -42,10 +42,12 @@ impl Flow {
         if client.kind != ClientKind::Ciba {
             return Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "this client may only call the HTTP hooks").into());
         }
+        let now = self.clock.now();
+        self.limits.ask(&client.id, now)?;
         let signed = self.signed_request(client, form).await?;
         let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
-        let asked = BackchannelRequest::parse(parameters, client, &self.limits())?;
-        fapi::check_request(client, &asked, fapi::Manner { signed: signed.is_some(), certificate: holder.certificate.is_some() })?;
+        let asked = BackchannelRequest::parse(parameters, client, &self.request_limits())?;
+        fapi::check_request(client, &asked, signed.is_some())?;
         asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
         target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
         let confirmation = confirmation(client, holder)?;
@@ -54,8 +56,8 @@ impl Flow {
             return Err(ErrorCode::UnknownUserId.into());
         }
         self.check_user_code(client, found.user.as_ref(), &found.id, &asked).await?;
+        self.may_reach(&client.id, &found.id, now).await?;
 
-        let now = self.clock.now();
         let transaction = TransactionId::new(now, self.random.bytes());
         let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
         let (expires_in, to_notify) = (asked.expires_in, self.to_notify(&transaction, &auth_req_id, &asked)?);
@@ -82,7 +84,7 @@ impl Flow {
         Ok(Started { auth_req_id, transaction, expires_in, interval })
     }
 
-    fn limits(&self) -> Limits {
+    fn request_limits(&self) -> Limits {
         Limits {
             expires_in: self.ciba.expires_in,
             expires_in_max: self.ciba.expires_in_max,

@@ -105,23 +105,14 @@ impl Flow {
             let required = kept.is_some() || self.ciba.hide_unknown_users;
             return if required { Err(ErrorCode::MissingUserCode.into()) } else { Ok(()) };
         };
-        self.user_code_attempt(client, id)?;
+        self.limits.try_code(&client.id, id, self.clock.now())?;
         // Nobody's code takes as long as anybody's.
-        let right = compare(code, kept).await?;
-        self.user_code_tried(client, id, right);
-        if right { Ok(()) } else { Err(ErrorCode::InvalidUserCode.into()) }
-    }
-
-    /// Whether this client may try a code for this person now: attempts are limited, and one lockout counts for every way
-    /// in.
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the limits are called here")]
-    fn user_code_attempt(&self, _client: &Client, _user: &UserId) -> Result<(), Refused> {
+        if !compare(code, kept).await? {
+            return Err(ErrorCode::InvalidUserCode.into());
+        }
+        self.limits.code_was_right(&client.id, id);
         Ok(())
     }
-
-    /// What came of an attempt.
-    #[expect(clippy::unused_self, reason = "the limits are called here")]
-    fn user_code_tried(&self, _client: &Client, _user: &UserId, _right: bool) {}
 }
 
 /// Compares on a thread that may take its time.

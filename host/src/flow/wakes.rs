@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use crate::protocol::identifier::{TransactionId, UserId};
+use crate::store::Lane;
 
 /// Wake-ups of this process.
 #[derive(Clone, Default)]
@@ -15,8 +16,8 @@ pub struct Wakes {
     users: Channels<UserId>,
     /// Held polls, by request.
     transactions: Channels<TransactionId>,
-    /// The delivery worker.
-    jobs: Arc<Notify>,
+    /// The delivery workers, each.
+    jobs: Arc<[Notify; 2]>,
 }
 
 impl Wakes {
@@ -39,7 +40,7 @@ impl Wakes {
     pub fn decided(&self, transaction: &TransactionId, user: &UserId) {
         self.transactions.wake(transaction, false);
         self.users.wake(user, false);
-        self.jobs.notify_one();
+        self.job_added();
     }
 
     /// Wakes for one request.
@@ -49,12 +50,14 @@ impl Wakes {
 
     /// There may be a job that is due.
     pub fn job_added(&self) {
-        self.jobs.notify_one();
+        for worker in &*self.jobs {
+            worker.notify_one();
+        }
     }
 
-    /// The next time there may be a job.
-    pub async fn job(&self) {
-        self.jobs.notified().await;
+    /// The next time there may be a job of this lane.
+    pub async fn job(&self, lane: Lane) {
+        self.jobs[lane as usize].notified().await;
     }
 }
 

@@ -70,12 +70,16 @@ impl<R: Into<Refused>> From<R> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut nonce = None;
+        let (mut nonce, mut after) = (None, None);
         let error = match self.refused {
             Refused::Protocol(error) => error,
             Refused::Nonce(next) => {
                 nonce = client::nonce(&next);
                 ErrorCode::UseDpopNonce.into()
+            }
+            Refused::Later { error, after: seconds } => {
+                after = Some((header::RETRY_AFTER, HeaderValue::from(seconds)));
+                error
             }
             Refused::Store(StoreError::Overloaded { .. }) => return unavailable(),
             // Nothing a client sends leads here; it is ours to mend.
@@ -88,10 +92,15 @@ impl IntoResponse for Refusal {
                 return unavailable();
             }
         };
-        let status = self.status.or_else(|| StatusCode::from_u16(error.code.status()).ok()).unwrap_or(StatusCode::BAD_REQUEST);
-        let challenge = self.challenge.to_header(&error);
+        let own = match error.code {
+            // Not 503: nothing is wrong here, and nobody on the way should think so (RFC 6585 4).
+            ErrorCode::TemporarilyUnavailable if after.is_some() => Ok(StatusCode::TOO_MANY_REQUESTS),
+            code => StatusCode::from_u16(code.status()),
+        };
+        let status = self.status.or(own.ok()).unwrap_or(StatusCode::BAD_REQUEST);
+        let challenge = self.challenge.to_header(&error).map(|value| (header::WWW_AUTHENTICATE, value));
         let mut response = (status, [NO_STORE], Json(&error)).into_response();
-        response.headers_mut().extend(nonce.into_iter().chain(challenge.map(|value| (header::WWW_AUTHENTICATE, value))));
+        response.headers_mut().extend([nonce, challenge, after].into_iter().flatten());
         response
     }
 }

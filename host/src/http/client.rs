@@ -19,7 +19,7 @@ pub(super) async fn client(app: &App, headers: &HeaderMap, form: &Form, peer: &P
     let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let credential =
         UnverifiedCredential::read(authorization, form).map_err(|error| Refusal::challenged(error, authorization.is_some()))?;
-    let authenticated = app.flow.authenticate_client(&credential, peer.certificate.as_deref()).await;
+    let authenticated = app.flow.authenticate_client(&credential, peer.certificate.as_deref(), peer.address).await;
     authenticated.map_err(|refused| Refusal::challenged(refused, credential.in_header))
 }
 

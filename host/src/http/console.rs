@@ -1,5 +1,9 @@
 //! The console: what the operator sees in a browser.
 
+mod clients;
+mod conformance;
+mod keys;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
@@ -23,10 +27,15 @@ use super::views::console::{
 };
 use super::views::moment::Moment;
 use crate::clock::Random;
-use crate::flow::operator::{Command, PluginView, RequestView};
+use crate::flow::operator::PluginView;
 use crate::protocol::identifier::{Bearer, Digest};
 use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::transaction::{Confirmation, State as StoredState};
 use crate::runtime::{Event as CatalogEvent, EventKind, LogLevel, LogLine};
+use crate::store::Listed;
+
+pub(super) use clients::{client, clients};
+pub(super) use keys::keys;
 
 /// How long a link to sign in is good.
 const INVITATION: SignedDuration = SignedDuration::from_mins(15);
@@ -118,16 +127,13 @@ pub(super) async fn requests(State(app): State<App>, headers: HeaderMap) -> Resp
     if !signed_in(&app, &headers) {
         return Redirect::to("/").into_response();
     }
-    let answer = app.operator.execute(Command::RequestList { most: REQUESTS }).await;
-    let listed = answer
-        .map_err(|error| error.to_string())
-        .and_then(|json| serde_json::from_value::<Vec<RequestView>>(json).map_err(|error| error.to_string()));
-    match listed {
+    let now = app.flow.clock.now();
+    match app.flow.store.requests(REQUESTS).await {
         Ok(listed) => {
-            let body = Requests { cut: listed.len() as u32 == REQUESTS, requests: listed.iter().map(request_row).collect() };
-            page(&app, StatusCode::OK, Body::Requests(body))
+            let requests = listed.iter().map(|listed| request_row(listed, now)).collect();
+            page(&app, StatusCode::OK, Body::Requests(Requests { cut: listed.len() as u32 == REQUESTS, requests }))
         }
-        Err(error) => failed(&app, &error),
+        Err(error) => failed(&app, &error.to_string()),
     }
 }
 
@@ -162,7 +168,8 @@ fn signed_in(app: &App, headers: &HeaderMap) -> bool {
 }
 
 fn page(app: &App, status: StatusCode, body: Body) -> Response {
-    let page = Page { script: Script::Live, not_encrypted: app.not_encrypted, away: false, body };
+    let conformance = app.conformance.as_deref().cloned();
+    let page = Page { script: Script::Live, not_encrypted: app.not_encrypted, away: false, conformance, body };
     (status, Html(page.render())).into_response()
 }
 
@@ -277,21 +284,29 @@ fn log_line(line: &LogLine) -> LogLineView {
     }
 }
 
-fn request_row(view: &RequestView) -> RequestRow {
-    let state = match view.state.as_str() {
-        "pending" => RequestState::Pending,
-        "approved" => RequestState::Approved,
-        "denied" => RequestState::Denied,
-        "redeemed" => RequestState::Redeemed,
-        _ => RequestState::Expired,
+fn request_row(listed: &Listed, now: Timestamp) -> RequestRow {
+    let request = &listed.request;
+    let state = match request.state(now) {
+        StoredState::Pending => RequestState::Pending,
+        StoredState::Approved => RequestState::Approved,
+        StoredState::Denied => RequestState::Denied,
+        StoredState::Redeemed => RequestState::Redeemed,
+        StoredState::Expired => RequestState::Expired,
+        StoredState::Superseded => RequestState::Superseded,
     };
+    let confirmation = request.particulars.as_ref().and_then(|particulars| particulars.confirmation.as_ref());
     RequestRow {
-        transaction: view.transaction.0.clone(),
-        client: view.client.0.clone(),
+        transaction: request.transaction.0.clone(),
+        client: request.client.0.clone(),
+        mode: request.delivery.as_str(),
+        binding: confirmation.map(|confirmation| match confirmation {
+            Confirmation::Certificate(_) => "certificate",
+            Confirmation::Key(_) => "DPoP",
+        }),
         state,
-        started_at: Moment(view.created_at.as_second()),
-        expires_at: Moment(view.expires_at.as_second()),
-        notified: view
+        started_at: Moment(request.created_at.as_second()),
+        expires_at: Moment(request.expires_at.as_second()),
+        notified: listed
             .notified
             .iter()
             .map(|notified| format!("{} {}, {} µs", notified.plugin, notified.version, notified.micros))

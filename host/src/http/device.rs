@@ -28,7 +28,7 @@ use crate::flow::decide::By;
 use crate::flow::device::Session;
 use crate::protocol::form::Form;
 use crate::protocol::identifier::{TransactionId, UserId};
-use crate::protocol::transaction::{Decision, State as RequestState, Stored};
+use crate::protocol::transaction::{Decision, Request, State as RequestState, Stored};
 use crate::store::{Card, Decided, StoreError};
 
 /// The session of a device page. It comes with links in mails and chats; nothing is decided by following one. A phone
@@ -104,7 +104,7 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response
 async fn requests(app: &App, headers: &HeaderMap, session: Session) -> Result<Response, Trouble> {
     let locale = locale_of(&session, headers);
     let now = app.flow.clock.now().as_millisecond();
-    let cards = app.flow.cards(&session).await?.iter().map(|card| card_view(card, &session, now)).collect();
+    let cards = app.flow.cards(&session).await?.iter().map(|card| card_view(app, card, &session, locale, now)).collect();
     let body = Requests {
         user_id: session.user.id.0,
         user_name: session.user.name,
@@ -241,8 +241,8 @@ async fn past(app: &App, headers: &HeaderMap) -> Result<Response, Trouble> {
     let session = session(app, headers).await?;
     let now = app.flow.clock.now();
     let history = app.flow.history(&session).await?;
-    let entries = history.iter().filter_map(|card| history_entry(card, &session, now)).collect();
     let locale = locale_of(&session, headers);
+    let entries = history.iter().filter_map(|card| history_entry(app, card, &session, locale, now)).collect();
     let body = History { user_name: session.user.name, device_name: session.device.name, entries };
     Ok(whole(app, locale, Body::History(body)).into_response())
 }
@@ -349,22 +349,29 @@ fn whole(app: &App, locale: Locale, body: Body) -> Html<String> {
 }
 
 fn list(app: &App, session: &Session, headers: &HeaderMap, cards: &[Card]) -> Response {
-    let now_ms = app.flow.clock.now().as_millisecond();
-    let cards = cards.iter().map(|card| card_view(card, session, now_ms)).collect();
-    Html(CardsFragment { locale: locale_of(session, headers), now_ms, cards }.render()).into_response()
+    let (locale, now_ms) = (locale_of(session, headers), app.flow.clock.now().as_millisecond());
+    let cards = cards.iter().map(|card| card_view(app, card, session, locale, now_ms)).collect();
+    Html(CardsFragment { locale, now_ms, cards }.render()).into_response()
 }
 
 fn one(app: &App, session: &Session, headers: &HeaderMap, card: &Card, status: StatusCode) -> Response {
-    let now_ms = app.flow.clock.now().as_millisecond();
-    let card = card_view(card, session, now_ms);
-    (status, Html(CardFragment { locale: locale_of(session, headers), now_ms, card }.render())).into_response()
+    let (locale, now_ms) = (locale_of(session, headers), app.flow.clock.now().as_millisecond());
+    let card = card_view(app, card, session, locale, now_ms);
+    (status, Html(CardFragment { locale, now_ms, card }.render())).into_response()
 }
 
 fn client_view(card: &Card) -> ClientView {
     ClientView { identifier: card.request.client.0.clone(), verified_name: card.client_name.clone() }
 }
 
-fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
+/// What it allows beyond scopes, a sentence each: in the person's own language, where its operator wrote some in that.
+fn details(app: &App, request: &Request, session: &Session, locale: Locale) -> Vec<String> {
+    let details = request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref());
+    let language = session.user.locale.as_deref().unwrap_or_else(|| locale.tag());
+    details.map(|details| app.flow.details_in_words(details, Some(language))).unwrap_or_default()
+}
+
+fn card_view(app: &App, card: &Card, session: &Session, locale: Locale, now_ms: i64) -> CardView {
     let request = &card.request;
     let answer = || Answer { by: answered_by(card, session), at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()) };
     let state = match request.stored {
@@ -372,12 +379,14 @@ fn card_view(card: &Card, session: &Session, now_ms: i64) -> CardView {
         Stored::Pending if now_ms >= request.expires_at.as_millisecond() => CardState::Expired,
         Stored::Pending => CardState::Pending,
         Stored::Approved | Stored::Redeemed => CardState::Approved(answer()),
+        Stored::Denied if request.is_given_up() => CardState::Expired,
         Stored::Denied => CardState::Denied(answer()),
-        Stored::Superseded => CardState::Expired,
+        Stored::Superseded => CardState::Superseded,
     };
     CardView {
         transaction: request.transaction.0.clone(),
         client: client_view(card),
+        details: details(app, request, session, locale),
         scopes: request.scope.split(' ').map(str::to_owned).collect(),
         binding_message: request.binding_message.clone(),
         note: card.note.clone().map(Note),
@@ -396,22 +405,24 @@ fn answered_by(card: &Card, session: &Session) -> AnsweredBy {
 }
 
 /// What the history says of a request; one that still waits is not history.
-fn history_entry(card: &Card, session: &Session, now: jiff::Timestamp) -> Option<HistoryEntry> {
+fn history_entry(app: &App, card: &Card, session: &Session, locale: Locale, now: jiff::Timestamp) -> Option<HistoryEntry> {
     let request = &card.request;
     let outcome = match request.stored {
         _ if card.reported => Outcome::Reported,
         Stored::Pending if request.state(now) == RequestState::Pending => return None,
         Stored::Pending => Outcome::Expired,
         Stored::Approved | Stored::Redeemed => Outcome::Approved,
+        Stored::Denied if request.is_given_up() => Outcome::Expired,
         Stored::Denied => Outcome::Denied,
-        Stored::Superseded => Outcome::Expired,
+        Stored::Superseded => Outcome::Superseded,
     };
     Some(HistoryEntry {
         transaction: request.transaction.0.clone(),
         client: client_view(card),
+        details: details(app, request, session, locale),
         binding_message: request.binding_message.clone(),
         outcome,
         at: Moment(request.decided_at.unwrap_or(request.expires_at).as_second()),
-        by: request.decided_at.map(|_| answered_by(card, session)),
+        by: request.decided_at.filter(|_| outcome != Outcome::Superseded).map(|_| answered_by(card, session)),
     })
 }

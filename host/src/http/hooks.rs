@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::App;
+use super::peer::Peer;
+use crate::flow::Refused;
 use crate::protocol::client::{Client, UnverifiedCredential};
 use crate::protocol::identifier::TransactionId;
 use crate::runtime::{CallFailure, DeviceView, TransactionView, Urgency};
-use crate::store::StoreError;
 
 /// What the caller says of its request: the names of the WIT. All but the device may be left out.
 #[derive(Deserialize)]
@@ -56,8 +57,8 @@ struct NotifyAnswer {
 }
 
 /// Runs the notify hook of whichever plugin serves the device's channel, and waits for it.
-pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    match caller(&app, &headers).await {
+pub(super) async fn notify(State(app): State<App>, peer: Peer, headers: HeaderMap, body: Body) -> Response {
+    match caller(&app, &peer, &headers).await {
         Ok(Some(_)) => {}
         Ok(None) => {
             let mut response = error(
@@ -68,7 +69,13 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, body: Bod
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return response;
         }
-        Err(error) => return super::answer::Refusal::from(error).into_response(),
+        Err(Refused::Later { after, .. }) => {
+            let what = "too many wrong credentials were shown: wait";
+            let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", what);
+            response.headers_mut().insert(header::RETRY_AFTER, after.into());
+            return response;
+        }
+        Err(refused) => return super::answer::Refusal::from(refused).into_response(),
     }
     let NotifyCall { transaction } = match super::body::json(&headers, body).await {
         Ok(call) => call,
@@ -114,10 +121,10 @@ pub(super) async fn notify(State(app): State<App>, headers: HeaderMap, body: Bod
 }
 
 /// The hook caller whose credential this is: `Bearer CLIENT_ID.SECRET`.
-async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Client>, StoreError> {
+async fn caller(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Option<Client>, Refused> {
     let header = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let Some(credential) = UnverifiedCredential::read_bearer(header) else { return Ok(None) };
-    app.flow.hook_caller(&credential).await
+    app.flow.hook_caller(&credential, peer.address).await
 }
 
 fn error(status: StatusCode, code: &str, description: &str) -> Response {

@@ -34,6 +34,7 @@ pub use console::Sessions;
 pub use demo::{Demo, DemoLinks};
 pub use guard::{Hosts, nameable};
 pub use peer::{Peer, Peers};
+pub use views::console::Conformance;
 
 use crate::flow::Flow;
 use crate::flow::operator::Operator;
@@ -57,6 +58,8 @@ pub struct App {
     pub admin_token: Arc<AdminToken>,
     /// The demo page's own state, in the demo mode.
     pub demo: Option<Arc<Demo>>,
+    /// What the conformance switch changes, while it is on.
+    pub conformance: Option<Arc<Conformance>>,
     /// Whether the pages of this listener say that they are not encrypted.
     pub not_encrypted: bool,
     /// Whether cookies are for TLS only.
@@ -104,6 +107,9 @@ pub fn admin(app: App, hosts: Hosts) -> Router {
         .route("/login", post(console::sign_in))
         .route("/plugins/{name}", get(console::plugin))
         .route("/requests", get(console::requests))
+        .route("/clients", get(console::clients))
+        .route("/clients/{id}", get(console::client))
+        .route("/keys", get(console::keys))
         .route("/events", get(console::events))
         .layer(middleware::from_fn(guard::same_origin));
     let api = Router::new()

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 use super::answer::{NO_STORE, Refusal, not_found};
+use super::peer::Peer;
 use crate::config::Registration;
 use crate::flow::registration::Registered;
 use crate::protocol::client::Client;
@@ -18,9 +19,10 @@ use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::ClientId;
 
 /// Registers a client.
-pub(super) async fn register(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn register(State(app): State<App>, peer: Peer, headers: HeaderMap, body: Body) -> Response {
     let Some(policy) = served(&app) else { return not_found().await };
     let answer = async {
+        app.flow.limits.knock(peer.address, app.flow.clock.now())?;
         let invitation = app.flow.may_register(&policy, bearer(&headers)).await?;
         let registered = app.flow.register(&policy, members(&headers, body).await?, invitation).await?;
         let mut shown = shown(&app, registered);

@@ -5,7 +5,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::App;
@@ -73,11 +72,31 @@ fn presented(headers: &HeaderMap) -> Result<(&str, &str), ProtocolError> {
     if known { Ok((scheme, token.trim())) } else { Err(missing()) }
 }
 
-/// The caller's interaction id, or one of ours.
+/// The caller's interaction id, or one of ours: a UUID, which is what FAPI says it is.
 fn interaction(app: &App, headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(INTERACTION).filter(|value| value.len() <= INTERACTION_LENGTH_MAX && value.to_str().is_ok());
     given.cloned().unwrap_or_else(|| {
-        let made = BASE64_URL_SAFE_NO_PAD.encode(app.flow.random.bytes::<16>());
+        let made = uuid(app.flow.random.bytes());
         HeaderValue::try_from(made).unwrap_or(HeaderValue::from_static("unknown"))
     })
+}
+
+/// RFC 9562 5.4: version 4 in the 7th byte, the variant in the 9th, all else random.
+fn uuid(random: [u8; 16]) -> String {
+    let number = u128::from_be_bytes(random) & !(0xf << 76 | 0b11 << 62) | 4 << 76 | 0b10 << 62;
+    let [first, second, third, fourth] = [number >> 96, number >> 80 & 0xffff, number >> 64 & 0xffff, number >> 48 & 0xffff];
+    format!("{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{:012x}", number & 0xffff_ffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interaction_id_of_ours_is_a_uuid_of_version_4() {
+        assert_eq!(uuid([0; 16]), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        let counted = std::array::from_fn(|index| u8::try_from(index).unwrap_or_default());
+        assert_eq!(uuid(counted), "00010203-0405-4607-8809-0a0b0c0d0e0f");
+    }
 }

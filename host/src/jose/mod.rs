@@ -7,8 +7,10 @@
 //!    without a token becoming worthless. [`pair`] is one of them, [`schedule`] says when each changes its state.
 //! 4. [`jwe`] encrypts a signed JWT for a client.
 //! 5. [`seal`] keeps for ourselves what must be told again later. [`installation`] has the keys for that.
-//! 6. [`private_file`] keeps secrets on the disk; [`json`] reads JSON that says everything once.
+//! 6. [`private_file`] keeps secrets on the disk; [`import`] reads private keys that were made elsewhere; [`json`] reads
+//!    JSON that says everything once.
 
+pub mod import;
 pub mod installation;
 mod json;
 pub mod jwe;

@@ -207,6 +207,11 @@ impl KeyRing {
         })
     }
 
+    /// How long a key signs before the schedule replaces it; never, where there is none.
+    pub fn rotate_after(&self) -> Option<SignedDuration> {
+        self.0.policy.rotate_after
+    }
+
     /// All keys, for operators.
     pub fn list(&self) -> Vec<Entry> {
         self.0.current().entries.clone()

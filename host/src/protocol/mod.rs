@@ -1,8 +1,8 @@
 //! OAuth, OpenID Connect and CIBA as types and rules. No I/O; `now` is an argument.
 //!
 //! Read [`backchannel`] for what a client may ask, [`transaction`] for the states a request goes through,
-//! [`pace`] for how fast it may be polled, [`tokens`] for what it gets, and [`error`] for everything it can
-//! be told instead.
+//! [`pace`] for how fast it may be polled, [`rate`] for how often anything may be done, [`tokens`] for what it gets,
+//! and [`error`] for everything it can be told instead.
 
 pub mod algorithm;
 pub mod backchannel;
@@ -22,6 +22,7 @@ pub mod identifier;
 pub mod notification;
 pub mod pace;
 pub mod plugin;
+pub mod rate;
 pub mod request_object;
 pub mod scope;
 pub mod spelling;

@@ -168,6 +168,11 @@ impl Request {
         }
     }
 
+    /// Whether it ended because nobody could be reached: a denial by nobody.
+    pub fn is_given_up(&self) -> bool {
+        self.stored == Stored::Denied && self.decided_at.is_none()
+    }
+
     /// What only some requests have, empty where this one has nothing of it.
     pub fn particulars(&self) -> Particulars {
         self.particulars.as_deref().cloned().unwrap_or_default()

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::binding_message::is_unshowable;
 use super::identifier::{DeviceId, UserId};
 
 /// A person who can be asked.
@@ -43,6 +44,23 @@ pub struct Device {
     pub address: Option<String>,
     /// When it was added.
     pub added_at: Timestamp,
+}
+
+/// Whether a person can be known by these.
+///
+/// # Errors
+/// What cannot be, and how it is written.
+pub fn check_person(username: &str, email: Option<&str>, phone: Option<&str>) -> Result<(), String> {
+    if username.trim().is_empty() || username.len() > 128 || username.chars().any(is_unshowable) {
+        return Err("a username is 1 to 128 bytes that can be shown".to_owned());
+    }
+    if email.is_some_and(|email| !email.contains('@')) {
+        return Err("an e-mail address contains @".to_owned());
+    }
+    if phone.is_some_and(|phone| !phone.starts_with('+')) {
+        return Err("a phone number is written with its country code, for example +1 555 010 0100".to_owned());
+    }
+    Ok(())
 }
 
 /// The longest `login_hint` that is looked up, in bytes.

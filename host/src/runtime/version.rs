@@ -154,6 +154,8 @@ pub enum WithdrawReason {
     Denied,
     /// Nobody answered in time.
     Expired,
+    /// A newer request took its place.
+    Superseded,
 }
 
 /// What a hook answered.
@@ -291,6 +293,7 @@ impl Callable {
                     WithdrawReason::Approved => exported::withdraw::Reason::Approved,
                     WithdrawReason::Denied => exported::withdraw::Reason::Denied,
                     WithdrawReason::Expired => exported::withdraw::Reason::Expired,
+                    WithdrawReason::Superseded => exported::withdraw::Reason::Other("superseded".to_owned()),
                 };
                 guest.call_withdraw(&mut *store, lent, &reference, &why).await?.map(|()| Answered::Withdraw)
             }

@@ -79,6 +79,14 @@ impl JobKind {
         }
     }
 
+    /// Whom it waits for.
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::Notify | Self::Withdraw => Lane::Plugins,
+            Self::Ping | Self::Push => Lane::Clients,
+        }
+    }
+
     /// The one that tells a client of this delivery mode how its request ended.
     pub const fn of_outcome(delivery: DeliveryMode) -> Option<Self> {
         match delivery {
@@ -87,6 +95,15 @@ impl JobKind {
             DeliveryMode::Push => Some(Self::Push),
         }
     }
+}
+
+/// Whom a job waits for: slow ones of one kind never hold up those of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Plugins, which reach people.
+    Plugins,
+    /// The endpoints of clients.
+    Clients,
 }
 
 /// A job that is due, with the request it is about.
@@ -406,6 +423,8 @@ pub trait Store: Send + Sync {
     fn request_by_auth_req_id(&self, auth_req_id: &UnverifiedBearer) -> Answer<'_, Option<Request>>;
     /// `pending → approved | denied`, if it is this user's, still pending, and not expired at `now`.
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided>;
+    /// `pending → denied` by nobody: who was to be asked cannot be reached. `false` when it is not pending any more.
+    fn give_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool>;
     /// The person says that a decided request of theirs was not theirs: what it gave is taken back, and what was not
     /// fetched yet never is. `false` when there is no such request.
     fn report(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool>;
@@ -435,6 +454,8 @@ pub trait Store: Send + Sync {
     fn cards(&self, user: &UserId, now: Timestamp, since: Timestamp) -> Answer<'_, Vec<Card>>;
     /// The requests that wait for this user on their device page, oldest first.
     fn waiting(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>>;
+    /// Whose requests wait for this user, seen on a page or not: one entry for each of the latest.
+    fn pending_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<ClientId>>;
     /// One request of this user.
     fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>>;
     /// The person checked: every waiting request of theirs is shown from now on.
@@ -448,8 +469,8 @@ pub trait Store: Send + Sync {
     /// Uses something that works once; `false` when it was used before.
     fn spend(&self, spent: Spent) -> Answer<'_, bool>;
 
-    /// Reserves jobs that are due. A reserved job is not given out again before `release`, or a restart.
-    fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
+    /// Reserves jobs of this lane that are due. A reserved job is not given out again before `release`, or a restart.
+    fn reserve_jobs(&self, lane: Lane, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>>;
     /// Makes every notification that was postponed due now: what it waited for may be there.
     fn hasten_notifications(&self, now: Timestamp);
     /// Ends or postpones a notify job, or goes on with it, with everything it brought about.

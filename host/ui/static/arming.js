@@ -1,5 +1,5 @@
 // When the two buttons may be pressed: not before they stood there for a moment, not without a connection,
-// and Approve not before the end of the message was on the screen.
+// and Approve not before the end of the message, and of everything else that is approved, was on the screen.
 
 const MOMENT = 600;
 
@@ -37,10 +37,12 @@ export function show(card) {
   const offline = document.body.dataset.connection === "offline";
   const ready = guard.rested && !offline;
   setReady(card.querySelector("button[value='deny']"), ready);
-  setReady(card.querySelector("button[value='approve']"), ready && guard.read);
+  // What cannot be shown whole cannot be approved: then there is no such button.
+  const approve = card.querySelector("button[value='approve']");
+  if (approve) setReady(approve, ready && guard.read);
   const line = (name) => card.querySelector(`[data-progress="${name}"]`);
   line("offline").hidden = !offline;
-  line("read-on").hidden = offline || !guard.rested || guard.read || card.dataset.state !== "pending";
+  line("read-on").hidden = !approve || offline || !guard.rested || guard.read || card.dataset.state !== "pending";
 }
 
 function setReady(button, ready) {
@@ -51,17 +53,22 @@ function setReady(button, ready) {
 /** Pressing Approve too early leads to what is still to be read, by eye, by key or by ear. */
 export function leadToTheEnd(card) {
   const guard = guardOf(card);
-  if (guard.rested && !guard.read) card.querySelector("[data-end]").scrollIntoView({ block: "center" });
+  if (guard.rested && !guard.read) [...(guard.unseen ?? [])][0]?.scrollIntoView({ block: "center" });
 }
 
 function watchTheEnd(card) {
   const guard = guardOf(card);
   if (guard.read || guard.observer) return;
-  const end = card.querySelector("[data-end]");
+  guard.unseen = new Set(card.querySelectorAll("[data-end]"));
   const covered = card.querySelector(".answer").offsetHeight;
   guard.observer = new IntersectionObserver(
     (entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        guard.unseen.delete(target);
+        guard.observer.unobserve(target);
+      }
+      if (guard.unseen.size) return;
       guard.read = true;
       guard.observer.disconnect();
       show(card);
@@ -69,5 +76,5 @@ function watchTheEnd(card) {
     // What the buttons cover was not seen.
     { rootMargin: `0px 0px -${covered}px 0px` },
   );
-  guard.observer.observe(end);
+  for (const end of guard.unseen) guard.observer.observe(end);
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use ciba_tests::host::limits_off;
 use ciba_tests::process::Server;
 use tempfile::TempDir;
 
@@ -34,9 +35,11 @@ impl Host {
         Server::start_with_log(self.serve_command())
     }
 
-    /// In the demo mode, which brings client `demo`, on a port that the system chooses.
+    /// In the demo mode, which brings client `demo`, on a port that the system chooses. Without limits: one client and a
+    /// few people do what thousands do.
     fn serve_command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        command.envs(limits_off());
         command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
         command
     }

@@ -10,7 +10,7 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
 use crate::cli::data::DataDirectory;
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
 use crate::flow::Flow;
 use crate::flow::operator::{Command, Operator};
 use crate::http::views::shell;
@@ -77,6 +77,17 @@ pub(super) fn configure(config: &mut Config) {
     }
     if config.name == "ciba-host" {
         "Example Bank".clone_into(&mut config.name);
+    }
+    // Its traffic asks the same twenty people twenty times a second, and nobody else can reach it. Limits of your own
+    // stand.
+    if config.limits == LimitsConfig::default() {
+        config.limits = LimitsConfig {
+            requests_per_client_minute: 0,
+            requests_per_user_minute: 0,
+            requests_per_pair_minute: 0,
+            pending_per_user: 0,
+            ..LimitsConfig::default()
+        };
     }
 }
 

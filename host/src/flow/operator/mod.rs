@@ -3,6 +3,7 @@
 //! Each kind of thing has a file: [`clients`], [`users`], [`plugins`], [`requests`].
 
 mod clients;
+mod keys;
 mod plugins;
 mod requests;
 mod users;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 pub use plugins::{PluginView, plugin_view};
@@ -19,6 +20,8 @@ pub use requests::RequestView;
 
 use super::Flow;
 use crate::clock::{Clock, Random};
+use crate::jose::Seal;
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::ClientKind;
 use crate::protocol::identifier::{ClientId, TransactionId};
 use crate::protocol::plugin::{Permissions, PluginName};
@@ -42,7 +45,22 @@ pub enum Command {
     /// Every client.
     ClientList,
     /// Registers a client; its secret is made here unless it is given.
-    ClientAdd { id: ClientId, name: String, kind: ClientKind, long_poll: bool, secret: Option<SecretText> },
+    ClientAdd {
+        id: ClientId,
+        name: String,
+        kind: ClientKind,
+        long_poll: bool,
+        secret: Option<SecretText>,
+        /// Everything else, in the words of RFC 7591; then the name is in here too.
+        #[serde(default)]
+        metadata: Option<Map<String, Value>>,
+    },
+    /// Everything registered of a client, but its secret.
+    ClientShow { id: ClientId },
+    /// Replaces what is registered of a client.
+    ClientUpdate { id: ClientId, metadata: Map<String, Value>, secret: Option<SecretText> },
+    /// Makes an initial access token, with which clients register themselves.
+    ClientInvite { uses: u32, hours: u32 },
     /// Removes a client.
     ClientRemove { id: ClientId },
     /// Every user.
@@ -63,6 +81,12 @@ pub enum Command {
     RequestShow { transaction: TransactionId },
     /// Decides for the person: for demonstrations only.
     RequestDecide { transaction: TransactionId, decision: Decision },
+    /// Every signing key.
+    KeyList,
+    /// Replaces signing keys before their time.
+    KeyRotate { alg: Option<JwsAlgorithm>, overlap_hours: Option<u32> },
+    /// Takes in a signing key that was made elsewhere: PEM or a private JWK.
+    KeyImport { alg: JwsAlgorithm, key: SecretText },
     /// The audit log.
     AuditList { most: u32 },
 }
@@ -97,6 +121,8 @@ pub struct Operator {
     random: Random,
     /// The running host; without it, only what the store holds can be seen and changed.
     flow: Option<Arc<Flow>>,
+    /// Encrypts secrets that make MACs.
+    seal: Arc<Seal>,
     started_at: Timestamp,
     /// Where the device page is, for enrolment links.
     device_page: String,
@@ -109,6 +135,7 @@ impl Operator {
     pub fn of(flow: Arc<Flow>) -> Self {
         let (clock, random) = (flow.clock.clone(), flow.random);
         let device_page = flow.links.device_page().to_owned();
+        let seal = Arc::clone(&flow.seal);
         Self {
             store: Arc::clone(&flow.store),
             started_at: clock.now(),
@@ -116,13 +143,14 @@ impl Operator {
             random,
             device_page,
             flow: Some(flow),
+            seal,
             allowing: Arc::default(),
         }
     }
 
     /// An operator of a data directory whose host does not run.
-    pub fn offline(store: Arc<dyn Store>, clock: Clock, random: Random, device_page: String) -> Self {
-        Self { store, started_at: clock.now(), clock, random, device_page, flow: None, allowing: Arc::default() }
+    pub fn offline(store: Arc<dyn Store>, clock: Clock, random: Random, device_page: String, seal: Seal) -> Self {
+        Self { store, started_at: clock.now(), clock, random, device_page, flow: None, seal: Arc::new(seal), allowing: Arc::default() }
     }
 
     /// Since when the host runs.
@@ -148,19 +176,17 @@ impl Operator {
                 let clients = self.store.clients().await?;
                 to_json(&clients.iter().map(client_view).collect::<Vec<_>>())
             }
-            Command::ClientAdd { id, name, kind, long_poll, secret } => self.add_client(id, name, kind, long_poll, secret).await,
+            Command::ClientAdd { id, metadata: Some(metadata), secret, .. } => self.add_client_with(id, &metadata, secret).await,
+            Command::ClientAdd { id, name, kind, long_poll, secret, metadata: None } => {
+                self.add_client(id, name, kind, long_poll, secret).await
+            }
+            Command::ClientShow { id } => self.show_client(&id).await,
+            Command::ClientUpdate { id, metadata, secret } => self.update_client(&id, &metadata, secret).await,
+            Command::ClientInvite { uses, hours } => self.invite_client(uses, hours).await,
             Command::ClientRemove { id } => self.remove_client(&id).await,
             Command::UserList => to_json(&self.store.users().await?),
             Command::UserAdd { username, name, email, phone, locale } => self.add_user(username, name, email, phone, locale).await,
-            Command::UserRemove { username } => {
-                let user = self.user(&username).await?;
-                let audit = self.audit("user remove", &username);
-                let removed = self.store.remove_user(&user.id, audit).await?;
-                if let Some(flow) = &self.flow {
-                    flow.wakes.devices_changed(&user.id);
-                }
-                found(removed, || format!("there is no user {username}"))
-            }
+            Command::UserRemove { username } => self.remove_user(&username).await,
             Command::UserCode { username, code, remove } => self.user_code(&username, code, remove).await,
             Command::UserDevice { username, channel, address, name } => self.add_device(&username, channel, address, name).await,
             Command::UserEnrol { username } => self.enrol(&username).await,
@@ -174,6 +200,9 @@ impl Operator {
                 to_json(&request_view(listed, self.clock.now()))
             }
             Command::RequestDecide { transaction, decision } => self.decide(transaction, decision).await,
+            Command::KeyList => self.key_list(),
+            Command::KeyRotate { alg, overlap_hours } => self.key_rotate(alg, overlap_hours).await,
+            Command::KeyImport { alg, key } => self.key_import(alg, key).await,
             Command::AuditList { most } => to_json(&self.store.audit_log(most).await?),
         }
     }

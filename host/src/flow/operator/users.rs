@@ -3,15 +3,30 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{NotDone, Operator, SecretText, to_json};
+use super::{NotDone, Operator, SecretText, found, to_json};
 use crate::flow::user_code;
 use crate::protocol::identifier::{Bearer, DeviceId, UserId};
-use crate::protocol::user::{Device, User, normal_hint};
+use crate::protocol::user::{Device, User, check_person, normal_hint};
 
 /// How long an enrolment link is good.
 const ENROLMENT: SignedDuration = SignedDuration::from_mins(15);
 
 impl Operator {
+    pub(super) async fn remove_user(&self, username: &str) -> Result<Value, NotDone> {
+        let user = self.user(username).await?;
+        if user.declared {
+            return Err(NotDone::Asked(format!(
+                "the user {username} is declared in a file, and only the file changes them: declared/users/{}",
+                user.username
+            )));
+        }
+        let removed = self.store.remove_user(&user.id, self.audit("user remove", username)).await?;
+        if let Some(flow) = &self.flow {
+            flow.wakes.devices_changed(&user.id);
+        }
+        found(removed, || format!("there is no user {username}"))
+    }
+
     pub(super) async fn add_user(
         &self,
         username: String,
@@ -20,15 +35,7 @@ impl Operator {
         phone: Option<String>,
         locale: Option<String>,
     ) -> Result<Value, NotDone> {
-        if username.trim().is_empty() || username.len() > 128 || username.chars().any(crate::protocol::binding_message::is_unshowable) {
-            return Err(NotDone::Asked("a username is 1 to 128 bytes that can be shown".to_owned()));
-        }
-        if email.as_ref().is_some_and(|email| !email.contains('@')) {
-            return Err(NotDone::Asked("an e-mail address contains @".to_owned()));
-        }
-        if phone.as_ref().is_some_and(|phone| !phone.starts_with('+')) {
-            return Err(NotDone::Asked("a phone number is written with its country code, for example +1 555 010 0100".to_owned()));
-        }
+        check_person(&username, email.as_deref(), phone.as_deref()).map_err(NotDone::Asked)?;
         let id = UserId(DeviceId::from_random(self.random.bytes()).0);
         let user =
             User { id, name: name.unwrap_or_else(|| username.clone()), username: username.clone(), email, phone, locale, declared: false };

@@ -135,7 +135,8 @@ pub(super) async fn look(app: &App, purchase: &Purchase) -> Result<Run, StoreErr
     let claims = id_token.as_deref().and_then(claims);
     let run_state = match state {
         State::Denied => RunState::Denied,
-        State::Expired | State::Superseded => RunState::Expired,
+        State::Expired => RunState::Expired,
+        State::Superseded => RunState::Superseded,
         State::Redeemed if claims.is_some() => RunState::Approved,
         State::Pending if not_notified.is_some() => RunState::NotNotified,
         // Approved, and the poll that was held is on its way.

@@ -1,10 +1,16 @@
 //! The operator's console: it shows and explains, and changes nothing.
 
+mod client;
+mod conformance;
+mod key;
 mod plugin;
 
 use askama::Template;
 use serde::Serialize;
 
+pub use client::{Change, Client, ClientDetail, Clients, Fact, Group};
+pub use conformance::Conformance;
+pub use key::{Key, KeyState, Keys, NextChange};
 pub use plugin::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Swap, SwapKind};
 
 use super::{Script, html, moment::Moment, shell};
@@ -17,6 +23,8 @@ pub struct Page {
     pub not_encrypted: bool,
     /// The event stream broke. Only the script gets here.
     pub away: bool,
+    /// A program decides requests here.
+    pub conformance: Option<Conformance>,
     pub body: Body,
 }
 
@@ -27,9 +35,16 @@ pub enum Body {
     Overview(Overview),
     Plugin(Box<PluginDetail>),
     Requests(Requests),
+    Clients(Clients),
+    Client(Box<ClientDetail>),
+    Keys(Keys),
     /// The address names a plugin that is not there (any more).
     NoSuchPlugin {
         name: String,
+    },
+    /// The same, of a client.
+    NoSuchClient {
+        id: String,
     },
     Trouble,
 }
@@ -74,6 +89,10 @@ pub struct Requests {
 pub struct RequestRow {
     pub transaction: String,
     pub client: String,
+    /// How the client hears of it: "ping".
+    pub mode: &'static str,
+    /// What the client proved to hold when it asked: "certificate".
+    pub binding: Option<&'static str>,
     pub state: RequestState,
     pub started_at: Moment,
     pub expires_at: Moment,
@@ -90,6 +109,8 @@ pub enum RequestState {
     Denied,
     Expired,
     Redeemed,
+    /// A newer one took its place.
+    Superseded,
 }
 
 impl Page {
@@ -105,6 +126,10 @@ impl Page {
             Body::Overview(overview) => overview.headline().sentence,
             Body::Plugin(detail) => detail.plugin.name.clone(),
             Body::Requests(_) => "Requests".to_owned(),
+            Body::Clients(_) => "Clients".to_owned(),
+            Body::Client(detail) => detail.client.name.clone(),
+            Body::Keys(_) => "Keys".to_owned(),
+            Body::NoSuchClient { .. } => "No such client".to_owned(),
             Body::NoSuchPlugin { .. } => "No such plugin".to_owned(),
             Body::Trouble => "Something went wrong".to_owned(),
         }
@@ -114,12 +139,14 @@ impl Page {
         !matches!(self.body, Body::SignIn(_))
     }
 
-    fn at_plugins(&self) -> bool {
-        matches!(self.body, Body::Overview(_) | Body::Plugin(_))
-    }
-
-    fn at_requests(&self) -> bool {
-        matches!(self.body, Body::Requests(_))
+    /// Address and name of each part, and whether this page belongs to it.
+    fn parts(&self) -> [(&'static str, &'static str, bool); 4] {
+        [
+            ("/", "Plugins", matches!(self.body, Body::Overview(_) | Body::Plugin(_))),
+            ("/requests", "Requests", matches!(self.body, Body::Requests(_))),
+            ("/clients", "Clients", matches!(self.body, Body::Clients(_) | Body::Client(_))),
+            ("/keys", "Keys", matches!(self.body, Body::Keys(_))),
+        ]
     }
 }
 
@@ -184,6 +211,7 @@ impl RequestState {
             Self::Denied => "denied",
             Self::Expired => "expired",
             Self::Redeemed => "redeemed",
+            Self::Superseded => "superseded",
         }
     }
 }

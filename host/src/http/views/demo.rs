@@ -84,6 +84,8 @@ pub enum RunState {
     Approved,
     Denied,
     Expired,
+    /// A newer request of the shop's took its place.
+    Superseded,
 }
 
 /// Which plugin told the person, and how long its call took.
@@ -149,6 +151,7 @@ impl Page {
             Some(RunState::Approved) => "approved",
             Some(RunState::Denied) => "denied",
             Some(RunState::Expired) => "expired",
+            Some(RunState::Superseded) => "superseded",
         }
     }
 

@@ -1,11 +1,13 @@
 //! The phone: the page, the list of requests and one request, as the handlers hand them over.
 
 mod card;
+mod details;
 
 use askama::Template;
 use serde::Serialize;
 
 pub use card::{Answer, AnsweredBy, Card, CardState, Client, Note};
+pub use details::Details;
 
 use super::{
     Script, html,
@@ -112,6 +114,8 @@ pub struct History {
 pub struct HistoryEntry {
     pub transaction: String,
     pub client: Client,
+    /// As on its card.
+    pub details: Vec<String>,
     pub binding_message: Option<String>,
     pub outcome: Outcome,
     pub at: Moment,
@@ -126,6 +130,8 @@ pub enum Outcome {
     Approved,
     Denied,
     Expired,
+    /// A newer request took its place.
+    Superseded,
     /// The person said afterwards that it was not them.
     Reported,
 }
@@ -207,12 +213,19 @@ impl Page {
     }
 }
 
+impl HistoryEntry {
+    fn details(&self) -> Details<'_> {
+        Details(&self.details)
+    }
+}
+
 impl Outcome {
     fn words(self, text: &Text) -> &'static str {
         match self {
             Self::Approved => text.outcome_approved,
             Self::Denied => text.outcome_denied,
             Self::Expired => text.outcome_expired,
+            Self::Superseded => text.outcome_superseded,
             Self::Reported => text.outcome_reported,
         }
     }
@@ -222,6 +235,7 @@ impl Outcome {
             Self::Approved => "approved",
             Self::Denied => "denied",
             Self::Expired => "expired",
+            Self::Superseded => "superseded",
             Self::Reported => "reported",
         }
     }

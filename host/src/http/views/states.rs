@@ -3,6 +3,8 @@
 //! A browser test walks [`all`]; what is not here is not tested, so a new state starts here.
 
 mod console;
+mod console_client;
+mod console_key;
 mod console_plugin;
 mod demo;
 mod demo_status;

@@ -108,6 +108,8 @@ pub struct Text {
 
     // One request.
     pub wants_to_confirm: &'static str,
+    pub what_you_approve: &'static str,
+    pub more_than_fits: &'static str,
     pub wants_to: &'static str,
     pub must_match: &'static str,
     pub no_message: &'static str,
@@ -132,6 +134,8 @@ pub struct Text {
     /// The time.
     pub expired: WithOne,
     pub expired_then: &'static str,
+    pub superseded: &'static str,
+    pub superseded_then: &'static str,
     /// Device, time.
     pub approved_elsewhere: WithTwo,
     /// Device, time.
@@ -183,6 +187,7 @@ pub struct Text {
     pub outcome_approved: &'static str,
     pub outcome_denied: &'static str,
     pub outcome_expired: &'static str,
+    pub outcome_superseded: &'static str,
     pub outcome_reported: &'static str,
     /// Device.
     pub on_device: WithOne,

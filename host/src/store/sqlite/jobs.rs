@@ -1,18 +1,18 @@
 //! The outbox: what must still happen outside.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::schedule::Schedule;
 use super::waiting::Waits;
 use super::{SqliteStore, rows};
-use crate::protocol::transaction::{REDEEM_GRACE_SECONDS, Stored};
-use crate::store::{Answer, Job, JobKind, Next, NotifyResult, Parties, StoreError};
+use crate::protocol::transaction::Stored;
+use crate::store::{Answer, Job, JobKind, Lane, Next, NotifyResult, Parties, StoreError};
 
 impl SqliteStore {
-    pub(super) fn lease_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
-        let given = self.memory.schedule().lease(now, most);
+    pub(super) fn lease_jobs(&self, lane: Lane, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
+        let given = self.memory.schedule().lease(lane, now, most);
         let mut jobs = Vec::with_capacity(given.len());
         let mut unread = Vec::new();
         for (id, job) in given {
@@ -112,47 +112,7 @@ impl SqliteStore {
         let work = move |connection: &Connection| end_or_postpone(connection, id, next);
         self.write_then(work, move |memory, ()| memory.schedule().worked_on(id, kind, next))
     }
-
-    pub(super) fn delete_ended(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64> {
-        let work = move |connection: &Connection| {
-            // From the oldest row on, as far as one step goes: rows are as old as their place in the table, or nearly so.
-            let mut deleted = 0;
-            for (table, key) in [("access_token", "request"), ("refresh_family", "request"), ("spent", "expires_at")] {
-                deleted += connection
-                    .prepare_cached(&format!(
-                        "DELETE FROM {table} WHERE expires_at < ?1 AND {key} IN (SELECT {key} FROM {table} ORDER BY {key} LIMIT ?2)"
-                    ))?
-                    .execute(params![rows::millis(now), STEP])?;
-            }
-            deleted += connection
-                .prepare_cached(
-                    "DELETE FROM refresh_token WHERE request IN (SELECT request FROM refresh_token t
-                        WHERE NOT EXISTS (SELECT 1 FROM refresh_family f WHERE f.request = t.request) LIMIT ?1)",
-                )?
-                .execute([STEP])?;
-            deleted += connection.prepare_cached("DELETE FROM enrolment WHERE expires_at < ?1")?.execute([rows::millis(now)])?;
-            let oldest: Option<i64> = connection
-                .prepare_cached("SELECT expires_at FROM request ORDER BY id LIMIT 1")?
-                .query_row([], |row| row.get(0))
-                .optional()?;
-            if oldest.is_some_and(|expires_at| expires_at < rows::millis(ended_before)) {
-                deleted += connection
-                    .prepare_cached(
-                        "DELETE FROM request WHERE expires_at < ?1
-                            AND id IN (SELECT id FROM request ORDER BY id LIMIT ?2)
-                            AND id NOT IN (SELECT request FROM job) AND NOT EXISTS (SELECT 1 FROM access_token a WHERE a.request = request.id)
-                            AND NOT EXISTS (SELECT 1 FROM refresh_family f WHERE f.request = request.id)",
-                    )?
-                    .execute(params![rows::millis(ended_before), STEP])?;
-            }
-            Ok(u64::try_from(deleted).unwrap_or_default())
-        };
-        self.write_then(work, move |memory, _| memory.live.forget(now - SignedDuration::from_secs(REDEEM_GRACE_SECONDS)))
-    }
 }
-
-/// Rows that one step of the clean-up looks at, in each table.
-const STEP: u32 = 500;
 
 /// Every job there is, none of them given out.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Schedule> {

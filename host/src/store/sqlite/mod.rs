@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod devices;
+mod forget;
 mod grants;
 mod jobs;
 mod known;
@@ -31,8 +32,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Invitation, Job, Listed, NewDevice, NewRequest, Next, NotifyResult,
-    PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
+    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Invitation, Job, Lane, Listed, NewDevice, NewRequest, Next,
+    NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
 };
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
@@ -157,6 +158,14 @@ impl Memory {
     fn schedule(&self) -> std::sync::MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// These jobs are due now.
+    fn due(&self, jobs: &[i64], now: Timestamp) {
+        let mut schedule = self.schedule();
+        for job in jobs {
+            schedule.reschedule(*job, rows::millis(now));
+        }
+    }
 }
 
 /// The verbs, each where its table is.
@@ -252,6 +261,9 @@ impl Store for SqliteStore {
     fn decide(&self, decision: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
         self.swap_decision(decision, now)
     }
+    fn give_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool> {
+        self.swap_given_up(transaction, now)
+    }
     fn report(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
         self.swap_reported(transaction, user, audit)
     }
@@ -288,6 +300,9 @@ impl Store for SqliteStore {
     fn waiting(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<TransactionId>> {
         self.waiting_of(user, now)
     }
+    fn pending_of(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<ClientId>> {
+        self.clients_pending(user, now)
+    }
     fn card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
         self.find_card(user, transaction)
     }
@@ -306,8 +321,8 @@ impl Store for SqliteStore {
     fn spend(&self, spent: Spent) -> Answer<'_, bool> {
         self.mark_spent(spent)
     }
-    fn reserve_jobs(&self, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
-        self.lease_jobs(now, most)
+    fn reserve_jobs(&self, lane: Lane, now: Timestamp, most: usize) -> Answer<'_, Vec<Job>> {
+        self.lease_jobs(lane, now, most)
     }
     fn hasten_notifications(&self, now: Timestamp) {
         self.memory.schedule().hasten_notifications(now);

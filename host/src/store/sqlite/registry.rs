@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::grants::revoke;
+use super::requests::hasten_end;
 use super::{SqliteStore, rows};
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, UserId};
@@ -134,26 +135,33 @@ impl SqliteStore {
     }
 
     pub(super) fn delete_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
-        let (id, whose) = (id.clone(), id.clone());
+        let (id, whose, at) = (id.clone(), id.clone(), audit.at);
         let work = move |connection: &Connection| {
+            let mut hastened = Vec::new();
             let removed = connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_str()])? > 0;
             if removed {
                 // What they, or whoever has their phone, approved a moment ago is not to be had any more.
                 revoke(connection, "request IN (SELECT id FROM request WHERE user = ?1)", id.as_str())?;
-                connection
+                let denied: Vec<i64> = connection
                     .prepare_cached(
-                        "UPDATE request SET state = 'denied', decided_at = ?2 WHERE user = ?1 AND state IN ('pending', 'approved')",
+                        "UPDATE request SET state = 'denied', decided_at = ?2 WHERE user = ?1 AND state IN ('pending', 'approved') RETURNING id",
                     )?
-                    .execute(params![id.as_str(), rows::millis(audit.at)])?;
+                    .query_map(params![id.as_str(), rows::millis(audit.at)], |row| row.get(0))?
+                    .collect::<rusqlite::Result<_>>()?;
+                for request in denied {
+                    hastened.extend(hasten_end(connection, request, audit.at)?);
+                }
                 append_audit(connection, &audit)?;
             }
-            Ok(removed)
+            Ok((removed, hastened))
         };
-        self.write_then(work, move |memory, _| {
+        let written = self.write_then(work, move |memory, (_, hastened)| {
+            memory.due(hastened, at);
             memory.known.forget();
             memory.live.forget_user(&whose);
             memory.waiting.forget(&whose);
-        })
+        });
+        Box::pin(async move { written.await.map(|(removed, _)| removed) })
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::grants::revoke;
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
-use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
+use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::transaction::Request;
 use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError};
 
@@ -16,8 +16,12 @@ impl SqliteStore {
         let (stored, notifies) = (request.clone(), notify.is_some());
         let told = Some(JobKind::of_outcome(request.delivery)).filter(|_| to_notify.is_some()).flatten();
         let work = move |connection: &Connection| {
-            for spent in &spends {
+            for (number, spent) in spends.iter().enumerate() {
                 if !spend(connection, spent)? {
+                    // Nothing of a request that is refused is used up.
+                    for spent in &spends[..number] {
+                        connection.prepare_cached("DELETE FROM spent WHERE what = ?1")?.execute([spent.what.0])?;
+                    }
                     return Ok(Written { start: Start::Spent, notify: None, outcome: None, hastened: Vec::new() });
                 }
             }
@@ -46,10 +50,8 @@ impl SqliteStore {
             if let Some(digest) = auth_req_id {
                 memory.live.started(digest, stored.clone());
             }
+            memory.due(&written.hastened, stored.created_at);
             let mut schedule = memory.schedule();
-            for job in &written.hastened {
-                schedule.reschedule(*job, rows::millis(stored.created_at));
-            }
             if let (Some(id), Some(kind)) = (written.outcome, told) {
                 schedule.add(id, kind, rows::millis(stored.expires_at));
             }
@@ -116,11 +118,31 @@ impl SqliteStore {
                 memory.live.decided(&card.request);
                 memory.waiting.decided(&user, &transaction);
             }
-            for job in hastened {
-                memory.schedule().reschedule(*job, rows::millis(now));
-            }
+            memory.due(hastened, now);
         });
         Box::pin(async move { written.await.map(|(decided, _)| decided) })
+    }
+
+    /// Nobody decides it: `decided_at` stays empty, which tells it from a denial.
+    pub(super) fn swap_given_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool> {
+        let transaction = transaction.clone();
+        let work = move |connection: &Connection| {
+            let given_up: Option<i64> = connection
+                .prepare_cached(
+                    "UPDATE request SET state = 'denied' WHERE token = ?1 AND state = 'pending' AND expires_at > ?2 RETURNING id",
+                )?
+                .query_row(params![transaction.as_str(), rows::millis(now)], |row| row.get(0))
+                .optional()?;
+            let Some(id) = given_up else { return Ok(None) };
+            Ok(Some((by_row(connection, id)?, hasten_end(connection, id, now)?)))
+        };
+        let written = self.write_then(work, move |memory, given_up| {
+            let Some((request, hastened)) = given_up else { return };
+            memory.live.decided(request);
+            memory.waiting.decided(&request.user, &request.transaction);
+            memory.due(hastened, now);
+        });
+        Box::pin(async move { written.await.map(|given_up| given_up.is_some()) })
     }
 
     pub(super) fn swap_reported(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
@@ -180,6 +202,18 @@ impl SqliteStore {
         };
         let read = self.write_then(work, move |memory, waiting| memory.waiting.remember(whose, waiting.clone()));
         Box::pin(async move { Ok(read.await?.into_iter().map(|waits| waits.transaction).collect()) })
+    }
+
+    /// Among the latest: more than that no limit lets through.
+    pub(super) fn clients_pending(&self, user: &UserId, now: Timestamp) -> Answer<'_, Vec<ClientId>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT client FROM (SELECT client, state, expires_at FROM request WHERE user = ?1 ORDER BY id DESC LIMIT 200)
+                 WHERE state = 'pending' AND expires_at > ?2",
+            )?;
+            let clients = statement.query_map(params![user.as_str(), rows::millis(now)], |row| Ok(ClientId(row.get(0)?)))?;
+            Ok(clients.collect::<rusqlite::Result<Vec<_>>>()?)
+        })
     }
 
     pub(super) fn find_card(&self, user: &UserId, transaction: &TransactionId) -> Answer<'_, Option<Card>> {
@@ -282,15 +316,17 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
         .collect::<rusqlite::Result<_>>()?;
     let (mut superseded, mut hastened) = (Vec::new(), Vec::new());
     for id in ids {
-        superseded.push(
-            connection
-                .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
-                .query_row([id], rows::request)
-                .map_err(rows::named("request", &id.to_string()))?,
-        );
+        superseded.push(by_row(connection, id)?);
         hastened.extend(hasten_end(connection, id, by.created_at)?);
     }
     Ok((superseded, hastened))
+}
+
+fn by_row(connection: &Connection, id: i64) -> Result<Request, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
+        .query_row([id], rows::request)
+        .map_err(rows::named("request", &id.to_string()))
 }
 
 /// The request has ended: a notification is taken back as soon as there is nothing left to decide (one that was not sent

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::rows::millis;
-use crate::store::{Job, JobKind, Next};
+use crate::store::{Job, JobKind, Lane, Next};
 
 /// Jobs kept whole. Those beyond are read back when they are due.
 const WHOLE: usize = 10_000;
@@ -17,8 +17,9 @@ const WHOLE: usize = 10_000;
 /// See the module. Times are milliseconds, as in the table.
 #[derive(Default)]
 pub(super) struct Schedule {
-    /// Due time and row of every job that nobody works on.
-    free: BTreeSet<(i64, i64)>,
+    /// Due time and row of every job that nobody works on, for each lane.
+    for_plugins: BTreeSet<(i64, i64)>,
+    for_clients: BTreeSet<(i64, i64)>,
     /// Every job, by row.
     jobs: HashMap<i64, Entry>,
     /// Those that need not be read back.
@@ -38,7 +39,7 @@ impl Schedule {
     /// There is a job, and it is free from `due_at` on.
     pub(super) fn add(&mut self, id: i64, kind: JobKind, due_at: i64) {
         self.remove(id);
-        self.free.insert((due_at, id));
+        self.free(kind.lane()).insert((due_at, id));
         self.jobs.insert(id, Entry { kind, due_at, leased: false, patient: false });
     }
 
@@ -86,18 +87,19 @@ impl Schedule {
     pub(super) fn remove(&mut self, id: i64) {
         self.whole.remove(&id);
         if let Some(entry) = self.jobs.remove(&id) {
-            self.free.remove(&(entry.due_at, id));
+            self.free(entry.kind.lane()).remove(&(entry.due_at, id));
         }
     }
 
-    /// Gives out up to `most` jobs that are due, the longest due first: the row, and the job where it is known whole.
-    pub(super) fn lease(&mut self, now: Timestamp, most: usize) -> Vec<(i64, Option<Job>)> {
+    /// Gives out up to `most` jobs of this lane that are due, the longest due first: the row, and the job where it is
+    /// known whole.
+    pub(super) fn lease(&mut self, lane: Lane, now: Timestamp, most: usize) -> Vec<(i64, Option<Job>)> {
         let mut given = Vec::new();
         while given.len() < most
-            && let Some((due_at, id)) = self.free.first().copied()
+            && let Some((due_at, id)) = self.free(lane).first().copied()
             && due_at <= millis(now)
         {
-            self.free.pop_first();
+            self.free(lane).pop_first();
             if let Some(entry) = self.jobs.get_mut(&id) {
                 entry.leased = true;
             }
@@ -110,6 +112,13 @@ impl Schedule {
     pub(super) fn release(&mut self, id: i64, at: Timestamp) {
         if let Some(entry) = self.jobs.get(&id).filter(|entry| entry.leased).copied() {
             self.add(id, entry.kind, millis(at));
+        }
+    }
+
+    fn free(&mut self, lane: Lane) -> &mut BTreeSet<(i64, i64)> {
+        match lane {
+            Lane::Plugins => &mut self.for_plugins,
+            Lane::Clients => &mut self.for_clients,
         }
     }
 }

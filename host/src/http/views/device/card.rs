@@ -9,7 +9,7 @@ use super::super::{
     moment::Moment,
     text::{Locale, Text},
 };
-use super::Connection;
+use super::{Connection, details::Details};
 
 /// One request.
 #[derive(Clone, Debug, Serialize)]
@@ -17,6 +17,8 @@ pub struct Card {
     /// The opaque id; redeems nothing.
     pub transaction: String,
     pub client: Client,
+    /// What approving it allows beyond scopes (RFC 9396), a sentence each; see [`Details`].
+    pub details: Vec<String>,
     /// Scope names as requested; the page says them in words.
     pub scopes: Vec<String>,
     pub binding_message: Option<String>,
@@ -49,6 +51,8 @@ pub enum CardState {
     Denied(Answer),
     /// It ended without an answer, at the time it was to end.
     Expired,
+    /// A newer request of the same client took its place, and nothing was approved.
+    Superseded,
     /// The person said that somebody else's approval was not theirs.
     Reported,
 }
@@ -159,6 +163,10 @@ impl PendingTemplate<'_> {
         (self.text.half_a_minute_left)(&self.card.client.shown_foreign())
     }
 
+    fn details(&self) -> Details<'_> {
+        Details(&self.card.details)
+    }
+
     fn scopes(&self) -> Vec<Markup> {
         let words = |name: &String| self.text.scope(name).map_or_else(|| (self.text.scope_other)(&foreign(name)), Markup::trusted);
         self.card.scopes.iter().map(words).collect()
@@ -182,6 +190,7 @@ impl PendingTemplate<'_> {
 #[template(path = "device/finished.html")]
 struct FinishedTemplate<'a> {
     card: &'a Card,
+    details: Details<'a>,
     text: &'static Text,
     now_ms: i64,
     class: &'static str,
@@ -205,10 +214,12 @@ impl<'a> FinishedTemplate<'a> {
                 ("denied", sentence, then)
             }
             CardState::Expired => ("expired", (text.expired)(&card.expires_at.clock()), Some(Markup::trusted(text.expired_then))),
+            CardState::Superseded => ("superseded", Markup::trusted(text.superseded), Some(Markup::trusted(text.superseded_then))),
             CardState::Reported => ("reported", Markup::trusted(text.reported), Some(Markup::trusted(text.reported_hint))),
         };
         let can_be_disowned = matches!(&card.state, CardState::Approved(answer) if answer.by != AnsweredBy::ThisPhone);
-        Some(Self { card, text, now_ms, class, sentence, then, can_be_disowned })
+        let details = Details(&card.details);
+        Some(Self { card, details, text, now_ms, class, sentence, then, can_be_disowned })
     }
 }
 

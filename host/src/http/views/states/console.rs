@@ -2,12 +2,14 @@
 
 use super::super::{
     Script,
-    console::{Body, Overview, Page, Plugin, RequestRow, RequestState, Requests, SignIn},
+    console::{Body, Clients, Conformance, Keys, Overview, Page, Plugin, RequestRow, RequestState, Requests, SignIn},
     moment::Moment,
     text::Locale,
 };
 use super::{
     Area, EXPIRES_S, NOW_S, State,
+    console_client::{clients, hook_caller, plain, strict},
+    console_key::keys,
     console_plugin::{blocked, blocked_detail, detail, inbox, off, quiet_detail, refused, refused_detail, refused_new, waiting, webhook},
 };
 
@@ -32,6 +34,17 @@ pub(super) const STATES: &[State] = &[
     console("console-no-such-plugin", "No such plugin", |_| page(Body::NoSuchPlugin { name: "sms".to_owned() })),
     console("console-requests", "Requests", |_| page(Body::Requests(requests()))),
     console("console-requests-empty", "No requests", |_| page(Body::Requests(Requests { requests: vec![], cut: false }))),
+    console("console-clients", "Clients", |_| page(Body::Clients(Clients { clients: clients() }))),
+    console("console-clients-empty", "No clients", |_| page(Body::Clients(Clients { clients: vec![] }))),
+    console("console-client", "One client, of a FAPI profile", |_| page(Body::Client(Box::new(strict())))),
+    console("console-client-plain", "One client, of the demo", |_| page(Body::Client(Box::new(plain())))),
+    console("console-client-hooks", "One client, another provider", |_| page(Body::Client(Box::new(hook_caller())))),
+    console("console-no-such-client", "No such client", |_| page(Body::NoSuchClient { id: "https://gone.example/c".to_owned() })),
+    console("console-keys", "Keys", |_| page(Body::Keys(Keys { keys: keys() }))),
+    console("console-keys-none", "No key yet", |_| page(Body::Keys(Keys { keys: vec![] }))),
+    console("console-conformance", "Conformance mode", |_| conformance(Body::Overview(overview_of(vec![inbox()])))),
+    console("console-conformance-requests", "Conformance mode, requests", |_| conformance(Body::Requests(requests()))),
+    console("console-conformance-sign-in", "Conformance mode, signed out", |_| conformance(Body::SignIn(SignIn::NoLink))),
     console("console-away", "Server away", |_| Page { away: true, ..filled(Body::Requests(requests())) }.render()),
     console("console-trouble", "Something went wrong", |_| page(Body::Trouble)),
     console("console-not-encrypted", "Served without TLS", |_| {
@@ -41,7 +54,18 @@ pub(super) const STATES: &[State] = &[
 ];
 
 fn filled(body: Body) -> Page {
-    Page { script: Script::Fixture, not_encrypted: false, away: false, body }
+    Page { script: Script::Fixture, not_encrypted: false, away: false, conformance: None, body }
+}
+
+fn conformance(body: Body) -> String {
+    let words = |list: &[&str]| list.iter().copied().map(str::to_owned).collect();
+    let conformance = Conformance {
+        clients: words(&["fapi-ciba-1", "fapi-ciba-2", "https://suite.example/clients/0b5c8f5e-7f0f-4d0b-9a53-5f6f1c2d7e11"]),
+        registered_clients: true,
+        relaxed: words(&["requests of one client for one person: 1,000 a minute, not 5", "registrations from one address: not limited"]),
+        private_origins: words(&["https://localhost.emobix.co.uk:8443"]),
+    };
+    Page { conformance: Some(conformance), ..filled(body) }.render()
 }
 
 fn page(body: Body) -> String {
@@ -57,9 +81,11 @@ fn overview_of(plugins: Vec<Plugin>) -> Overview {
 }
 
 fn requests() -> Requests {
-    let row = |transaction: &str, ago: i64, state, notified: &[&str]| RequestRow {
+    let row = |transaction: &str, ago: i64, state, (mode, binding), notified: &[&str]| RequestRow {
         transaction: transaction.to_owned(),
-        client: "Fern & Co".to_owned(),
+        client: "fern".to_owned(),
+        mode,
+        binding,
         state,
         started_at: Moment(NOW_S - ago),
         expires_at: Moment(EXPIRES_S - ago),
@@ -69,11 +95,12 @@ fn requests() -> Requests {
     let both = &["inbox 0.1.0, 12 µs", "webhook 0.1.0, retry in 5 s"][..];
     Requests {
         requests: vec![
-            row("tx_4f0c81d2", 18, RequestState::Pending, inbox),
-            row("tx_1b77e930", 75, RequestState::Redeemed, both),
-            row("tx_c04a5e1f", 160, RequestState::Denied, inbox),
-            row("tx_93be0d44", 400, RequestState::Expired, &[]),
-            row("tx_0aa1f6c7", 420, RequestState::Approved, inbox),
+            row("tx_4f0c81d2", 18, RequestState::Pending, ("poll", None), inbox),
+            row("tx_77ab0c31", 31, RequestState::Superseded, ("poll", None), inbox),
+            row("tx_1b77e930", 75, RequestState::Redeemed, ("ping", Some("certificate")), both),
+            row("tx_c04a5e1f", 160, RequestState::Denied, ("push", Some("DPoP")), inbox),
+            row("tx_93be0d44", 400, RequestState::Expired, ("poll", None), &[]),
+            row("tx_0aa1f6c7", 420, RequestState::Approved, ("ping", None), inbox),
         ],
         cut: true,
     }

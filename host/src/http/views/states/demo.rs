@@ -35,6 +35,7 @@ pub(super) const STATES: &[State] = &[
     }),
     demo("demo-denied", "Denied", |_| page(Some(run(RunState::Denied)), status())),
     demo("demo-expired", "Expired", |_| page(Some(run(RunState::Expired)), status())),
+    demo("demo-superseded", "A newer request took its place", |_| page(Some(run(RunState::Superseded)), status())),
     demo("demo-away", "Server away", |_| {
         let page = filled(Some(run(RunState::Waiting)), status());
         Page { mishap: Some(Mishap::Away), ..page }.render()

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{
     Area, NOW_MS, NOW_S, State,
-    device_cards::{answered, card, client, just, unknown_client},
+    device_cards::{answered, card, client, just, many_details, payment, several_details, unknown_client},
 };
 
 const fn phone(name: &'static str, title: &'static str, draw: fn(Locale) -> String) -> State {
@@ -35,6 +35,10 @@ pub(super) const STATES: &[State] = &[
     phone("no-message", "One request without a binding message", |locale| {
         requests(locale, Connection::Connected, vec![Card { binding_message: None, ..card("first") }])
     }),
+    phone("details", "A payment to approve", |locale| detailed(locale, payment(locale))),
+    phone("details-several", "Several things to approve", |locale| detailed(locale, several_details(locale))),
+    phone("details-long", "As many things to approve as are shown", |locale| detailed(locale, many_details(20))),
+    phone("details-cut", "More to approve than is shown", |locale| detailed(locale, many_details(21))),
     phone("several", "Several requests", |locale| requests(locale, Connection::Connected, super::device_cards::several())),
     phone("long-message", "A message longer than the screen", |locale| {
         requests(locale, Connection::Connected, vec![super::device_cards::long()])
@@ -53,6 +57,15 @@ pub(super) const STATES: &[State] = &[
     phone("approved", "Approved here", |locale| just(locale, CardState::Approved(answered(AnsweredBy::ThisPhone)))),
     phone("denied", "Denied here", |locale| just(locale, CardState::Denied(answered(AnsweredBy::ThisPhone)))),
     phone("expired", "Expired while looking", |locale| just(locale, CardState::Expired)),
+    phone("superseded", "A newer request took its place", |locale| {
+        let first = Card { state: CardState::Superseded, ..card("first") };
+        requests(locale, Connection::Connected, vec![first, card("second")])
+    }),
+    phone("superseded-alone", "A newer request took its place, and is gone", |locale| just(locale, CardState::Superseded)),
+    phone("approved-details", "A payment that was approved here", |locale| {
+        let state = CardState::Approved(answered(AnsweredBy::ThisPhone));
+        requests(locale, Connection::Connected, vec![Card { details: payment(locale), state, ..card("first") }])
+    }),
     phone("approved-elsewhere", "Approved on another device", |locale| {
         just(locale, CardState::Approved(answered(AnsweredBy::Device("Pixel 8".to_owned()))))
     }),
@@ -69,7 +82,7 @@ pub(super) const STATES: &[State] = &[
         let cards = vec![Card { state: last, ..card("last") }, card("next")];
         requests(locale, Connection::Connected, cards)
     }),
-    phone("history", "History", |locale| history(locale, entries())),
+    phone("history", "History", |locale| history(locale, entries(locale))),
     phone("history-empty", "History, nothing yet", |locale| history(locale, vec![])),
     phone("removed", "This phone was removed", |locale| page(locale, Body::Removed)),
     phone("open-failed", "A one-time link that is used up", |locale| page(locale, Body::OpenFailed)),
@@ -113,6 +126,11 @@ pub(super) fn requests(locale: Locale, connection: Connection, cards: Vec<Card>)
     page(locale, requests_body(connection, cards))
 }
 
+/// One request that is about this.
+fn detailed(locale: Locale, details: Vec<String>) -> String {
+    requests(locale, Connection::Connected, vec![Card { details, ..card("first") }])
+}
+
 fn enrol(locale: Locale, link: EnrolLink) -> String {
     page(locale, Body::Enrol(link))
 }
@@ -122,11 +140,12 @@ fn history(locale: Locale, entries: Vec<HistoryEntry>) -> String {
     page(locale, Body::History(History { user_name, device_name, entries }))
 }
 
-fn entries() -> Vec<HistoryEntry> {
+fn entries(locale: Locale) -> Vec<HistoryEntry> {
     let other = || Some(AnsweredBy::Device("Pixel 8".to_owned()));
     let entry = |transaction: &str, minutes: i64, outcome, by| HistoryEntry {
         transaction: transaction.to_owned(),
         client: client(),
+        details: vec![],
         binding_message: Some("Pay 42.50, code K7QP".to_owned()),
         outcome,
         at: Moment(NOW_S - minutes * 60),
@@ -135,6 +154,7 @@ fn entries() -> Vec<HistoryEntry> {
     vec![
         entry("h1", 2, Outcome::Approved, Some(AnsweredBy::ThisPhone)),
         entry("h2", 64, Outcome::Approved, other()),
+        HistoryEntry { details: payment(locale), ..entry("h7", 66, Outcome::Superseded, None) },
         HistoryEntry { client: unknown_client(), ..entry("h3", 180, Outcome::Denied, Some(AnsweredBy::ThisPhone)) },
         HistoryEntry { binding_message: None, ..entry("h4", 1500, Outcome::Expired, None) },
         entry("h5", 4000, Outcome::Reported, other()),

@@ -23,6 +23,7 @@ pub(super) fn card(transaction: &str) -> Card {
     Card {
         transaction: transaction.to_owned(),
         client: client(),
+        details: vec![],
         scopes: vec!["openid".to_owned(), "profile".to_owned()],
         binding_message: Some("Pay 42.50, code K7QP".to_owned()),
         note: None,
@@ -51,6 +52,36 @@ pub(super) fn several() -> Vec<Card> {
         },
         Card { client: unknown_client(), binding_message: None, expires_at: Moment(EXPIRES_S + 190), ..card("third") },
     ]
+}
+
+/// A payment (RFC 9396), said in the page's language.
+pub(super) fn payment(locale: Locale) -> Vec<String> {
+    let sentence = match locale {
+        Locale::English => "Pay 42.50 EUR to \u{2068}Fern & Co\u{2069} from your account \u{2068}DE02 1203 0000 0000 2020 51\u{2069}",
+        Locale::Arabic => "ادفع 42.50 EUR إلى \u{2068}Fern & Co\u{2069} من حسابك \u{2068}DE02 1203 0000 0000 2020 51\u{2069}",
+    };
+    vec![sentence.to_owned()]
+}
+
+/// Of several kinds, one of which has no words of its own.
+pub(super) fn several_details(locale: Locale) -> Vec<String> {
+    let more = match locale {
+        Locale::English => ["See the balance of \u{2068}Savings\u{2069} until 2027-02-28", "Sign \u{2068}lease-HS12-2L.pdf\u{2069}"],
+        Locale::Arabic => ["يرى رصيد \u{2068}Savings\u{2069} حتى 2027-02-28", "يوقّع \u{2068}lease-HS12-2L.pdf\u{2069}"],
+    };
+    let other = "https://api.harbour.example/authorization/standing-order".to_owned();
+    payment(locale).into_iter().chain(more.map(str::to_owned)).chain([other]).collect()
+}
+
+/// As many as are shown, with words that do not break by themselves, names in both directions and one past the end.
+pub(super) fn many_details(lines: usize) -> Vec<String> {
+    let line = |number: usize| match number % 4 {
+        0 => format!("Pay 1,000,000,000,000,000,000,000,000,00{number}.50 EUR to \u{2068}Brandvold, Okonkwo & Partners\u{2069}"),
+        1 => format!("Pay {number}.00 ILS to \u{2068}בנק הנמל, Ltd.\u{2069} (reference \u{2068}متجر السرخس {number}\u{2069})"),
+        2 => format!("Transfer {number} shares, {}", "HS12-2L-2026-11-23-000417-".repeat(8)),
+        _ => format!("See the balance of \u{2068}account {number}\u{2069}"),
+    };
+    (1..=lines).map(line).collect()
 }
 
 /// Longer than a screen, with a word that does not break by itself.

@@ -1,0 +1,85 @@
+//! Clients, users and signing keys that stand in files, for whoever keeps configuration in git: `declared/clients`,
+//! `declared/users` and `declared/keys` of the data directory.
+//!
+//! [`folder`] looks at the files once a second, as the plugin folder is looked at: a pull of the repository is all it
+//! takes, and there is no signal to forget. [`read`] says what a file says, [`apply`] has the store say the same. What a
+//! file says wins, and nobody else changes it.
+
+mod apply;
+mod folder;
+mod read;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use folder::Folder;
+pub use read::{Problem, members_of};
+
+use super::Flow;
+use folder::News;
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What is wrong with the files below `root`, and how many there are. `own` is the data directory, none of whose files is
+/// anybody's secret.
+pub fn check(root: &Path, own: &Path) -> (usize, Vec<Problem>) {
+    let news = Folder::new(root, own).look(true);
+    let count = news.len();
+    (count, news.into_iter().filter_map(|news| if let News::Wrong(problem) = news { Some(problem) } else { None }).collect())
+}
+
+/// Takes in what is declared, and from then on what changes, until the host stops. What is right is in force when this
+/// returns.
+pub async fn watch(flow: &Arc<Flow>, root: &Path, own: &Path, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let mut folder = Folder::new(root, own);
+    folder.expect(flow.declared_before().await?);
+    let mut folder = look(flow, folder, true).await?;
+    let flow = Arc::clone(flow);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            folder = match look(&flow, folder, false).await {
+                Ok(folder) => folder,
+                Err(error) => return tracing::error!(%error, "declared files are not looked at any more.  do: restart, and report this"),
+            };
+        }
+    });
+    Ok(())
+}
+
+/// One look, and what comes of it.
+async fn look(flow: &Flow, mut folder: Folder, first: bool) -> anyhow::Result<Folder> {
+    let (mut folder, news) = tokio::task::spawn_blocking(move || {
+        let news = folder.look(first);
+        (folder, news)
+    })
+    .await?;
+    for news in news {
+        match news {
+            News::Says(file, content) => {
+                let wrong = flow.declare(&file, content).await.err();
+                folder.applied(&file, wrong.as_deref());
+                if let Some(what) = wrong
+                    && folder.is_new_problem(&file, &what)
+                {
+                    tracing::error!("a declared file was not taken: {}", Problem { file: file.shown(), what });
+                }
+            }
+            News::Wrong(problem) => tracing::error!("a declared file was not taken: {problem}"),
+            News::Gone(file) => {
+                if let Err(what) = flow.undeclare(&file).await {
+                    tracing::error!("what a removed file declared is still here: {what}");
+                    folder.expect([file]);
+                }
+            }
+        }
+    }
+    Ok(folder)
+}

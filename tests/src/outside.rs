@@ -1,0 +1,162 @@
+//! What plays the other side, in `node/suite` and `python`: a suite, clients in two languages, and a provider that
+//! others wrote. They share a folder of keys, certificates and registrations that is made for each run.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::host::{Data, Host, Said, finish};
+use crate::node;
+use crate::process::Server;
+
+/// The files of one run, see `node/suite/target.mjs`.
+#[derive(Debug)]
+pub struct Prepared {
+    folder: TempDir,
+}
+
+/// A provider that runs: its issuer, and what the programs must know besides, as JSON.
+#[derive(Debug)]
+pub struct Target {
+    pub issuer: String,
+    pub more: String,
+}
+
+impl Prepared {
+    /// Makes every file.
+    pub fn new() -> Result<Self> {
+        let prepared = Self { folder: tempfile::tempdir()? };
+        let mut command = node::script("suite/prepare.mjs");
+        command.arg(prepared.folder());
+        let said = finish(command).context("is `npm ci` done in tests/node?")?;
+        ensure!(said.status.success(), "suite/prepare.mjs: {}", said.error);
+        Ok(prepared)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `oidc-provider` with these clients, over TLS.
+    pub fn oidc_provider(&self) -> Result<(Server, Target)> {
+        let mut command = node::script("oidc_provider_fapi.mjs");
+        // Its warnings, about the runtime's version and its memory adapter, are no news here.
+        command.arg(self.folder()).stderr(Stdio::null());
+        let server = Server::start(command)?;
+        // `ready ISSUER JSON`
+        let (issuer, more) = server.said("ready")?.split_once(' ').context("an issuer and JSON")?;
+        let target = Target { issuer: issuer.to_owned(), more: more.to_owned() };
+        Ok((server, target))
+    }
+
+    /// `openid-client`, unmodified, as every client of the folder.
+    pub fn openid_client(&self, target: &Target) -> Result<Said> {
+        self.client(node::script("openid_client_full.mjs"), target)
+    }
+
+    /// The client in Python, likewise.
+    pub fn python_client(&self, target: &Target) -> Result<Said> {
+        let mut command = Command::new(python());
+        // A folder of compiled files would appear beside the sources.
+        command.args(["-B", "client.py"]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("python"));
+        self.client(command, target)
+    }
+
+    fn client(&self, mut command: Command, target: &Target) -> Result<Said> {
+        command.arg(self.folder()).args([&target.issuer, &target.more]);
+        finish(command)
+    }
+}
+
+/// Our host with the clients that a folder declares, over TLS, its decisions made by `POST /conformance/decide`.
+///
+/// # Errors
+/// Why it did not start.
+pub fn host(folder: &Path) -> Result<(Host, Target)> {
+    let registered: Vec<PathBuf> = fs::read_dir(folder.join("clients"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let names: Vec<String> = registered.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    let data = Data::with_config(&format!("[conformance]\nautomated_approval = true\nclients = {}\n", json!(names)))?;
+    let declared = data.path().join("declared");
+    fs::create_dir_all(declared.join("clients"))?;
+    fs::create_dir_all(declared.join("users"))?;
+    for path in registered {
+        fs::copy(&path, declared.join("clients").join(path.file_name().context("a file has a name")?))?;
+    }
+    fs::write(declared.join("users/alice.json"), json!({ "name": "alice" }).to_string())?;
+    let file = |name: &str| folder.join(name).display().to_string();
+    let host = data.serve_changed(&[], |command| {
+        command
+            .env("CIBA_HOST_TLS__CERTIFICATE", file("server.pem"))
+            .env("CIBA_HOST_TLS__KEY", file("server-key.pem"))
+            .env("CIBA_HOST_TLS__CLIENT_AUTHORITIES", file("ca.pem"))
+            .env("CIBA_HOST_LISTEN__MTLS", "127.0.0.1:0")
+            .env("CIBA_HOST_OUTBOUND__CERTIFICATE_AUTHORITIES", file("ca.pem"))
+            .env("CIBA_HOST_OUTBOUND__PRIVATE_NETWORKS", "['127.0.0.0/8']");
+    })?;
+    let (issuer, mtls) = (host.said("issuer")?.to_owned(), host.said("mtls")?.to_owned());
+    // Tokens are bound to certificates, and those are asked for on one listener only.
+    let more = json!({ "resource": format!("{mtls}/resource") }).to_string();
+    Ok((host, Target { issuer, more }))
+}
+
+/// The suite's part while it waits to be told of a provider.
+#[derive(Debug)]
+pub struct Suite {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Suite {
+    /// Starts it and waits until it has made the folder's files.
+    pub fn prepare(folder: &Path) -> Result<Self> {
+        let mut command = node::script("suite/main.mjs");
+        command.arg("--folder").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let mut output = BufReader::new(child.stdout.take().context("it was piped")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        ensure!(line.starts_with("prepared"), "suite/main.mjs said: {line}");
+        Ok(Self { child, output })
+    }
+
+    /// Tells it of the provider and lets it finish. All that it said, and whether it was content.
+    pub fn run(mut self, target: &Target) -> Result<(bool, String)> {
+        let mut told: serde_json::Value = serde_json::from_str(&target.more)?;
+        told["issuer"] = target.issuer.clone().into();
+        let mut input = self.child.stdin.take().context("it was piped")?;
+        writeln!(input, "{told}")?;
+        let mut said = String::new();
+        self.output.read_to_string(&mut said)?;
+        Ok((self.child.wait()?.success(), said))
+    }
+}
+
+/// The Python that `scripts/test` makes, with what `python/requirements.txt` names.
+fn python() -> PathBuf {
+    let tools = crate::host::program().parent().and_then(Path::parent).map(|target| target.join("tools"));
+    let python = tools.unwrap_or_default().join("python/bin/python");
+    assert!(python.exists(), "{} is missing: run scripts/test once, which makes it", python.display());
+    python
+}
+
+/// Plays the conformance suite's part against `oidc-provider`: every module, every variant.
+pub fn suite_against_oidc_provider(folder: &Path) -> Result<Said> {
+    let mut command = node::script("suite/main.mjs");
+    let start = serde_json::json!(["node", "oidc_provider_fapi.mjs"]).to_string();
+    command.arg("--folder").arg(folder).args(["--peer", "oidc-provider", "--start", &start]);
+    finish(command)
+}
+
+/// The names of all cases of the suite's part.
+pub fn suite_cases() -> Result<Vec<String>> {
+    let mut command = node::script("suite/main.mjs");
+    command.arg("--list");
+    let said = finish(command)?;
+    ensure!(said.status.success(), "suite/main.mjs --list: {}", said.error);
+    Ok(said.output.lines().map(str::to_owned).collect())
+}
