@@ -75,8 +75,10 @@ fn a_ping_says_only_that_there_is_news_and_says_it_for_every_end() {
     let ends = every_end(&provider, "ping");
     let received = receiver.wait_for(3).unwrap();
     // The news is there when the ping is: no interval counts.
-    for (received, (id, end)) in received.iter().zip(&ends) {
-        assert_eq!(body_at(received, "/ping"), json!({ "auth_req_id": id }));
+    let told: Vec<Value> = received.iter().map(|received| body_at(received, "/ping")).collect();
+    // Two that end at nearly the same time may overtake each other.
+    for (id, end) in &ends {
+        assert!(told.contains(&json!({ "auth_req_id": id })), "{end}: {told:?}");
         assert_eq!(said(&provider.client("ping").poll(id).unwrap()), *end);
     }
     idle(&provider);
