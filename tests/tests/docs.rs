@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ciba_host::protocol::client::registration::members_kept;
 use ciba_host::protocol::error::ErrorCode;
 use ciba_tests::host::program;
 use source::{Kind, Token, files, quoted, read, repository, rows, section, tokens};
@@ -216,6 +217,14 @@ fn every_message_that_needs_somebody_is_explained_and_every_one_explained_is_sti
     let stale: Vec<&String> =
         explained.iter().filter(|explained| !literals.iter().any(|said| said.starts_with(explained.as_str()))).collect();
     assert!(stale.is_empty(), "docs/errors.md explains what the host does not say (any more): {stale:#?}");
+}
+
+#[test]
+fn every_member_that_a_client_can_register_is_explained_and_no_other() {
+    let document = read(&repository().join("docs/clients.md"));
+    let members: BTreeSet<String> = members_kept().iter().map(|member| (*member).to_owned()).collect();
+    assert!(members.contains("jwks_uri") && members.len() > 30, "{members:?}");
+    assert_eq!(words_in(&document, "## Every member"), members, "docs/clients.md, and host/src/protocol/client/metadata.rs");
 }
 
 #[test]

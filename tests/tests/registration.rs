@@ -304,6 +304,7 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
     let metadata = json!({
         "subject_type": "pairwise",
         "sector_identifier_uri": sector.url("/sector.json"),
+        "token_endpoint_auth_method": "private_key_jwt",
         "jwks_uri": "https://client.example/jwks",
     });
     let answer = |body: &str| Reply::Whole(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec());

@@ -10,7 +10,7 @@ use crate::config::Registration;
 use crate::jose::{PublicKeys, Seal};
 use crate::protocol::algorithm::KeyEncryption;
 use crate::protocol::client::registration::{self, Circumstances, KeysFound, MetadataError, listed_in_sector};
-use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin};
+use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
 use crate::store::AuditEntry;
@@ -162,7 +162,7 @@ impl Flow {
         before: Option<&ClientMetadata>,
     ) -> Result<ClientMetadata, Refused> {
         let members = within(policy, members, before);
-        let circumstances = Circumstances { strict: false, modes: &policy.modes, read_keys: &read_keys };
+        let circumstances = Circumstances { by_operator: false, modes: &policy.modes, read_keys: &read_keys };
         let metadata = registration::metadata(&members, &circumstances).map_err(|error| refused(&error))?;
         self.check_sector(&metadata).await.map_err(|what| refused(&MetadataError::of("sector_identifier_uri", what)))?;
         Ok(metadata)
@@ -170,7 +170,9 @@ impl Flow {
 
     /// OpenID Connect Registration 5: the document lists the client, or anybody could join a sector.
     async fn check_sector(&self, metadata: &ClientMetadata) -> Result<(), String> {
-        let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
+        let Some(uri) = metadata.sector_identifier_uri.as_ref().filter(|_| metadata.subject_type == SubjectType::Pairwise) else {
+            return Ok(());
+        };
         let url = Url::parse(uri).map_err(|error| error.to_string())?;
         let fetched = self.callbacks.get(&url, SECTOR_MAX, "application/json").await.map_err(|error| format!("cannot be read: {error}"))?;
         if fetched.status != 200 {
@@ -178,8 +180,7 @@ impl Flow {
         }
         let listed: Vec<String> = serde_json::from_slice(&fetched.body)
             .map_err(|_| "is not a list of addresses in JSON (OpenID Connect Registration 5)".to_owned())?;
-        let own = listed_in_sector(metadata);
-        match own.iter().find(|own| !listed.iter().any(|listed| listed == *own)) {
+        match listed_in_sector(metadata).filter(|own| !listed.iter().any(|listed| listed == own)) {
             Some(missing) => Err(format!("does not list {missing}")),
             None => Ok(()),
         }
@@ -234,7 +235,7 @@ pub(super) fn operators_metadata(members: &Map<String, Value>, id: &ClientId) ->
     if members.contains_key("client_secret") {
         return Err(MetadataError::of("client_secret", "does not stand in the open: give it in a file of its own"));
     }
-    let circumstances = Circumstances { strict: true, modes: &DeliveryMode::ALL, read_keys: &read_keys };
+    let circumstances = Circumstances { by_operator: true, modes: &DeliveryMode::ALL, read_keys: &read_keys };
     registration::metadata(members, &circumstances)
 }
 

@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::protocol::client::{FapiProfile, TokenFormat};
+use crate::protocol::client::{AuthenticationMethod, FapiProfile, TokenFormat};
+use crate::protocol::{GRANT_TYPE_CIBA, GRANT_TYPE_REFRESH};
 
 /// Reads a set as the room of keys would: one that says `"keys": []` holds nothing.
 fn read_keys(jwks: &Value) -> Result<KeysFound, String> {
@@ -13,8 +14,8 @@ fn read_keys(jwks: &Value) -> Result<KeysFound, String> {
     Ok(KeysFound { encryption, certificates: keys.iter().any(|key| key.get("x5c").is_some()) })
 }
 
-fn register(value: &Value, strict: bool) -> Result<ClientMetadata, MetadataError> {
-    let circumstances = Circumstances { strict, modes: &DeliveryMode::ALL, read_keys: &read_keys };
+fn register(value: &Value, by_operator: bool) -> Result<ClientMetadata, MetadataError> {
+    let circumstances = Circumstances { by_operator, modes: &DeliveryMode::ALL, read_keys: &read_keys };
     metadata(value.as_object().unwrap(), &circumstances)
 }
 
@@ -64,7 +65,9 @@ fn what_a_client_may_register_is_kept_as_it_came() {
         json!({"binding_message_pattern": "[A-Z]{2}-[0-9]+", "interval": 2, "expires_in": 60, "expires_in_max": 60}),
         json!({"resources": ["https://api.example/a", "urn:example:b"], "authorization_details_types": ["payment"]}),
     ] {
-        register(&value, true).unwrap_or_else(|error| panic!("{value}: {error}"));
+        for by_operator in [true, false] {
+            register(&value, by_operator).unwrap_or_else(|error| panic!("{value}: {error}"));
+        }
     }
     let kept = register(&with(json!({"access_token_format": "jwt", "grant_types": [GRANT_TYPE_CIBA, GRANT_TYPE_CIBA]})), false).unwrap();
     assert_eq!(kept.access_token_format, TokenFormat::Jwt);
@@ -142,9 +145,9 @@ fn every_rule_names_the_member_that_has_to_be_mended() {
         (json!({"id_token_encrypted_response_alg": "ECDH-ES"}), "jwks", "id_token_encrypted_response_alg needs"),
         (with(json!({"id_token_encrypted_response_alg": "RSA-OAEP-256"})), "jwks", "no key for RSA-OAEP-256"),
         (json!({"subject_type": "pairwise"}), "subject_type", "sector_identifier_uri"),
+        (json!({"subject_type": "pairwise", "sector_identifier_uri": "https://a.example/"}), "subject_type", "jwks_uri"),
         (json!({"subject_type": "pairwise", "jwks_uri": "https://other.example/jwks"}), "subject_type", "private_key_jwt"),
         (json!({"sector_identifier_uri": "http://a.example/"}), "sector_identifier_uri", "https://"),
-        (json!({"sector_identifier_uri": "https://a.example/"}), "sector_identifier_uri", "lists nothing"),
         (json!({"fapi_profile": "fapi_ciba_id1"}), "token_endpoint_auth_method", "private_key_jwt"),
         (json!({"fapi_profile": "fapi_3"}), "fapi_profile", "fapi_ciba_id1"),
     ] {
@@ -155,10 +158,22 @@ fn every_rule_names_the_member_that_has_to_be_mended() {
 }
 
 #[test]
-fn a_ping_client_cannot_make_itself_part_of_a_sector_by_naming_its_address() {
-    let ping = json!({"subject_type": "pairwise", "backchannel_token_delivery_mode": "ping",
-        "backchannel_client_notification_endpoint": "https://victim.example/cb"});
-    assert_eq!(register(&ping, false).unwrap_err().member, "subject_type");
+fn nobody_joins_a_sector_by_naming_somebody_elses_address() {
+    let victims = json!({
+        "backchannel_token_delivery_mode": "ping",
+        "backchannel_client_notification_endpoint": "https://victim.example/cb",
+        "jwks_uri": "https://victim.example/jwks",
+    });
+    for more in [json!({}), json!({"sector_identifier_uri": "https://victim.example/sector"}), json!({"jwks_uri": null})] {
+        let mut value = victims.clone();
+        value["subject_type"] = "pairwise".into();
+        for (name, change) in more.as_object().unwrap() {
+            value[name] = change.clone();
+        }
+        assert_eq!(register(&value, false).unwrap_err().member, "subject_type", "{value}");
+        // Whose client it is, the operator knows.
+        register(&value, true).unwrap_or_else(|error| panic!("{value}: {error}"));
+    }
 }
 
 #[test]
@@ -173,7 +188,7 @@ fn a_member_that_is_not_known_is_left_out_of_a_registration_and_a_mistake_in_a_f
 
 #[test]
 fn only_what_is_served_is_registered() {
-    let circumstances = Circumstances { strict: false, modes: &[DeliveryMode::Poll], read_keys: &read_keys };
+    let circumstances = Circumstances { by_operator: false, modes: &[DeliveryMode::Poll], read_keys: &read_keys };
     let ping = json!({"backchannel_token_delivery_mode": "ping", "backchannel_client_notification_endpoint": "https://client.example/"});
     let error = metadata(ping.as_object().unwrap(), &circumstances).unwrap_err();
     assert_eq!(error.to_string(), "backchannel_token_delivery_mode: ping is not served here; there are poll");
@@ -189,7 +204,11 @@ fn a_pattern_is_for_the_whole_message() {
 
 #[test]
 fn every_member_of_the_type_is_known_and_comes_back_as_it_is_kept() {
-    assert!(known().contains(&"jwks_uri") && known().contains(&"long_poll") && known().len() > 30, "{:?}", known());
+    assert!(
+        members_kept().contains(&"jwks_uri") && members_kept().contains(&"long_poll") && members_kept().len() > 30,
+        "{:?}",
+        members_kept()
+    );
     let value = with(json!({"fapi_profile": "fapi_ciba_fapi2", "dpop_bound_access_tokens": true, "binding_message_required": true}));
     let kept = register(&value, true).unwrap();
     assert_eq!(kept.fapi_profile, Some(FapiProfile::Fapi2));
