@@ -8,7 +8,7 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use url::Url;
 
-use crate::protocol::client::{Client, SubjectType};
+use crate::protocol::client::{Client, DeliveryMode, SubjectType};
 use crate::protocol::identifier::UserId;
 
 /// Makes and reads subjects.
@@ -53,11 +53,15 @@ fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }
 
-/// The sector a client belongs to: the host of `sector_identifier_uri`, else in CIBA of its keys or of where it is told.
-/// A client that registered none of them is a sector of its own.
+/// The sector a client belongs to: the host of `sector_identifier_uri`, else of where it is sent its tokens, in push mode,
+/// or of its keys, in the others (CIBA Core 4). A client that registered none of them is a sector of its own.
 pub fn sector(client: &Client) -> String {
     let metadata = &client.metadata;
-    let uris = [&metadata.sector_identifier_uri, &metadata.jwks_uri, &metadata.backchannel_client_notification_endpoint];
+    let own = match metadata.backchannel_token_delivery_mode {
+        DeliveryMode::Push => &metadata.backchannel_client_notification_endpoint,
+        DeliveryMode::Poll | DeliveryMode::Ping => &metadata.jwks_uri,
+    };
+    let uris = [&metadata.sector_identifier_uri, own];
     let host = uris.into_iter().flatten().find_map(|uri| Url::parse(uri).ok()?.host_str().map(str::to_owned));
     host.unwrap_or_else(|| format!("client {}", client.id))
 }
@@ -76,6 +80,22 @@ mod tests {
         metadata.subject_type = SubjectType::Pairwise;
         metadata.sector_identifier_uri = sector.map(|host| format!("https://{host}/sector.json"));
         client
+    }
+
+    #[test]
+    fn the_sector_is_where_the_client_proves_to_be() {
+        for (mode, host) in
+            [(DeliveryMode::Poll, "keys.example"), (DeliveryMode::Ping, "keys.example"), (DeliveryMode::Push, "told.example")]
+        {
+            let mut client = client("one", None);
+            let metadata = Arc::make_mut(&mut client.metadata);
+            metadata.backchannel_token_delivery_mode = mode;
+            metadata.jwks_uri = Some("https://keys.example/jwks".to_owned());
+            metadata.backchannel_client_notification_endpoint = Some("https://told.example/told".to_owned());
+            assert_eq!(sector(&client), host);
+        }
+        assert_eq!(sector(&client("one", Some("bank.example"))), "bank.example");
+        assert_eq!(sector(&client("one", None)), "client one");
     }
 
     #[test]

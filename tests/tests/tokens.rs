@@ -1,0 +1,280 @@
+//! Tokens from outside: what they say, what they open, and how they end. Those that are bound to keys and certificates are
+//! in `conformance.rs`, whose clients others wrote.
+
+use std::fs;
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use ciba_tests::host::{Data, Host};
+use ciba_tests::party::{Client, Phone, claims};
+use ciba_tests::wire::{Answer, Request};
+use serde_json::{Value, json};
+
+/// A client with this registration, whose secret was made here.
+fn client(host: &Host, id: &str, metadata: &Value) -> Client {
+    let file = host.data.beside(&format!("{id}.json"));
+    fs::write(&file, metadata.to_string()).unwrap();
+    Client::add(host, id, &["--metadata", file.to_str().unwrap()]).unwrap()
+}
+
+fn refreshing() -> Value {
+    json!({ "grant_types": ["urn:openid:params:grant-type:ciba", "refresh_token"] })
+}
+
+fn said(answer: &Answer) -> String {
+    answer.json()["error"].as_str().map_or_else(|| answer.status.to_string(), str::to_owned)
+}
+
+/// Alice approves what this client asks.
+fn approved(client: &Client, phone: &Phone, more: &[(&str, &str)]) -> Value {
+    let known = phone.waiting().unwrap();
+    let id = client.start_with("alice", more).unwrap();
+    let card = phone.next_card(&known).unwrap();
+    assert_eq!(phone.decide(&card, "approve").unwrap().status, 200);
+    let tokens = client.poll(&id).unwrap();
+    assert_eq!(tokens.status, 200, "{}", tokens.text());
+    tokens.json()
+}
+
+fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
+    tokens[name].as_str().unwrap_or_else(|| panic!("no {name}: {tokens}"))
+}
+
+fn user_info(host: &Host, access_token: &str) -> Answer {
+    host.send(&Request::get("/userinfo").header("authorization", &format!("Bearer {access_token}"))).unwrap()
+}
+
+fn send(host: &Host, client: &Client, path: &str, form: &[(&str, &str)]) -> Answer {
+    host.send(&client.authenticated(Request::form(path, form))).unwrap()
+}
+
+fn refresh(host: &Host, client: &Client, token: &str, more: &[(&str, &str)]) -> Answer {
+    let form: Vec<_> = [("grant_type", "refresh_token"), ("refresh_token", token)].iter().chain(more).copied().collect();
+    send(host, client, "/token", &form)
+}
+
+#[test]
+fn item_16_a_refresh_token_is_replaced_and_whoever_uses_an_old_one_ends_everything() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let (shop, other) = (client(&host, "shop-2", &refreshing()), client(&host, "other", &refreshing()));
+    let first = approved(&shop, &phone, &[]);
+    let refused = refresh(&host, &other, text(&first, "refresh_token"), &[]);
+    assert_eq!(said(&refused), "invalid_grant", "another client's");
+
+    let answer = refresh(&host, &shop, text(&first, "refresh_token"), &[]);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let second = answer.json();
+    for name in ["access_token", "refresh_token", "id_token"] {
+        assert_ne!(text(&first, name), text(&second, name), "{name}");
+    }
+    // An answer may have been lost: the token before works until its successor was used.
+    let again = refresh(&host, &shop, text(&first, "refresh_token"), &[]).json();
+    for tokens in [&first, &second, &again] {
+        assert_eq!(user_info(&host, text(tokens, "access_token")).status, 200);
+    }
+    let third = refresh(&host, &shop, text(&second, "refresh_token"), &[]).json();
+    assert_eq!(said(&refresh(&host, &shop, text(&first, "refresh_token"), &[])), "invalid_grant", "a stolen one");
+    for tokens in [&first, &second, &again, &third] {
+        assert_eq!(user_info(&host, text(tokens, "access_token")).status, 401, "what a thief may share still works");
+        assert_eq!(said(&refresh(&host, &shop, text(tokens, "refresh_token"), &[])), "invalid_grant");
+    }
+    assert!(host.log().contains("a refresh token was used again"), "{}", host.log());
+}
+
+#[test]
+fn item_16_a_refresh_keeps_the_time_of_the_approval_and_never_gives_more() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let shop = client(&host, "shop-2", &refreshing());
+    let known = phone.waiting().unwrap();
+    let id = shop.start_with("alice", &[]).unwrap();
+    assert_eq!(phone.decide(&phone.next_card(&known).unwrap(), "approve").unwrap().status, 200);
+    let first = shop.poll(&id).unwrap();
+    let (before, tokens) = (claims(&first), first.json());
+    let answer = refresh(&host, &shop, text(&tokens, "refresh_token"), &[]);
+    let after = claims(&answer);
+    for same in ["iss", "sub", "aud", "auth_time"] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    let refused = refresh(&host, &shop, text(&answer.json(), "refresh_token"), &[("scope", "openid email")]);
+    assert_eq!(said(&refused), "invalid_scope", "{}", refused.text());
+    // Who did not register for it gets none.
+    assert!(approved(&Client::demo(&host), &phone, &[])["refresh_token"].is_null());
+    assert_eq!(said(&refresh(&host, &Client::demo(&host), "x", &[])), "unauthorized_client");
+}
+
+#[test]
+fn item_16_a_narrower_token_says_no_more_than_it_covers() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let shop = client(&host, "shop-2", &refreshing());
+    let tokens = approved_with_scope(&host, &shop, &phone, "openid profile email");
+    assert_eq!(user_info(&host, text(&tokens, "access_token")).json()["email"], "alice@example.com");
+    let narrow = refresh(&host, &shop, text(&tokens, "refresh_token"), &[("scope", "openid")]).json();
+    assert_eq!(narrow["scope"], "openid");
+    let info = user_info(&host, text(&narrow, "access_token")).json();
+    assert!(info["email"].is_null() && info["name"].is_null() && info["sub"].is_string(), "{info}");
+    let described = send(&host, &shop, "/introspect", &[("token", text(&narrow, "access_token"))]).json();
+    assert_eq!(described["scope"], "openid");
+}
+
+/// The same with other scopes than `openid` alone.
+fn approved_with_scope(host: &Host, client: &Client, phone: &Phone, scope: &str) -> Value {
+    let known = phone.waiting().unwrap();
+    let started = send(host, client, "/bc-authorize", &[("scope", scope), ("login_hint", "alice")]).json();
+    assert_eq!(phone.decide(&phone.next_card(&known).unwrap(), "approve").unwrap().status, 200);
+    client.poll(text(&started, "auth_req_id")).unwrap().json()
+}
+
+#[test]
+fn item_27_a_token_opens_what_it_covers_is_described_to_its_client_and_is_taken_back() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    for format in ["opaque", "jwt"] {
+        let metadata = json!({ "access_token_format": format, "grant_types": refreshing()["grant_types"] });
+        let shop = client(&host, &format!("shop-{format}"), &metadata);
+        let other = client(&host, &format!("other-{format}"), &json!({}));
+        let tokens = approved_with_scope(&host, &shop, &phone, "openid profile");
+        let token = text(&tokens, "access_token");
+        assert_eq!(token.split('.').count(), if format == "jwt" { 3 } else { 2 });
+        let info = user_info(&host, token).json();
+        assert_eq!((info["name"].as_str(), info["email"].as_str()), (Some("Alice"), None), "{info}");
+
+        let described = send(&host, &shop, "/introspect", &[("token", token)]).json();
+        assert_eq!(
+            (&described["active"], &described["scope"], &described["token_type"]),
+            (&json!(true), &json!("openid profile"), &json!("Bearer"))
+        );
+        assert_eq!(described["sub"], info["sub"]);
+        assert_eq!(
+            send(&host, &other, "/introspect", &[("token", token)]).json(),
+            json!({ "active": false }),
+            "another client learns of it"
+        );
+        for invented in ["x", "a.b", "a.b.c", &format!("{token}x"), &token[..token.len() - 1]] {
+            assert_eq!(send(&host, &shop, "/introspect", &[("token", invented)]).json(), json!({ "active": false }), "{invented}");
+            assert_eq!(user_info(&host, invented).status, 401, "{invented}");
+        }
+
+        assert_eq!(send(&host, &other, "/revoke", &[("token", token)]).status, 200);
+        assert_eq!(user_info(&host, token).status, 200, "another client took it back");
+        assert_eq!(send(&host, &shop, "/revoke", &[("token", token)]).status, 200);
+        let refused = user_info(&host, token);
+        assert_eq!(refused.status, 401);
+        assert!(refused.header("www-authenticate").unwrap().contains("invalid_token"));
+        // A refresh token takes everything along.
+        let more = refresh(&host, &shop, text(&tokens, "refresh_token"), &[]).json();
+        assert_eq!(send(&host, &shop, "/revoke", &[("token", text(&more, "refresh_token"))]).status, 200);
+        assert_eq!(user_info(&host, text(&more, "access_token")).status, 401);
+        assert_eq!(send(&host, &shop, "/revoke", &[("token", "never-issued")]).status, 200, "RFC 7009 2.2");
+    }
+}
+
+#[test]
+fn item_17_acr_is_what_was_verified_and_less_than_the_client_takes_approves_nothing() {
+    let config = "[authenticators]\norder = ['urn:example:phone', 'urn:example:passkey']\n\
+        [authenticators.device_page]\nacr = 'urn:example:phone'\namr = ['swk']\n";
+    let host = Data::with_config(config).unwrap().demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    for (asked, minimum, got) in [("urn:example:passkey", "urn:example:phone", true), ("urn:example:phone", "urn:example:passkey", false)] {
+        let id = if got { "easy" } else { "strict" };
+        let shop = client(&host, id, &json!({ "acr_minimum": minimum }));
+        let known = phone.waiting().unwrap();
+        let request = shop.start_with("alice", &[("acr_values", asked)]).unwrap();
+        let card = phone.next_card(&known).unwrap();
+        let status = phone.decide(&card, "approve").unwrap().status;
+        let answer = shop.poll(&request).unwrap();
+        if got {
+            assert_eq!(status, 200);
+            let claims = claims(&answer);
+            // What was verified, and not what was asked for.
+            assert_eq!((&claims["acr"], &claims["amr"]), (&json!("urn:example:phone"), &json!(["swk"])));
+        } else {
+            assert_eq!((status, said(&answer).as_str()), (409, "authorization_pending"));
+            assert_eq!(phone.decide(&card, "deny").unwrap().status, 200, "whoever cannot approve can deny");
+        }
+    }
+}
+
+#[test]
+fn item_11_whoever_is_sent_its_tokens_does_not_ask_for_them() {
+    let host = Host::demo().unwrap();
+    let metadata =
+        json!({ "backchannel_token_delivery_mode": "push", "backchannel_client_notification_endpoint": "https://shop.example/told" });
+    let shop = client(&host, "pushed", &metadata);
+    let started = send(
+        &host,
+        &shop,
+        "/bc-authorize",
+        &[("scope", "openid"), ("login_hint", "alice"), ("client_notification_token", "a-token-of-the-client")],
+    );
+    let started = started.json();
+    assert!(started["interval"].is_null(), "{started}");
+    assert_eq!(said(&shop.poll(text(&started, "auth_req_id")).unwrap()), "unauthorized_client");
+    assert_eq!(said(&Client::demo(&host).poll(text(&started, "auth_req_id")).unwrap()), "invalid_grant", "another client's");
+    let form = [("grant_type", "password"), ("username", "alice")];
+    assert_eq!(said(&send(&host, &Client::demo(&host), "/token", &form)), "unsupported_grant_type");
+}
+
+#[test]
+fn a_pairwise_client_knows_the_person_by_a_name_of_its_own_and_can_ask_by_it() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let metadata = |host: &str| json!({ "subject_type": "pairwise", "jwks_uri": format!("https://{host}/jwks") });
+    let (one, two) = (client(&host, "one", &metadata("a.example")), client(&host, "two", &metadata("b.example")));
+    let tokens = approved(&one, &phone, &[]);
+    let subject = |tokens: &Value| user_info(&host, text(tokens, "access_token")).json()["sub"].as_str().unwrap().to_owned();
+    let (mine, theirs, open) =
+        (subject(&tokens), subject(&approved(&two, &phone, &[])), subject(&approved(&Client::demo(&host), &phone, &[])));
+    assert!(mine != theirs && mine != open && theirs != open, "{mine} {theirs} {open}");
+    // Its ID token names the person for it, and for nobody else.
+    let hint = [("scope", "openid"), ("id_token_hint", text(&tokens, "id_token"))];
+    assert_eq!(one.ask(&hint).unwrap().status, 200);
+    assert_eq!(said(&two.ask(&hint).unwrap()), "invalid_request");
+}
+
+/// An assertion as `client_secret_jwt` wants it (RFC 7523, RFC 7518 3.2).
+fn assertion(secret: &str, claims: &Value) -> String {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let signed = format!("{}.{}", encode(br#"{"alg":"HS256"}"#), encode(claims.to_string().as_bytes()));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    format!("{signed}.{}", encode(hmac::sign(&key, signed.as_bytes()).as_ref()))
+}
+
+#[test]
+fn item_1_an_assertion_by_a_shared_secret_counts_once_for_its_client_and_for_us() {
+    let host = Host::demo().unwrap();
+    let file = host.data.beside("mac.json");
+    fs::write(&file, json!({ "token_endpoint_auth_method": "client_secret_jwt" }).to_string()).unwrap();
+    let added = host.data.json(&["client", "add", "mac", "--metadata", file.to_str().unwrap()]).unwrap();
+    let secret = text(&added, "client_secret");
+    let now = jiff::Timestamp::now().as_second();
+    let good = |jti: &str| json!({ "iss": "mac", "sub": "mac", "aud": host.issuer(), "exp": now + 60, "jti": jti });
+    let ask = |assertion: &str| {
+        let form = [
+            ("scope", "openid"),
+            ("login_hint", "alice"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        host.send(&Request::form("/bc-authorize", &form)).unwrap()
+    };
+    let once = assertion(secret, &good("one"));
+    assert_eq!(ask(&once).status, 200);
+    let again = ask(&once);
+    assert_eq!((again.status, said(&again).as_str()), (401, "invalid_client"), "its jti was used");
+    assert_eq!(ask(&assertion(&format!("{secret}x"), &good("two"))).status, 401, "by another secret");
+    for (name, value) in [("aud", json!("https://other.example")), ("exp", json!(now - 120)), ("iss", json!("demo")), ("jti", Value::Null)]
+    {
+        let mut claims = good("three");
+        claims[name] = value;
+        assert_eq!(said(&ask(&assertion(secret, &claims))), "invalid_client", "{name}");
+    }
+    // What it registered is what it uses: the secret itself proves nothing.
+    assert_eq!(
+        said(&Client::with_secret(&host, "mac", secret).ask(&[("scope", "openid"), ("login_hint", "alice")]).unwrap()),
+        "invalid_client"
+    );
+    assert_eq!(ask(&assertion(secret, &good("four"))).status, 200);
+}
