@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::process::Server;
+use crate::secrets;
 use crate::wire::{Answer, Request};
 
 /// Longer than anything here takes on a busy machine. It bounds a test, it measures nothing.
@@ -131,7 +132,9 @@ impl Data {
         words.push("--json");
         let said = self.run(&words)?;
         ensure!(said.status.success(), "{words:?}: {}", said.error);
-        serde_json::from_str(&said.output).with_context(|| format!("{words:?}: {}", said.output))
+        let answer = serde_json::from_str(&said.output).with_context(|| format!("{words:?}: {}", said.output))?;
+        secrets::note_json(&answer);
+        Ok(answer)
     }
 
     /// Runs it to its end, which must be a good one.
@@ -175,6 +178,21 @@ pub fn limits_off() -> impl Iterator<Item = (String, &'static str)> {
         "LOCKOUT_FAILURES",
     ];
     limits.into_iter().map(|limit| (format!("CIBA_HOST_LIMITS__{limit}"), "0"))
+}
+
+impl Drop for Data {
+    /// Whatever a test is about, what its hosts wrote has no secret in it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let log = fs::read_to_string(self.beside("log")).unwrap_or_default();
+        let admin = fs::read_to_string(self.path().join("admin.token")).unwrap_or_default();
+        secrets::note("token", admin.trim());
+        if let Some(leak) = secrets::leaked(&log) {
+            panic!("a secret is in the log: {leak}");
+        }
+    }
 }
 
 /// Runs a command to its end.

@@ -11,6 +11,7 @@ pub mod outside;
 pub mod party;
 pub mod process;
 pub mod receiver;
+pub mod secrets;
 pub mod secure;
 pub mod shims;
 pub mod told;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::secrets;
+
 /// Longer than anything is ever held. It bounds a test, it measures nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -101,6 +103,8 @@ impl Request {
     }
 
     fn head(&self, to: SocketAddr) -> Vec<u8> {
+        self.headers.iter().for_each(|(name, value)| secrets::note(name, &String::from_utf8_lossy(value)));
+        secrets::note_body(&self.body);
         let given = |name: &str| self.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
         let mut line = |name: &str, value: &[u8]| {
@@ -154,5 +158,7 @@ pub fn read(mut stream: impl Read) -> Result<Answer> {
     if length.is_some_and(|length| length != answer.body.len()) {
         bail!("the answer broke off after {} of {length:?} bytes: {ended:?}", answer.body.len());
     }
+    answer.headers.iter().for_each(|(name, value)| secrets::note(name, value));
+    secrets::note_json(&answer.json());
     Ok(answer)
 }

@@ -84,6 +84,10 @@ fn every_parameter_can_be_wrong_and_is_then_named() {
         };
         for parameter in parameters {
             for (wrong, why) in [(format!("{parameter}=a&{parameter}=a"), "given twice"), (format!("{parameter}=%ff"), "UTF-8")] {
+                // RFC 8707 2: the one that may be repeated.
+                if *parameter == "resource" && why == "given twice" {
+                    continue;
+                }
                 let answer = send(wrong);
                 assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("invalid_request")), "{path} {parameter}");
                 let description = answer.json()["error_description"].as_str().unwrap().to_owned();

@@ -165,3 +165,84 @@ fn pause(job: &Job, doubled: u32) -> SignedDuration {
 fn bounded(asked: Option<SignedDuration>) -> SignedDuration {
     asked.unwrap_or_default().min(PAUSE_ASKED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::DeliveryMode;
+    use crate::protocol::transaction::Request;
+    use crate::store::Parties;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn job(kind: JobKind, attempts: u32) -> Job {
+        let request = Request {
+            transaction: "t".into(),
+            client: "c".into(),
+            user: "u".into(),
+            scope: "openid".to_owned(),
+            binding_message: None,
+            acr_values: vec![],
+            stored: Stored::Approved,
+            created_at: now(),
+            expires_at: now() + SignedDuration::from_secs(120),
+            decided_at: Some(now()),
+            delivery: DeliveryMode::Ping,
+            particulars: None,
+            evidence: None,
+        };
+        // The number of the row decides the spread: this one has none at the first try.
+        Job { id: 16, kind, attempts, request, notified: vec![], parties: Parties::default(), to_notify: None }
+    }
+
+    fn answered(status: u16, retry_after: Option<i64>) -> Result<Answer, String> {
+        Ok(Answer { status, retry_after: retry_after.map(SignedDuration::from_secs) })
+    }
+
+    /// In how many seconds it is tried again; nothing, when it has ended.
+    fn again(kind: JobKind, attempts: u32, worth: Worth, outcome: Result<Answer, String>) -> Option<f64> {
+        let notice = Notice { authorization: HeaderValue::from_static("Bearer t"), body: bytes::Bytes::new(), worth };
+        match conclude(now(), &job(kind, attempts), &notice, outcome) {
+            Told::Again(at) => Some(at.duration_since(now()).as_secs_f64()),
+            Told::Done | Told::Never | Told::Later(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_is_final_is_not_tried_again_and_everything_else_is() {
+        let until = Worth::Until(now() + SignedDuration::from_hours(24));
+        let all = [200, 204, 299, 300, 301, 307, 308, 400, 401, 403, 404, 405, 408, 410, 421, 422, 425, 429, 500, 503, 599];
+        let tried = |kind| all.into_iter().filter(|status| again(kind, 0, until, answered(*status, None)).is_some()).collect::<Vec<_>>();
+        assert_eq!(tried(JobKind::Ping), [400, 404, 405, 408, 410, 421, 422, 425, 429, 500, 503, 599]);
+        assert_eq!(tried(JobKind::Push), [404, 408, 421, 425, 429, 500, 503, 599]);
+        assert!(again(JobKind::Push, 0, until, Err("cannot connect".to_owned())).is_some());
+        let notice = Notice { authorization: HeaderValue::from_static("Bearer t"), body: bytes::Bytes::new(), worth: until };
+        assert!(matches!(conclude(now(), &job(JobKind::Push, 0), &notice, answered(299, None)), Told::Done));
+        assert!(matches!(conclude(now(), &job(JobKind::Push, 0), &notice, answered(300, None)), Told::Never));
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_minute_and_a_few_tries_are_spread_over_half_a_minute() {
+        let until = Worth::Until(now() + SignedDuration::from_hours(24));
+        let pauses: Vec<_> = (0..10).map(|tries| again(JobKind::Push, tries, until, Err(String::new())).unwrap()).collect();
+        assert!((0.5..0.67).contains(&pauses[0]) && (1.0..1.34).contains(&pauses[1]), "{pauses:?}");
+        assert!(pauses.iter().all(|pause| (0.5..80.0).contains(pause)), "{pauses:?}");
+        assert!(pauses[9] >= 60.0, "{pauses:?}");
+        let few: Vec<_> = (0..4).map(|tries| again(JobKind::Ping, tries, Worth::FewTries, Err(String::new()))).collect();
+        assert!(few[0].is_some_and(|pause| pause >= 4.0) && few[1].is_some_and(|pause| pause >= 30.0), "{few:?}");
+        assert_eq!(few[2..], [None, None]);
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_for_time_gets_it_within_reason_and_within_the_end() {
+        let until = |seconds| Worth::Until(now() + SignedDuration::from_secs(seconds));
+        assert_eq!(again(JobKind::Ping, 0, until(180), answered(503, Some(30))), Some(30.0));
+        assert_eq!(again(JobKind::Ping, 0, until(180), answered(503, Some(0))), Some(0.5));
+        assert_eq!(again(JobKind::Ping, 0, until(180), answered(503, Some(180))), None);
+        assert_eq!(again(JobKind::Push, 0, until(86_400), answered(503, Some(50_000))), Some(3_600.0));
+        // 401 stays final, whatever comes with it.
+        assert_eq!(again(JobKind::Ping, 0, until(180), answered(401, Some(1))), None);
+    }
+}

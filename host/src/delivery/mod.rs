@@ -68,7 +68,7 @@ impl Worker {
 async fn work(flow: Arc<Flow>, lane: Lane, at_once: Arc<Semaphore>, places: Arc<Places>) {
     loop {
         let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
-        let most = at_once.available_permits() + 1;
+        let most = (at_once.available_permits() + 1).min(AT_ONCE);
         drop(place);
         match flow.store.reserve_jobs(lane, flow.clock.now(), most).await {
             Ok(jobs) => {

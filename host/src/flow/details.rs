@@ -180,15 +180,15 @@ impl Template {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (pointer, after) = after.split_once('}').ok_or("a { has no } after it")?;
+            let (pointer, after) = after.split_once('}').ok_or("a brace is opened and not closed")?;
             if !pointer.starts_with('/') {
-                return Err(format!("{{{pointer}}} is not a place for a value: write a JSON pointer, for example {{/amount}}"));
+                return Err(format!("what is in braces must be a JSON pointer, for example /amount, and not `{pointer}`"));
             }
             pieces.extend([Piece::Words(before.to_owned()), Piece::Value(pointer.to_owned())]);
             rest = after;
         }
         if rest.contains('}') {
-            return Err("a } has no { before it".to_owned());
+            return Err("a brace is closed that was not opened".to_owned());
         }
         pieces.push(Piece::Words(rest.to_owned()));
         Ok(Self(pieces))
@@ -317,8 +317,8 @@ mod tests {
         for (text, why) in [
             ("schema = true", "words"),
             ("schema = true\n[words]", "at least one language"),
-            ("schema = true\n[words]\nen = \"{/a\"", "words.en: a { has no }"),
-            ("schema = true\n[words]\nen = \"a}\"", "words.en: a } has no {"),
+            ("schema = true\n[words]\nen = \"{/a\"", "words.en: a brace is opened"),
+            ("schema = true\n[words]\nen = \"a}\"", "words.en: a brace is closed"),
             ("schema = true\n[words]\nen = \"{a}\"", "JSON pointer"),
             ("[words]\nen = \"x\"\n[schema]\ntype = \"nothing\"", "schema: "),
             ("[words]\nen = \"x\"\n[schema]\n\"$ref\" = \"https://x.example\"", "schema: "),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::{Flow, Refused};
-use crate::protocol::backchannel::{BackchannelRequest, Limits, Parameters, fapi, target};
+use crate::protocol::backchannel::{BackchannelRequest, Limits, Parameters, target};
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
+use crate::protocol::fapi;
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
 use crate::protocol::identifier::{Bearer, TransactionId, UserId};
@@ -46,7 +47,7 @@ impl Flow {
         let signed = self.signed_request(client, form).await?;
         let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
         let asked = BackchannelRequest::parse(parameters, client, &self.request_limits())?;
-        fapi::check(client, &asked, signed.is_some())?;
+        fapi::check_request(client, &asked, signed.is_some())?;
         asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
         target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
         let confirmation = confirmation(client, holder)?;

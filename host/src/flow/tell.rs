@@ -97,12 +97,11 @@ impl Flow {
         let error = match request.state(self.clock.now()) {
             State::Approved | State::Redeemed => {
                 let kept = match self.store.push_body(&request.transaction).await? {
-                    Some(kept) => Some(kept),
+                    Some(kept) => kept,
                     None if request.stored == Stored::Approved => self.redeem_by_push(request, to_notify, &recipient.client).await?,
                     // It was taken back.
-                    None => None,
+                    None => return Ok(None),
                 };
-                let Some(kept) = kept else { return Ok(None) };
                 let body = self.seal.open(&kept.sealed, &body_context(request));
                 let body = body.ok_or_else(|| internal("the body of a push cannot be opened"))?;
                 return Ok(Some((Bytes::copy_from_slice(&body), Worth::Until(kept.deadline))));
@@ -117,9 +116,8 @@ impl Flow {
         Ok(Some((body, Worth::FewTries)))
     }
 
-    /// Mints, then swaps `approved → redeemed` with the grant and the body in one write. Nothing, when the request is not
-    /// approved any more.
-    async fn redeem_by_push(&self, request: &Request, to_notify: &ToNotify, client: &Client) -> Result<Option<PushBody>, Refused> {
+    /// Mints, then swaps `approved → redeemed` with the grant and the body in one write.
+    async fn redeem_by_push(&self, request: &Request, to_notify: &ToNotify, client: &Client) -> Result<PushBody, Refused> {
         let now = self.clock.now();
         // What the client proved to hold when it asked is what the tokens are bound to.
         let minted = self.mint(client, request, request.particulars().confirmation, Some(&to_notify.auth_req_id)).await;
@@ -128,7 +126,8 @@ impl Flow {
         let deadline = now + SignedDuration::from_hours(i64::from(self.ciba.push_hours));
         let push = PushBody { sealed: self.seal.seal(body.as_bytes(), &body_context(request)), deadline };
         let redeemed = self.store.redeem(&request.transaction, minted.grant, Some(push.clone()), now).await?;
-        Ok(redeemed.then_some(push))
+        // Whoever comes again finds what it has become.
+        if redeemed { Ok(push) } else { Err(internal("the request changed while its tokens were made")) }
     }
 
     /// What was sealed when the request was made, and the header it makes.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::App;
@@ -28,9 +28,10 @@ pub(super) async fn authenticate(State(app): State<App>, peer: Peer, FormBody { 
     let client = client::client(&app, &headers, &form, &peer).await?;
     let holder = client::holder(&app, &headers, &peer, ("POST", path::BACKCHANNEL_AUTHENTICATION), None).await?;
     let started = app.flow.start(&client, &form, &holder).await.map_err(forbidden)?;
+    let nonce = AppendHeaders(client::next_nonce(&app, &headers));
     let acknowledgement =
         Acknowledgement { auth_req_id: started.auth_req_id.reveal(), expires_in: started.expires_in, interval: started.interval };
-    Ok(([NO_STORE], Json(acknowledgement)).into_response())
+    Ok(([NO_STORE], nonce, Json(acknowledgement)).into_response())
 }
 
 /// `access_denied` is 403 here, and 400 at the token endpoint (CIBA Core 13).

@@ -79,7 +79,7 @@ pub struct Discovery<'a> {
     revocation_endpoint_auth_methods_supported: Vec<AuthenticationMethod>,
     dpop_signing_alg_values_supported: [JwsAlgorithm; 4],
     tls_client_certificate_bound_access_tokens: bool,
-    scopes_supported: [&'static str; 4],
+    scopes_supported: [&'static str; 5],
     claims_supported: [&'static str; 12],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     acr_values_supported: &'a [String],
@@ -141,7 +141,7 @@ impl<'a> Discovery<'a> {
             token_endpoint_auth_signing_alg_values_supported: JwsAlgorithm::ALL,
             dpop_signing_alg_values_supported: JwsAlgorithm::ASYMMETRIC,
             tls_client_certificate_bound_access_tokens: served.mtls.is_some(),
-            scopes_supported: ["openid", "profile", "email", "phone"],
+            scopes_supported: ["openid", "profile", "email", "phone", "offline_access"],
             claims_supported: [
                 "iss",
                 "sub",

@@ -31,10 +31,6 @@ impl Scope {
         if !values.iter().any(|value| value == "openid") {
             return Err(ProtocolError::new(ErrorCode::InvalidScope, "scope must contain openid"));
         }
-        // A client that asks for it counts on a refresh token.
-        if values.iter().any(|value| value == "offline_access") {
-            return Err(ProtocolError::new(ErrorCode::InvalidScope, "offline_access is not supported yet; leave it out"));
-        }
         Ok(Self(values))
     }
 

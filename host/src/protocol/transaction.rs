@@ -126,8 +126,7 @@ pub struct Particulars {
     /// Data for fraud checks, for plugins only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_context: Option<Value>,
-    /// What the client proved to hold when it asked. In push mode tokens are bound to it; in the others, polls must
-    /// show a certificate again.
+    /// In push mode, what the client proved to hold when it asked: its tokens are bound to that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
 }

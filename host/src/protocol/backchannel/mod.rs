@@ -1,22 +1,21 @@
 //! What a client asks at the backchannel authentication endpoint (CIBA Core 7.1).
 //!
 //! [`parameters`] reads what was sent, as a form or as a signed request object; [`details`] and [`target`] are the rules of
-//! `authorization_details` and `resource`; [`fapi`] is what the FAPI-CIBA profiles ask for besides.
+//! `authorization_details` and `resource`. What the FAPI-CIBA profiles ask for besides is in [`super::fapi`].
 
 pub mod details;
-pub mod fapi;
 pub mod parameters;
 pub mod target;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::GRANT_TYPE_CIBA;
 use super::binding_message::{self, BindingMessage};
 use super::client::{Client, ClientMetadata, DeliveryMode};
 use super::error::{ErrorCode, ProtocolError};
 use super::scope::Scope;
 use super::user;
+use super::{GRANT_TYPE_CIBA, GRANT_TYPE_REFRESH};
 
 pub use parameters::Parameters;
 
@@ -176,6 +175,11 @@ impl BackchannelRequest {
 /// RFC 7591 2: a client with registered scope values asks for no others. `openid` makes it a CIBA request, and is not one
 /// of them for some.
 fn may_ask_for(scope: &Scope, client: &ClientMetadata) -> Result<(), ProtocolError> {
+    // OpenID Connect Core 11: whoever asks for it counts on a refresh token.
+    if scope.values().iter().any(|value| value == "offline_access") && !client.allows(GRANT_TYPE_REFRESH) {
+        let what = "offline_access is for clients that registered the grant type refresh_token";
+        return Err(ProtocolError::new(ErrorCode::InvalidScope, what));
+    }
     let Some(registered) = &client.scope else { return Ok(()) };
     match scope.values().iter().find(|value| *value != "openid" && !registered.split(' ').any(|may| may == value.as_str())) {
         Some(other) => Err(ProtocolError::new(ErrorCode::InvalidScope, format!("the client may not ask for the scope {other}"))),

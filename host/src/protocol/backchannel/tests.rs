@@ -138,6 +138,9 @@ fn a_client_asks_for_the_scope_that_is_registered_of_it() {
     assert!(parse_for(&client, "scope=openid+email&login_hint=a").is_ok());
     let error = parse_for(&client, "scope=openid+profile&login_hint=a").unwrap_err();
     assert_eq!((error.code, error.description.contains("profile")), (ErrorCode::InvalidScope, true));
+    let refreshes = client_with(|client| client.grant_types.push("refresh_token".to_owned()));
+    assert!(parse_for(&refreshes, "scope=openid+offline_access&login_hint=a").is_ok());
+    assert_eq!(parse("scope=openid+offline_access&login_hint=a").unwrap_err().code, ErrorCode::InvalidScope);
 }
 
 #[test]
