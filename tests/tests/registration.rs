@@ -234,6 +234,14 @@ fn what_a_client_was_given_goes_with_it() {
             assert_eq!(manage(&host, "DELETE", &client, None).status, 204);
         }
         assert_eq!(tokens.iter().map(|token| user_info(token)).collect::<Vec<_>>(), [401, 200], "by command: {by_command}");
+        // A client that is gone is told nothing anyway; what it was given is not even kept.
+        let database = rusqlite::Connection::open(host.data.path().join("ciba.db")).unwrap();
+        let kept = |client: &Value| -> i64 {
+            let count = "SELECT count(*) FROM access_token a JOIN request r ON r.id = a.request WHERE r.client = ?1";
+            database.query_row(count, [client["client_id"].as_str()], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((kept(&client), kept(&bystander)), (0, 1), "by command: {by_command}");
+        drop(database);
         assert_eq!(host.data.json(&["request", "show", waiting]).unwrap()["state"], "denied");
         assert_eq!(host.data.json(&["request", "list"]).unwrap()[1]["state"], "redeemed", "the history stays");
         // Nothing of it comes back with another client, which has another name.
