@@ -23,6 +23,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The origin of an absolute `http` address whose host is an IP address, and its path with
     /// query and fragment.
     pub fn split(address: &str) -> Result<(Self, &str)> {

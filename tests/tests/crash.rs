@@ -24,9 +24,9 @@ enum Reached {
     Redeemed,
 }
 
-/// One user's authentications, one after the other, until the host answers no more.
-fn authenticate(client: &Client, phone: &Phone, user: &str, started: &AtomicUsize) -> Vec<(String, Reached)> {
-    let mut all = Vec::new();
+/// One user's authentications, one after the other, until the host answers no more; and the access tokens that arrived.
+fn authenticate(client: &Client, phone: &Phone, user: &str, started: &AtomicUsize) -> (Vec<(String, Reached)>, Vec<String>) {
+    let (mut all, mut arrived) = (Vec::new(), Vec::new());
     let mut left_waiting = Vec::new();
     while let Ok(id) = client.start(user) {
         started.fetch_add(1, Ordering::Relaxed);
@@ -49,8 +49,9 @@ fn authenticate(client: &Client, phone: &Phone, user: &str, started: &AtomicUsiz
         let Ok(tokens) = client.poll(&id) else { break };
         assert_eq!(tokens.status, 200, "{}", tokens.text());
         *reached = Reached::Redeemed;
+        arrived.push(tokens.json()["access_token"].as_str().unwrap().to_owned());
     }
-    all
+    (all, arrived)
 }
 
 /// The key that tokens are signed with.
@@ -80,7 +81,7 @@ fn survives(data: Data, start: impl Fn(Data) -> Host, lose: impl FnOnce(&Data)) 
     let unnotified = client.start("late").unwrap();
 
     let started = AtomicUsize::new(0);
-    let (data, all) = std::thread::scope(|scope| {
+    let (data, all, arrived) = std::thread::scope(|scope| {
         let running: Vec<_> = users
             .iter()
             .zip(&phones)
@@ -91,8 +92,8 @@ fn survives(data: Data, start: impl Fn(Data) -> Host, lose: impl FnOnce(&Data)) 
             .collect();
         wait_for("enough authentications", || Ok((started.load(Ordering::Relaxed) >= STARTED).then_some(()))).unwrap();
         let data = host.kill().unwrap();
-        let all: Vec<Vec<_>> = running.into_iter().map(|user| user.join().unwrap()).collect();
-        (data, all)
+        let (all, arrived): (Vec<Vec<_>>, Vec<Vec<_>>) = running.into_iter().map(|user| user.join().unwrap()).unzip();
+        (data, all, arrived)
     });
     lose(&data);
 
@@ -118,6 +119,12 @@ fn survives(data: Data, start: impl Fn(Data) -> Host, lose: impl FnOnce(&Data)) 
         if now == "200" {
             assert_eq!(said(&client.poll(id).unwrap()), "invalid_grant", "redeemed twice");
         }
+    }
+    // No answer left before its grant was on the disk.
+    for access_token in arrived.iter().flatten() {
+        let user_info = Request::get("/userinfo").header("authorization", &format!("Bearer {access_token}"));
+        let answer = host.send(&user_info).unwrap();
+        assert_eq!(answer.status, 200, "a token that arrived does not work: {}", answer.text());
     }
     for reached in [Reached::Started, Reached::Approved, Reached::Redeemed] {
         assert!(

@@ -1,8 +1,10 @@
 //! Nobody is flooded, nothing is guessed, and one client's flood is not another's: each limit reached, answered, and
 //! released again. What a limit answers is never a fault of the server.
 
+use ciba_host::protocol::client::DeliveryMode;
 use ciba_tests::host::{Data, Host, wait_for};
 use ciba_tests::party::Client;
+use ciba_tests::told;
 use ciba_tests::wire::{Answer, Request};
 
 /// A host with these limits and no others, two clients, and two people.
@@ -148,6 +150,78 @@ fn a_hook_caller_is_locked_out_as_well() {
     assert_eq!([call("wrong").0, call("wrong").0], [401, 401]);
     let (status, error, after) = call(right);
     assert_eq!((status, error.as_str(), after.is_some()), (429, "too_many_failures", true));
+}
+
+/// Clients that send codes, on a host with these settings.
+fn host_with_codes(config: &str) -> (Host, Client, Client) {
+    let data = Data::with_config(config).unwrap();
+    let clients = ["shop", "bank"].map(|id| {
+        let mut client = told::client(id, DeliveryMode::Poll, "");
+        told::change(&mut client, |metadata| {
+            metadata.backchannel_client_notification_endpoint = None;
+            metadata.backchannel_user_code_parameter = true;
+        });
+        client
+    });
+    told::register(&data, &clients).unwrap();
+    let host = data.serve(&[]).unwrap();
+    host.data.must(&["user", "add", "alice"]).unwrap();
+    let (shop, bank) = (Client::with_secret(&host, "shop", told::SECRET), Client::with_secret(&host, "bank", told::SECRET));
+    (host, shop, bank)
+}
+
+fn with_code(client: &Client, user: &str, code: &str) -> (u16, String, Option<u64>) {
+    said(&client.ask(&[("scope", "openid"), ("login_hint", user), ("user_code", code)]).unwrap())
+}
+
+#[test]
+fn a_persons_code_is_not_guessed_and_the_right_one_is_not_looked_at_either() {
+    let (host, shop, bank) = host_with_codes("[limits]\nlockout_failures = 3\nfailures_per_address_minute = 0\n");
+    let code = host.data.json(&["user", "code", "alice"]).unwrap()["code"].as_str().unwrap().to_owned();
+    for round in 0..2 {
+        for _ in 0..2 {
+            assert_eq!(with_code(&shop, "alice", "wrong"), (400, "invalid_user_code".to_owned(), None));
+        }
+        assert_eq!(with_code(&shop, "alice", &code).0, 200, "round {round}: what is right in between makes them forgotten");
+    }
+    for _ in 0..3 {
+        assert_eq!(with_code(&shop, "alice", "wrong"), (400, "invalid_user_code".to_owned(), None));
+    }
+    let (status, error, after) = with_code(&shop, "alice", &code);
+    assert_eq!((status, error.as_str()), (400, "invalid_user_code"), "a client that is locked out hears what a wrong code hears");
+    assert!((1..=60).contains(&after.expect("a time to come back")));
+    assert_eq!(with_code(&bank, "alice", &code).0, 200, "one client locked the person out of another");
+    assert!(host.log().contains("a person's code is not looked at"), "{}", host.log());
+}
+
+#[test]
+fn who_is_not_known_is_limited_like_who_is_where_nobody_is_to_learn_it() {
+    let config = "[ciba]\nhide_unknown_users = true\n[limits]\nrequests_per_pair_minute = 3\nlockout_failures = 2\n";
+    let (host, shop, _) = host_with_codes(config);
+    host.data.json(&["user", "code", "alice"]).unwrap();
+    for user in ["alice", "nobody"] {
+        let answers: Vec<_> = (0..3).map(|_| with_code(&shop, user, "wrong")).collect();
+        assert!(answers.iter().all(|(status, error, _)| (*status, error.as_str()) == (400, "invalid_user_code")), "{user}: {answers:?}");
+        assert!(answers[1].2.is_none() && answers[2].2.is_some(), "{user}: {answers:?}");
+    }
+    drop(host);
+
+    let data = Data::with_config(config).unwrap().serve(&[]).unwrap();
+    data.data.must(&["user", "add", "alice"]).unwrap();
+    let client = Client::add(&data, "shop", &[]).unwrap();
+    for user in ["alice", "nobody"] {
+        let statuses: Vec<u16> = (0..4).map(|_| ask(&client, user).status).collect();
+        assert_eq!(statuses, [200, 200, 200, 429], "{user}");
+    }
+}
+
+#[test]
+fn an_address_registers_so_many_clients_and_no_more() {
+    let config = "[registration]\nenabled = true\nopen = true\n[limits]\nfailures_per_address_minute = 3\n";
+    let host = Data::with_config(config).unwrap().serve(&[]).unwrap();
+    let answers: Vec<Answer> = (0..4).map(|_| host.send(&Request::json("/register", "{}")).unwrap()).collect();
+    assert!(answers[..3].iter().all(|answer| [201, 400].contains(&answer.status)), "{}", answers[0].text());
+    assert!(refused(&answers[3]) <= 20);
 }
 
 #[test]

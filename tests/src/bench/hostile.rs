@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::options::Options;
 use crate::ours::{Host, data_directory};
-use crate::report::{Goal, Table};
+use crate::report::{Goal, Table, percentile};
 
 const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 
@@ -84,14 +84,6 @@ fn looping_guest() -> Result<std::path::PathBuf> {
 struct Times {
     start: Vec<f64>,
     token: Vec<f64>,
-}
-
-/// The value that `part` of the others do not exceed.
-fn percentile(times: &[f64], part: f64) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (sorted.len() as f64 * part).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// A client with one connection.

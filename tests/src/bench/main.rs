@@ -4,6 +4,7 @@
 mod flow;
 mod hooks;
 mod hostile;
+mod long_poll;
 mod options;
 mod ours;
 mod peer;
@@ -42,6 +43,9 @@ async fn measure() -> Result<()> {
     }
     if options.wants("hostile") {
         hostile::run(&options).await?;
+    }
+    if options.wants("long-poll") {
+        long_poll::run(&options).await?;
     }
     if options.wants("flow") {
         flow::run(&options).await?;

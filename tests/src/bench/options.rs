@@ -6,17 +6,18 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 pub const USAGE: &str = "\
-bench [SECTION…] [--rounds N] [--seconds N] [--flows N] [--only ciba-host|oidc-provider] [--program PATH]
+bench [SECTION…] [--rounds N] [--seconds N] [--flows N] [--held N] [--only ciba-host|oidc-provider] [--program PATH]
 
 sections (all, unless some are named):
-  hooks    a hook call, fresh and warm
-  store    transactions per second, on this disk and with a slow fsync
-  flow     complete authentications beside oidc-provider
-  start    from start to ready, idle memory
-  swap     from a dropped plugin to serving it
-  hostile  /token while guests loop on every processor";
+  hooks     a hook call, fresh and warm
+  store     transactions per second, on this disk and with a slow fsync
+  flow      complete authentications beside oidc-provider
+  start     from start to ready, idle memory
+  swap      from a dropped plugin to serving it
+  hostile   /token while guests loop on every processor
+  long-poll polls that are held: memory, and time from decision to tokens";
 
-pub const SECTIONS: [&str; 6] = ["hooks", "store", "flow", "start", "swap", "hostile"];
+pub const SECTIONS: [&str; 7] = ["hooks", "store", "flow", "start", "swap", "hostile", "long-poll"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
@@ -27,13 +28,16 @@ pub struct Options {
     pub duration: Duration,
     /// Concurrent flows.
     pub flows: usize,
+    /// Polls that are held.
+    pub held: usize,
     /// The `ciba-host` to measure, instead of the one built beside this benchmark.
     pub program: Option<PathBuf>,
 }
 
 impl Options {
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut options = Self { sections: Vec::new(), only: None, rounds: 3, duration: Duration::from_secs(5), flows: 32, program: None };
+        let mut options =
+            Self { sections: Vec::new(), only: None, rounds: 3, duration: Duration::from_secs(5), flows: 32, held: 10_000, program: None };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -41,6 +45,7 @@ impl Options {
                 "--rounds" => options.rounds = positive(&value()?)?,
                 "--seconds" => options.duration = Duration::from_secs(positive(&value()?)? as u64),
                 "--flows" => options.flows = positive(&value()?)?,
+                "--held" => options.held = positive(&value()?)?,
                 "--only" => options.only = Some(value()?),
                 "--program" => options.program = Some(value()?.into()),
                 "help" | "--help" => bail!("{USAGE}"),

@@ -52,17 +52,22 @@ impl Host {
 
     /// One flow for each of `user0`, `user1`, …, each with a device of its own.
     pub async fn flows(&self, endpoints: &Endpoints, count: usize) -> Result<Vec<Flow>> {
-        let mut flows = Vec::with_capacity(count);
+        let phones = self.phones(count).await?.into_iter().enumerate();
+        phones.map(|(number, phone)| Flow::new(endpoints, &format!("user{number}"), Device::Ours(phone))).collect()
+    }
+
+    /// An open device page for each of `user0`, `user1`, …, who are added.
+    pub async fn phones(&self, count: usize) -> Result<Vec<Phone>> {
+        let mut phones = Vec::with_capacity(count);
         for number in 0..count {
             let user = format!("user{number}");
             self.command(&["user", "add", &user])?;
             let enrolment = self.command(&["user", "enrol", &user, "--json"])?;
             let enrolment: serde_json::Value = serde_json::from_slice(&enrolment).context("user enrol --json")?;
             let link = enrolment["link"].as_str().context("user enrol --json: no link")?;
-            let phone = Phone::enrol(link, "benchmark").await?;
-            flows.push(Flow::new(endpoints, &user, Device::Ours(phone))?);
+            phones.push(Phone::enrol(link, "benchmark").await?);
         }
-        Ok(flows)
+        Ok(phones)
     }
 
     /// A command on its data directory, and what it printed.

@@ -128,6 +128,14 @@ fn digits(value: f64) -> String {
     }
 }
 
+/// The value that `part` of the others do not exceed. `NaN` for no values.
+pub fn percentile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() as f64 * part).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
 /// The middle value, or the mean of the two in the middle. `NaN` for no values.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
