@@ -84,7 +84,17 @@ impl Provider {
     /// # Errors
     /// Why it did not start again.
     pub fn killed_and_started(self) -> Result<Self> {
-        let host = self.host.kill()?.serve(&[])?;
+        self.killed_and_started_with(&[])
+    }
+
+    /// The same, after these clients were registered, perhaps anew.
+    ///
+    /// # Errors
+    /// Why it did not start again.
+    pub fn killed_and_started_with(self, clients: &[Registered]) -> Result<Self> {
+        let data = self.host.kill()?;
+        register(&data, clients)?;
+        let host = data.serve(&[])?;
         let phone = self.phone.moved_to(&host);
         Ok(Self { host, phone })
     }

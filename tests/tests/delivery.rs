@@ -290,6 +290,20 @@ fn tokens_that_are_refused_are_revoked() {
 }
 
 #[test]
+fn a_client_that_polls_by_now_is_not_told_any_more() {
+    let (provider, mut receiver, _authority) = provider();
+    receiver.down().unwrap();
+    let id = provider.approved("ping").unwrap();
+    logged(&provider, "trying again");
+    let polls = client("ping", DeliveryMode::Poll, &receiver.url("/ping"));
+    let provider = provider.killed_and_started_with(&[polls]).unwrap();
+    receiver.up().unwrap();
+    idle(&provider);
+    assert!(receiver.received().is_empty());
+    assert_eq!(provider.client("ping").poll(&id).unwrap().status, 200);
+}
+
+#[test]
 fn a_client_that_was_removed_is_told_nothing() {
     let (provider, mut receiver, _authority) = provider();
     receiver.down().unwrap();
