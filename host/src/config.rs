@@ -209,6 +209,23 @@ pub struct LimitsConfig {
     pub lockout_minutes: u32,
 }
 
+impl LimitsConfig {
+    /// The limits that are off, or higher than where nobody says anything, in words.
+    pub fn relaxed(&self) -> Vec<String> {
+        let defaults = Self::default();
+        let each = [
+            ("requests_per_client_minute", self.requests_per_client_minute, defaults.requests_per_client_minute),
+            ("requests_per_user_minute", self.requests_per_user_minute, defaults.requests_per_user_minute),
+            ("requests_per_pair_minute", self.requests_per_pair_minute, defaults.requests_per_pair_minute),
+            ("pending_per_user", self.pending_per_user, defaults.pending_per_user),
+            ("failures_per_address_minute", self.failures_per_address_minute, defaults.failures_per_address_minute),
+            ("lockout_failures", self.lockout_failures, defaults.lockout_failures),
+        ];
+        let relaxed = each.into_iter().filter(|(_, set, default)| *set == 0 || set > default);
+        relaxed.map(|(name, set, default)| format!("limits.{name} = {set} instead of {default}")).collect()
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
@@ -822,6 +839,13 @@ mod tests {
             let found = (config.issuer(public), config.device_page(public, Some(other)), config.mtls(&config.issuer(public), bound));
             assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_deref()), (issuer, device_page, mtls), "{text}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_off_or_higher_is_relaxed() {
+        let limits = load("[limits]\npending_per_user = 0\nlockout_failures = 6\nrequests_per_user_minute = 3", &[]).unwrap().limits;
+        assert_eq!(limits.relaxed(), ["limits.pending_per_user = 0 instead of 10", "limits.lockout_failures = 6 instead of 5"]);
+        assert!(LimitsConfig::default().relaxed().is_empty());
     }
 
     #[test]

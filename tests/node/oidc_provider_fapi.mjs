@@ -33,7 +33,7 @@ const names = await readdir(path.join(folder, 'clients'));
 const registered = await Promise.all(names.map(async (name) => JSON.parse(await read(path.join('clients', name)))));
 
 /** What the library does not know by these names it is told otherwise, below. */
-const OURS = ['fapi_profile', 'binding_message_required', 'automated_approval', 'access_token_format'];
+const OURS = ['fapi_profile', 'binding_message_required', 'access_token_format'];
 const having = (member) => new Set(registered.filter((one) => one[member]).map((one) => one.client_id));
 const outsideFapi = new Set(registered.filter((one) => !one.fapi_profile).map((one) => one.client_id));
 const withJwtTokens = having('access_token_format');

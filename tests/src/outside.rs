@@ -73,21 +73,44 @@ impl Prepared {
     }
 }
 
-/// Our host with the clients that a folder declares, over TLS, its decisions made by `POST /conformance/decide`.
+/// What a suite needs of a host: decisions without a person, and no limit on how often it asks the same one.
+const FOR_A_SUITE: &str = r#"
+[registration]
+enabled = true
+fapi_profile = "fapi_ciba_id1"
+
+[limits]
+requests_per_user_minute = 0
+requests_per_pair_minute = 0
+pending_per_user = 0
+failures_per_address_minute = 0
+lockout_failures = 0
+
+[authenticators]
+order = ["urn:example:device"]
+
+[conformance]
+automated_approval = true
+registered_clients = true
+authenticator = { acr = "urn:example:device", amr = ["hwk"] }
+"#;
+
+/// Our host with the clients that a folder declares, over TLS.
 ///
 /// # Errors
 /// Why it did not start.
 pub fn host(folder: &Path) -> Result<(Host, Target)> {
-    let registered: Vec<PathBuf> = fs::read_dir(folder.join("clients"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    let names: Vec<String> = registered.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
-    let data = Data::with_config(&format!("[conformance]\nautomated_approval = true\nclients = {}\n", json!(names)))?;
-    let declared = data.path().join("declared");
-    fs::create_dir_all(declared.join("clients"))?;
-    fs::create_dir_all(declared.join("users"))?;
-    for path in registered {
-        fs::copy(&path, declared.join("clients").join(path.file_name().context("a file has a name")?))?;
+    let declared = fs::read_dir(folder.join("clients"))?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let names: Vec<&str> = declared.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    let data = Data::with_config(&format!("{FOR_A_SUITE}clients = {}\n", json!(names)))?;
+    let clients = data.path().join("declared/clients");
+    let users = data.path().join("declared/users");
+    fs::create_dir_all(&clients)?;
+    fs::create_dir_all(&users)?;
+    for path in &declared {
+        fs::copy(path, clients.join(path.file_name().context("a file has a name")?))?;
     }
-    fs::write(declared.join("users/alice.json"), json!({ "name": "alice" }).to_string())?;
+    fs::write(users.join("alice.json"), json!({ "name": "Alice" }).to_string())?;
     let file = |name: &str| folder.join(name).display().to_string();
     let host = data.serve_changed(&[], |command| {
         command
@@ -99,9 +122,10 @@ pub fn host(folder: &Path) -> Result<(Host, Target)> {
             .env("CIBA_HOST_OUTBOUND__PRIVATE_NETWORKS", "['127.0.0.0/8']");
     })?;
     let (issuer, mtls) = (host.said("issuer")?.to_owned(), host.said("mtls")?.to_owned());
+    let invited = host.data.json(&["client", "invite", "--uses", "1000"])?;
     // Tokens are bound to certificates, and those are asked for on one listener only.
-    let more = json!({ "resource": format!("{mtls}/resource") }).to_string();
-    Ok((host, Target { issuer, more }))
+    let more = json!({ "resource": format!("{mtls}/resource"), "initialAccessToken": invited["initial_access_token"] });
+    Ok((host, Target { issuer, more: more.to_string() }))
 }
 
 /// The suite's part while it waits to be told of a provider.

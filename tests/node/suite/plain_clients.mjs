@@ -11,7 +11,6 @@ const BASE = {
   scope: 'openid profile',
   backchannel_token_delivery_mode: 'poll',
   backchannel_user_code_parameter: false,
-  automated_approval: true,
 };
 
 /** By name: the algorithm of the client's key, and what else is registered. */

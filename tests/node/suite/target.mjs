@@ -56,7 +56,6 @@ function metadata({ name, method, mode, jwk, certificate, notificationEndpoint }
     // Ours: what another provider leaves to whoever runs it.
     fapi_profile: 'fapi_ciba_id1',
     binding_message_required: true,
-    automated_approval: true,
   };
 }
 

@@ -63,7 +63,10 @@ fn detail(client: &Client) -> ClientDetail {
         ClientKind::HookCaller => vec![proof(&client.metadata)],
     };
     let change = match client.origin {
-        Origin::Command => Change { sentence: "To change or remove it:", command: Some("ciba-host client --help".to_owned()) },
+        Origin::Command => Change {
+            sentence: "To change it, write into a file what it is to be:",
+            command: Some(format!("ciba-host client update {} --metadata FILE", shell::word(client.id.as_str()))),
+        },
         Origin::Declared => Change { sentence: "It is declared in a file, and only that file changes it.", command: None },
         Origin::Registered => Change {
             sentence: "It registered itself and changes itself (RFC 7592). To end that:",
@@ -242,6 +245,7 @@ mod tests {
             "subject_type",
         ];
         assert_eq!(said, usual);
+        assert_eq!(plain.change.command.as_deref(), Some("ciba-host client update 'pay ments' --metadata FILE"));
         let caller = detail(&client(ClientMetadata::default(), ClientKind::HookCaller, Origin::Declared));
         assert_eq!((caller.groups.len(), caller.client.mode), (1, None), "it only calls the hooks");
     }

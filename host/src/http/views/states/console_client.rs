@@ -108,7 +108,7 @@ pub(super) fn strict() -> ClientDetail {
                 ],
             ),
         ],
-        change: by_command(),
+        change: by_command("harbour-payments"),
     }
 }
 
@@ -130,9 +130,10 @@ pub(super) fn plain() -> ClientDetail {
 
 pub(super) fn hook_caller() -> ClientDetail {
     let proof = group("How it proves who it is", &[("Method", "token_endpoint_auth_method", &["client_secret_basic"])]);
-    ClientDetail { client: hook_row(), groups: vec![proof], change: by_command() }
+    ClientDetail { client: hook_row(), groups: vec![proof], change: by_command("janssen") }
 }
 
-fn by_command() -> Change {
-    Change { sentence: "To change or remove it:", command: Some("ciba-host client --help".to_owned()) }
+fn by_command(id: &str) -> Change {
+    let command = Some(format!("ciba-host client update {id} --metadata FILE"));
+    Change { sentence: "To change it, write into a file what it is to be:", command }
 }
