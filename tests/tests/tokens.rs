@@ -5,6 +5,7 @@ use std::fs;
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use ciba_host::clock::Clock;
 use ciba_tests::host::{Data, Host};
 use ciba_tests::party::{Client, Phone, claims};
 use ciba_tests::wire::{Answer, Request};
@@ -249,7 +250,7 @@ fn item_1_an_assertion_by_a_shared_secret_counts_once_for_its_client_and_for_us(
     fs::write(&file, json!({ "token_endpoint_auth_method": "client_secret_jwt" }).to_string()).unwrap();
     let added = host.data.json(&["client", "add", "mac", "--metadata", file.to_str().unwrap()]).unwrap();
     let secret = text(&added, "client_secret");
-    let now = jiff::Timestamp::now().as_second();
+    let now = Clock::System.now().as_second();
     let good = |jti: &str| json!({ "iss": "mac", "sub": "mac", "aud": host.issuer(), "exp": now + 60, "jti": jti });
     let ask = |assertion: &str| {
         let form = [
