@@ -158,6 +158,13 @@ fn item_27_a_token_opens_what_it_covers_is_described_to_its_client_and_is_taken_
             assert_eq!(user_info(&host, invented).status, 401, "{invented}");
         }
 
+        if format == "jwt" {
+            // A resource may write it down, for others to read.
+            let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+            let jti = serde_json::from_slice::<Value>(&claims).unwrap()["jti"].as_str().unwrap().to_owned();
+            assert_eq!(user_info(&host, &jti).status, 401, "the name of a token is a token");
+        }
+
         assert_eq!(send(&host, &other, "/revoke", &[("token", token)]).status, 200);
         assert_eq!(user_info(&host, token).status, 200, "another client took it back");
         assert_eq!(send(&host, &shop, "/revoke", &[("token", token)]).status, 200);

@@ -23,11 +23,12 @@ DROP TABLE client;
 ALTER TABLE client_2 RENAME TO client;
 
 -- What may be used once: one-time links, the `jti` of assertions, request objects and DPoP proofs. Digests of them.
-DROP TABLE used_link;
 CREATE TABLE spent (
     what BLOB PRIMARY KEY NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+INSERT INTO spent (what, expires_at) SELECT link, expires_at FROM used_link;
+DROP TABLE used_link;
 CREATE INDEX spent_until ON spent (expires_at);
 
 -- The hash of the code that the person gives to clients that ask for one; slow, because a code is short.
@@ -43,6 +44,7 @@ ALTER TABLE request ADD COLUMN evidence TEXT;
 ALTER TABLE request ADD COLUMN to_notify BLOB;
 
 ALTER TABLE request ADD COLUMN redeemed_at INTEGER;
+UPDATE request SET redeemed_at = decided_at WHERE state = 'redeemed';
 
 -- Access tokens, by the token of their request, which stands in them: rows that are written together stand together.
 CREATE TABLE access_token (

@@ -33,10 +33,17 @@ const CLIENTS: usize = 10_000;
 
 /// Keys that were read already.
 #[derive(Default)]
-pub struct ClientKeys(Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<Known>>>>);
+pub struct ClientKeys(Mutex<HashMap<ClientId, Arc<Entry>>>);
 
-/// What is known of one client's keys. Locked while they are fetched, so that they are fetched once.
+/// One client's keys. Whoever fetches holds `fetching`; keys at hand are handed out meanwhile.
 #[derive(Default)]
+struct Entry {
+    known: Mutex<Known>,
+    fetching: tokio::sync::Mutex<()>,
+}
+
+/// What is known of one client's keys.
+#[derive(Clone, Default)]
 struct Known {
     /// The registration they were read by.
     of: Option<Arc<ClientMetadata>>,
@@ -47,12 +54,34 @@ struct Known {
 }
 
 impl ClientKeys {
-    fn of(&self, id: &ClientId) -> Arc<tokio::sync::Mutex<Known>> {
+    fn of(&self, id: &ClientId) -> Arc<Entry> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= CLIENTS && !clients.contains_key(id) {
             clients.clear();
         }
         Arc::clone(clients.entry(id.clone()).or_default())
+    }
+}
+
+impl Entry {
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The keys, unless they are too old to be used at all.
+    fn usable(&self, now: Timestamp) -> Option<Arc<PublicKeys>> {
+        let stale = self.fetched_at.is_some_and(|at| now.duration_since(at) > STALE_MAX);
+        self.keys.clone().filter(|_| !stale)
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.fresh_until.is_some_and(|until| now < until)
+    }
+
+    fn may_try(&self, now: Timestamp) -> bool {
+        self.tried_at.is_none_or(|tried| now.duration_since(tried) >= PAUSE)
     }
 }
 
@@ -95,54 +124,64 @@ impl Flow {
     /// # Errors
     /// When it registered none, or they cannot be had.
     pub async fn client_keys(&self, client: &Client) -> Result<Arc<PublicKeys>, String> {
-        let known = self.client_keys.of(&client.id);
-        let mut known = known.lock().await;
-        self.look_up(client, &mut known, false).await
+        let unknown = || "the client's keys are not known: its jwks_uri cannot be read, or it registered none".to_owned();
+        let entry = self.client_keys.of(&client.id);
+        let now = self.clock.now();
+        {
+            let mut known = entry.known();
+            let metadata = &client.metadata;
+            if !known.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, metadata) || **of == **metadata) {
+                *known = Known { of: Some(Arc::clone(metadata)), ..Known::default() };
+            }
+            if let (Some(jwks), None) = (&metadata.jwks, &known.keys) {
+                let keys = PublicKeys::parse(jwks).map_err(|what| format!("the client's registered jwks cannot be used: {what}"))?;
+                known.keys = Some(Arc::new(keys));
+            }
+            if metadata.jwks_uri.is_none() || known.is_fresh(now) {
+                return known.usable(now).ok_or_else(unknown);
+            }
+        }
+        // Keys that should be fetched again are good meanwhile: one request fetches, and the others do not wait for it.
+        let at_hand = entry.known().usable(now);
+        let turn = match &at_hand {
+            Some(_) => entry.fetching.try_lock().ok(),
+            None => Some(entry.fetching.lock().await),
+        };
+        if turn.is_some() {
+            self.fetch_if_due(client, &entry, false).await;
+        }
+        entry.known().usable(self.clock.now()).or(at_hand).ok_or_else(unknown)
     }
 
     /// The same set fetched anew, where that is possible and something else than `old`.
     async fn newer_client_keys(&self, client: &Client, old: &Arc<PublicKeys>) -> Option<Arc<PublicKeys>> {
         client.metadata.jwks_uri.as_ref()?;
-        let known = self.client_keys.of(&client.id);
-        let mut known = known.lock().await;
+        let entry = self.client_keys.of(&client.id);
+        let _turn = entry.fetching.lock().await;
+        let newer = |entry: &Entry| entry.known().keys.clone().filter(|keys| !Arc::ptr_eq(keys, old));
         // Somebody else may have fetched it while we waited.
-        let at_hand = known.keys.clone().filter(|keys| !Arc::ptr_eq(keys, old));
-        match at_hand {
-            Some(newer) => Some(newer),
-            None => self.look_up(client, &mut known, true).await.ok().filter(|keys| !Arc::ptr_eq(keys, old)),
+        if newer(&entry).is_none() {
+            self.fetch_if_due(client, &entry, true).await;
         }
+        newer(&entry)
     }
 
-    async fn look_up(&self, client: &Client, known: &mut Known, anew: bool) -> Result<Arc<PublicKeys>, String> {
-        let metadata = &client.metadata;
-        if !known.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, metadata) || **of == **metadata) {
-            *known = Known::default();
-        }
-        known.of = Some(Arc::clone(metadata));
-        if let Some(jwks) = &metadata.jwks {
-            if known.keys.is_none() {
-                let keys = PublicKeys::parse(jwks).map_err(|what| format!("the client's registered jwks cannot be used: {what}"))?;
-                known.keys = Some(Arc::new(keys));
-            }
-        } else if let Some(uri) = &metadata.jwks_uri {
-            let now = self.clock.now();
-            let fresh = known.fresh_until.is_some_and(|until| now < until);
-            let tried = known.tried_at.is_some_and(|tried| now.duration_since(tried) < PAUSE);
-            if (anew || !fresh) && !tried {
-                known.tried_at = Some(now);
-                self.fetch(client, uri, known).await;
-            }
-            if known.fetched_at.is_some_and(|at| now.duration_since(at) > STALE_MAX) {
-                known.keys = None;
-            }
-        }
-        known.keys.clone().ok_or_else(|| "the client's keys are not known: its jwks_uri cannot be read, or it registered none".to_owned())
-    }
-
-    /// Fetches a set and keeps it, or keeps the one at hand.
-    async fn fetch(&self, client: &Client, uri: &str, known: &mut Known) {
+    /// Fetches a set and keeps it, or keeps the one at hand. The caller holds `fetching`.
+    async fn fetch_if_due(&self, client: &Client, entry: &Entry, anew: bool) {
+        let Some(uri) = &client.metadata.jwks_uri else { return };
         let now = self.clock.now();
-        match self.fetched(uri).await {
+        {
+            let known = entry.known();
+            if !known.may_try(now) || (known.is_fresh(now) && !anew) {
+                return;
+            }
+        }
+        let fetched = self.fetched(uri).await;
+        let now = self.clock.now();
+        let mut known = entry.known();
+        // From the end of a try on, however long it took.
+        known.tried_at = Some(now);
+        match fetched {
             Ok((keys, kept)) => {
                 known.keys = Some(Arc::new(keys));
                 known.fetched_at = Some(now);

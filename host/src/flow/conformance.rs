@@ -24,6 +24,9 @@ impl Flow {
         if !takes_part {
             return Err(unknown().into());
         }
+        if self.store.user(&request.user).await?.is_none() {
+            return Err(unknown().into());
+        }
         let audit = AuditEntry {
             at: self.clock.now(),
             who: "conformance".to_owned(),

@@ -102,7 +102,7 @@ impl Flow {
                     authorization_details: request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref()),
                 };
                 let jwt = self.keys.sign(JwsAlgorithm::Es256, ACCESS_TOKEN_TYPE, &claims)?;
-                (Bearer::of_text(jwt), name.digest(), seconds)
+                (Bearer::of_text(jwt), stored_as(name.reveal()), seconds)
             }
         };
         let expires_at = now + SignedDuration::from_secs(i64::from(expires_in));
@@ -155,9 +155,10 @@ fn token_type(confirmation: Option<&Confirmation>) -> &'static str {
     }
 }
 
-/// The name by which an access token is stored: its own text, or its `jti` where it is a JWT that `jti` was read of.
-pub(super) fn stored_as(text: &str, jti: Option<&str>) -> Digest {
-    Digest::of(jti.unwrap_or(text).as_bytes())
+/// The name by which an access token that is a JWT is stored. A `jti` stands in logs of resources: it must not be the name
+/// of an opaque token, which whoever reads it there could then use.
+pub(super) fn stored_as(jti: &str) -> Digest {
+    Digest::of(format!("jwt {jti}").as_bytes())
 }
 
 /// What a token answer looks like to a client.

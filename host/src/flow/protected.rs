@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Flow, Refused};
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, Origin};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
@@ -34,7 +34,8 @@ impl Flow {
             _ => {}
         }
         // RFC 8707: a token for other resources is not for us.
-        if !grant.audience.is_empty() && !grant.audience.iter().any(|resource| resource.starts_with(&self.issuer)) {
+        let ours = |resource: &String| resource.strip_prefix(&self.issuer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if !grant.audience.is_empty() && !grant.audience.iter().any(ours) {
             return Err(refused("the access token is for other resources"));
         }
         Ok(grant)
@@ -78,7 +79,9 @@ impl Flow {
         let Some((transaction, name)) = self.token_name(text) else { return inactive() };
         let now = self.clock.now();
         if let Some(grant) = self.store.grant(&transaction, &name, now).await? {
-            let is_for = grant.audience.iter().any(|resource| resource == asks.id.as_str() || asks.metadata.resources.contains(resource));
+            // What a client says of itself makes it no resource.
+            let vouched = asks.origin != Origin::Registered;
+            let is_for = vouched && grant.audience.iter().any(|resource| asks.metadata.resources.contains(resource));
             if grant.request.client != asks.id && !is_for {
                 return inactive();
             }

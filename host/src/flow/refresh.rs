@@ -93,7 +93,7 @@ impl Flow {
         let is_access_token = jws.header().typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt"));
         let claims = self.keys.verify_own(&jws).ok().filter(|_| is_access_token)?;
         let jti = Claims(claims).text("jti").ok()?;
-        Some((UnverifiedBearer::read(jti).transaction, stored_as(text, Some(jti))))
+        Some((UnverifiedBearer::read(jti).transaction, stored_as(jti)))
     }
 }
 

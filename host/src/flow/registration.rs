@@ -22,7 +22,8 @@ const SECTOR_MAX: usize = 64 << 10;
 
 /// Members that only an operator sets: more than a client may give itself. Of what a client says of them nothing is kept
 /// (RFC 7591 2 lets the server replace and leave out), and what an operator said stays when the client changes itself.
-const OPERATORS: [&str; 6] = ["binding_message_characters", "expires_in", "expires_in_max", "interval", "keep_refresh_token", "long_poll"];
+const OPERATORS: [&str; 7] =
+    ["binding_message_characters", "expires_in", "expires_in_max", "interval", "keep_refresh_token", "long_poll", "resources"];
 
 /// A client that has just registered, or changed itself, with what is shown this once.
 pub struct Registered {
