@@ -54,17 +54,23 @@ impl Flow {
     /// `client_secret_basic` and `client_secret_post`: whoever registered one of them may use the other, which shows the
     /// same.
     async fn by_secret(&self, id: Option<&ClientId>, secret: &str) -> Result<Client, Refused> {
-        let registered = match id {
-            Some(id) => self.registered(id).await?,
+        let holder = match id {
+            Some(id) => self.holder_of_secret(id, secret).await?,
             None => None,
         };
-        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
-        let right = secret_matches(secret, known);
-        let client = registered.filter(|_| right).ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
+        let client = holder.ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
         match client.metadata.token_endpoint_auth_method {
             AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => Ok(client),
             method => Err(other_method(method)),
         }
+    }
+
+    /// The client of this name, if this is its secret.
+    async fn holder_of_secret(&self, id: &ClientId, secret: &str) -> Result<Option<Client>, StoreError> {
+        let registered = self.registered(id).await?;
+        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
+        let right = secret_matches(secret, known);
+        Ok(registered.filter(|_| right))
     }
 
     /// `private_key_jwt` and `client_secret_jwt` (RFC 7523 2.2).
@@ -132,10 +138,7 @@ impl Flow {
         let (Some(id), Shown::Secret(secret)) = (&credential.client, &credential.shown) else { return Ok(None) };
         let now = self.clock.now();
         self.limits.listen(Some(id), from, now)?;
-        let registered = self.registered(id).await?;
-        let known = registered.as_ref().and_then(|client| client.secret.as_ref()).map(|secret| &secret.digest);
-        let right = secret_matches(secret, known);
-        let caller = registered.filter(|client| right && client.kind == ClientKind::HookCaller);
+        let caller = self.holder_of_secret(id, secret).await?.filter(|client| client.kind == ClientKind::HookCaller);
         match &caller {
             Some(client) => self.limits.proved(&client.id, from, now),
             None => self.limits.failed(Some(id), from, now),

@@ -59,12 +59,12 @@ impl Flow {
         let issuer = Claims(jws.claims()).text("iss").map_err(refused_login_token)?;
         let issuer = self.hint_issuers.named(issuer).ok_or_else(|| refused_login_token("its issuer is not known here"))?;
         let now = self.clock.now();
-        let keys = issuer.keys(&self.callbacks, now, None).await.map_err(refused_login_token)?;
+        let keys = issuer.keys(&self.callbacks, &self.clock).await.map_err(refused_login_token)?;
         let claims = match jws.verify(&keys, &JwsAlgorithm::ASYMMETRIC) {
-            Err(fault) if fault.new_keys_may_help() => {
-                let newer = issuer.keys(&self.callbacks, now, Some(&keys)).await.map_err(refused_login_token)?;
-                jws.verify(&newer, &JwsAlgorithm::ASYMMETRIC)
-            }
+            Err(fault) if fault.new_keys_may_help() => match issuer.newer_keys(&keys, &self.callbacks, &self.clock).await {
+                Some(newer) => jws.verify(&newer, &JwsAlgorithm::ASYMMETRIC),
+                None => Err(fault),
+            },
             verified => verified,
         };
         let claims = claims.map_err(refused_login_token)?;

@@ -1,29 +1,21 @@
 //! Whom the operator trusts to name people (`login_hint_token`), and their keys.
-//!
-//! Keys are read again when they have been kept for a while, or when a token names one that is not among them. Where they
-//! cannot be read, those at hand go on being used for a day.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
-use tokio::sync::Mutex;
+use jiff::SignedDuration;
 use url::Url;
 
+use super::client_keys::{fetch_key_set, read_key_set};
+use super::kept_keys::{Fetched, KeptKeys};
+use crate::clock::Clock;
 use crate::config::LoginHintTokenIssuer;
 use crate::jose::PublicKeys;
 use crate::outbound::Caller;
 use crate::protocol::hint::HintSubject;
 
-/// How long keys are kept before they are read again.
-const KEPT: SignedDuration = SignedDuration::from_mins(10);
-/// How long they are used when they cannot be.
-const STALE_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// The least time between two readings: whoever invents key names does not make us fetch.
-const PAUSE: SignedDuration = SignedDuration::from_secs(10);
-/// The longest key set that is read, in bytes.
-const LENGTH_MAX: usize = 256 << 10;
+/// How long the keys of a file are kept before it is read again.
+const FILE_KEPT: SignedDuration = SignedDuration::from_mins(10);
 
 /// All of them.
 #[derive(Default)]
@@ -34,20 +26,12 @@ pub(super) struct HintIssuer {
     issuer: String,
     subject: HintSubject,
     source: Source,
-    /// Locked while they are read, so that they are read once.
-    known: Mutex<Known>,
+    kept: KeptKeys,
 }
 
 enum Source {
     File(PathBuf),
     Address(Url),
-}
-
-#[derive(Default)]
-struct Known {
-    keys: Option<Arc<PublicKeys>>,
-    read_at: Option<Timestamp>,
-    tried_at: Option<Timestamp>,
 }
 
 impl HintIssuers {
@@ -64,7 +48,7 @@ impl HintIssuers {
             if let Source::File(path) = &source {
                 read(path)?;
             }
-            Ok(HintIssuer { issuer: configured.issuer.clone(), subject: configured.subject, source, known: Mutex::default() })
+            Ok(HintIssuer { issuer: configured.issuer.clone(), subject: configured.subject, source, kept: KeptKeys::default() })
         };
         configured.iter().map(open).collect::<Result<_, String>>().map(Self)
     }
@@ -84,30 +68,29 @@ impl HintIssuer {
         self.subject
     }
 
-    /// Its keys; where `old` are not enough, newer ones if there are any.
-    pub(super) async fn keys(&self, caller: &Caller, now: Timestamp, old: Option<&Arc<PublicKeys>>) -> Result<Arc<PublicKeys>, String> {
-        let mut known = self.known.lock().await;
-        let since = |moment: Option<Timestamp>| moment.map_or(SignedDuration::MAX, |moment| now.duration_since(moment));
-        let enough = known.keys.as_ref().is_some_and(|keys| !old.is_some_and(|old| Arc::ptr_eq(old, keys)));
-        if (!enough || since(known.read_at) > KEPT) && since(known.tried_at) > PAUSE {
-            known.tried_at = Some(now);
-            let read = match &self.source {
-                Source::File(path) => read(path),
-                Source::Address(url) => fetch(caller, url).await,
-            };
-            match read {
-                Ok(keys) => (known.keys, known.read_at) = (Some(Arc::new(keys)), Some(now)),
-                Err(error) => tracing::warn!(
-                    issuer = self.issuer,
-                    "the keys for login_hint_tokens cannot be read: {}.  do: look at ciba.login_hint_token_issuers, or ask the issuer",
-                    error.escape_debug()
-                ),
-            }
+    /// Its keys.
+    pub(super) async fn keys(&self, caller: &Caller, clock: &Clock) -> Result<Arc<PublicKeys>, String> {
+        self.kept.get(clock, self.fetch(caller)).await.ok_or_else(|| "the keys of its issuer cannot be read".to_owned())
+    }
+
+    /// Others than `old`, where it has them now.
+    pub(super) async fn newer_keys(&self, old: &Arc<PublicKeys>, caller: &Caller, clock: &Clock) -> Option<Arc<PublicKeys>> {
+        self.kept.newer(old, clock, self.fetch(caller)).await
+    }
+
+    async fn fetch(&self, caller: &Caller) -> Option<Fetched> {
+        let fetched = match &self.source {
+            Source::File(path) => read(path).map(|keys| (keys, FILE_KEPT)),
+            Source::Address(url) => fetch_key_set(caller, url).await,
+        };
+        if let Err(error) = &fetched {
+            tracing::warn!(
+                issuer = self.issuer,
+                "the keys for login_hint_tokens cannot be read: {}.  do: look at ciba.login_hint_token_issuers, or ask the issuer",
+                error.escape_debug()
+            );
         }
-        if since(known.read_at) > STALE_MAX {
-            known.keys = None;
-        }
-        known.keys.clone().ok_or_else(|| "the keys of its issuer cannot be read".to_owned())
+        fetched.ok()
     }
 }
 
@@ -115,18 +98,5 @@ impl HintIssuer {
 fn read(path: &Path) -> Result<PublicKeys, String> {
     let at = |error: String| format!("{}: {error}", path.display());
     let text = std::fs::read(path).map_err(|error| at(error.to_string()))?;
-    parse(&text).map_err(at)
-}
-
-async fn fetch(caller: &Caller, url: &Url) -> Result<PublicKeys, String> {
-    let fetched = caller.get(url, LENGTH_MAX, "application/jwk-set+json, application/json").await.map_err(|error| error.to_string())?;
-    if fetched.status != 200 {
-        return Err(format!("{url} answers {}", fetched.status));
-    }
-    parse(&fetched.body)
-}
-
-fn parse(text: &[u8]) -> Result<PublicKeys, String> {
-    let jwks: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    PublicKeys::parse(&jwks)
+    read_key_set(&text).map_err(at)
 }

@@ -14,6 +14,7 @@ pub mod device;
 pub mod dpop;
 mod hint;
 pub mod hint_issuers;
+mod kept_keys;
 pub mod keys;
 pub mod limits;
 pub mod links;
