@@ -2,7 +2,7 @@
 //! sent: whoever mints stores first.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Flow;
 use crate::jose::jwe;
@@ -10,7 +10,9 @@ use crate::protocol::GRANT_TYPE_REFRESH;
 use crate::protocol::algorithm::{ContentEncryption, JwsAlgorithm};
 use crate::protocol::client::{Client, TokenFormat};
 use crate::protocol::identifier::{Bearer, Digest};
-use crate::protocol::tokens::{AccessTokenClaims, IdTokenClaims, NewAccessToken, NewGrant, NewRefreshToken, TokenAnswer, token_hash};
+use crate::protocol::tokens::{
+    AccessTokenClaims, IdTokenClaims, NewAccessToken, NewGrant, NewRefreshToken, TokenAnswer, token_hash, token_type,
+};
 use crate::protocol::transaction::{Confirmation, Request};
 
 /// `typ` of an access token that is a JWT (RFC 9068 2.1).
@@ -147,41 +149,8 @@ impl Flow {
     }
 }
 
-/// RFC 9449 5: the type says whether a proof must come along.
-fn token_type(confirmation: Option<&Confirmation>) -> &'static str {
-    match confirmation {
-        Some(Confirmation::Key(_)) => "DPoP",
-        Some(Confirmation::Certificate(_)) | None => "Bearer",
-    }
-}
-
 /// The name by which an access token that is a JWT is stored. A `jti` stands in logs of resources: it must not be the name
 /// of an opaque token, which whoever reads it there could then use.
 pub(super) fn stored_as(jti: &str) -> Digest {
     Digest::of(format!("jwt {jti}").as_bytes())
-}
-
-/// What a token answer looks like to a client.
-impl TokenAnswer {
-    /// As JSON: the same for the token endpoint and for a push, which adds `auth_req_id`.
-    pub fn to_json(&self, auth_req_id: Option<&str>) -> Value {
-        let mut answer = json!({
-            "access_token": self.access_token.reveal(),
-            "token_type": self.token_type,
-            "expires_in": self.expires_in,
-            "scope": self.scope,
-        });
-        let optional = [
-            ("refresh_token", self.refresh_token.as_ref().map(|token| json!(token.reveal()))),
-            ("id_token", self.id_token.as_ref().map(|token| json!(token))),
-            ("authorization_details", self.authorization_details.clone()),
-            ("auth_req_id", auth_req_id.map(|id| json!(id))),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                answer[name] = value;
-            }
-        }
-        answer
-    }
 }

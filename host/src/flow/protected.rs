@@ -7,6 +7,7 @@ use crate::protocol::client::{Client, Origin};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
+use crate::protocol::tokens::token_type;
 use crate::protocol::transaction::Confirmation;
 use crate::store::{Grant, RefreshGrant, StoreError};
 
@@ -103,14 +104,13 @@ impl Flow {
     async fn described(&self, grant: &Grant) -> Result<Option<Value>, StoreError> {
         let request = &grant.request;
         let Some(client) = self.registered(&request.client).await? else { return Ok(None) };
-        let bound_to_key = matches!(grant.confirmation, Some(Confirmation::Key(_)));
         let mut described = json!({
             "active": true,
             "iss": self.issuer,
             "client_id": request.client,
             "sub": self.subjects.of(&client, &request.user),
             "scope": request.scope,
-            "token_type": if bound_to_key { "DPoP" } else { "Bearer" },
+            "token_type": token_type(grant.confirmation.as_ref()),
             "iat": grant.issued_at.as_second(),
             "exp": grant.expires_at.as_second(),
             "aud": if grant.audience.is_empty() { json!(self.issuer) } else { json!(grant.audience) },

@@ -9,8 +9,7 @@ use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
 use crate::protocol::identifier::{Bearer, Digest, TransactionId, UnverifiedBearer};
-use crate::protocol::tokens::TokenAnswer;
-use crate::protocol::transaction::Confirmation;
+use crate::protocol::tokens::{TokenAnswer, token_type};
 use crate::store::{Refresh, Refreshed};
 
 /// How long a token can be before it is not looked up, in bytes.
@@ -36,7 +35,7 @@ impl Flow {
         // FAPI 2 Security Profile 5.3.2.1 forbids rotation, which gains nothing where the client proves itself each time.
         let rotates = client.metadata.fapi_profile.is_none() && !client.metadata.keep_refresh_token;
         let next = rotates.then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
-        let token_type = if matches!(access.stored.confirmation, Some(Confirmation::Key(_))) { "DPoP" } else { "Bearer" };
+        let token_type = token_type(access.stored.confirmation.as_ref());
         let refresh = Refresh {
             transaction: request.transaction.clone(),
             presented: presented.digest,

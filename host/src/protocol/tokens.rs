@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::algorithm::JwsAlgorithm;
 use super::identifier::{Bearer, ClientId, Digest};
@@ -94,6 +94,38 @@ pub struct TokenAnswer {
     pub scope: String,
     /// What was granted in detail (RFC 9396 7).
     pub authorization_details: Option<Value>,
+}
+
+impl TokenAnswer {
+    /// As JSON: the same for the token endpoint and for a push, which adds `auth_req_id`.
+    pub fn to_json(&self, auth_req_id: Option<&str>) -> Value {
+        let mut answer = json!({
+            "access_token": self.access_token.reveal(),
+            "token_type": self.token_type,
+            "expires_in": self.expires_in,
+            "scope": self.scope,
+        });
+        let optional = [
+            ("refresh_token", self.refresh_token.as_ref().map(|token| json!(token.reveal()))),
+            ("id_token", self.id_token.as_ref().map(|token| json!(token))),
+            ("authorization_details", self.authorization_details.clone()),
+            ("auth_req_id", auth_req_id.map(|id| json!(id))),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                answer[name] = value;
+            }
+        }
+        answer
+    }
+}
+
+/// RFC 9449 5: the type says whether a proof must come along.
+pub fn token_type(confirmation: Option<&Confirmation>) -> &'static str {
+    match confirmation {
+        Some(Confirmation::Key(_)) => "DPoP",
+        Some(Confirmation::Certificate(_)) | None => "Bearer",
+    }
 }
 
 /// What is stored when tokens are handed out.
