@@ -593,7 +593,7 @@ impl Keys {
         let once = |alg: &JwsAlgorithm| self.algorithms.iter().filter(|other| *other == alg).count() == 1;
         // Tokens of clients that chose nothing are signed in ES256.
         if !self.algorithms.iter().all(|alg| known(alg) && once(alg)) || !self.algorithms.contains(&JwsAlgorithm::Es256) {
-            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256 and EdDSA, each once".to_owned()));
+            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256, EdDSA and Ed25519, each once".to_owned()));
         }
         let tokens = ciba.access_token_expires_in.max(ciba.id_token_expires_in);
         if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {
@@ -873,7 +873,7 @@ mod tests {
             ("[proxy]\naddress_header = 'x-real-ip'", "ciba.toml:2", "x-forwarded-for"),
             ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
             ("[keys]\nalgorithms = ['PS256']", "ciba.toml: keys.algorithms", "must name ES256"),
-            ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256 and EdDSA"),
+            ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256, EdDSA and Ed25519"),
             ("[keys]\nalgorithms = ['ES256', 'ES256']", "ciba.toml: keys.algorithms", "each once"),
             ("[keys]\nalgorithms = ['ES512']", "ciba.toml:2", "ES512"),
             ("[registration]\nmodes = []", "ciba.toml: registration.modes", "poll, ping or push"),
