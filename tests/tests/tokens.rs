@@ -76,11 +76,32 @@ fn item_16_a_refresh_token_is_replaced_and_whoever_uses_an_old_one_ends_everythi
     }
     let third = refresh(&host, &shop, text(&second, "refresh_token"), &[]).json();
     assert_eq!(said(&refresh(&host, &shop, text(&first, "refresh_token"), &[])), "invalid_grant", "a stolen one");
-    for tokens in [&first, &second, &again, &third] {
-        assert_eq!(user_info(&host, text(tokens, "access_token")).status, 401, "what a thief may share still works");
-        assert_eq!(said(&refresh(&host, &shop, text(tokens, "refresh_token"), &[])), "invalid_grant");
+    nothing_works(&host, &shop, [&first, &second, &again, &third]);
+    assert!(host.log().contains("a refresh token was used after another had taken its place"), "{}", host.log());
+}
+
+#[test]
+fn item_16_of_two_answers_to_one_refresh_token_the_second_that_is_used_ends_everything() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let shop = client(&host, "shop-2", &refreshing());
+    let first = approved(&shop, &phone, &[]);
+    // A thief and the client, one after the other, before either uses what it got.
+    let [thief, honest] = [(); 2].map(|()| refresh(&host, &shop, text(&first, "refresh_token"), &[]).json());
+    let active = |tokens: &Value| send(&host, &shop, "/introspect", &[("token", text(tokens, "refresh_token"))]).json()["active"].clone();
+    assert_eq!([&first, &thief, &honest].map(active), [true, true, true]);
+    let more = refresh(&host, &shop, text(&thief, "refresh_token"), &[]).json();
+    assert_eq!([&first, &thief, &honest, &more].map(active), [false, true, false, true]);
+    assert_eq!(said(&refresh(&host, &shop, text(&honest, "refresh_token"), &[])), "invalid_grant");
+    nothing_works(&host, &shop, [&first, &thief, &honest, &more]);
+}
+
+/// What a thief may share with the client opens nothing any more.
+fn nothing_works(host: &Host, client: &Client, all: [&Value; 4]) {
+    for tokens in all {
+        assert_eq!(user_info(host, text(tokens, "access_token")).status, 401, "what a thief may share still works");
+        assert_eq!(said(&refresh(host, client, text(tokens, "refresh_token"), &[])), "invalid_grant");
     }
-    assert!(host.log().contains("a refresh token was used again"), "{}", host.log());
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Flow {
             return Ok(self.described(&grant).await?.unwrap_or_else(|| json!({ "active": false })));
         }
         match self.store.refresh_grant(&transaction, &name, now).await? {
-            Some(RefreshGrant { request, expires_at }) if request.client == asks.id => Ok(json!({
+            Some(RefreshGrant { request, expires_at, passed: false }) if request.client == asks.id => Ok(json!({
                 "active": true,
                 "client_id": request.client,
                 "scope": request.scope,

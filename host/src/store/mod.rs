@@ -217,6 +217,8 @@ pub struct RefreshGrant {
     pub request: Request,
     /// When the family ends.
     pub expires_at: Timestamp,
+    /// Whether another token has taken its place, so that it works no more: whoever uses it is taken for a thief.
+    pub passed: bool,
 }
 
 /// What a refresh writes.
@@ -237,8 +239,8 @@ pub struct Refresh {
 pub enum Refreshed {
     /// The new token is stored.
     Done,
-    /// The token was replaced, and what replaced it was used: it is stolen, or was. Everything that this approval gave
-    /// is revoked.
+    /// The token was replaced, and what replaced it was used, or another that was born beside it: it is stolen, or was.
+    /// Everything that this approval gave is revoked.
     Stolen,
     /// There is no such token.
     Unknown,
@@ -437,10 +439,11 @@ pub trait Store: Send + Sync {
     fn finish_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()>;
     /// The access token with this digest, if it works at `now`.
     fn grant(&self, transaction: &TransactionId, access_token: &Digest, now: Timestamp) -> Answer<'_, Option<Grant>>;
-    /// The refresh token with this digest, if it works at `now`, used before or not.
+    /// The refresh token with this digest, if its family lives at `now`, used before or not.
     fn refresh_grant(&self, transaction: &TransactionId, refresh_token: &Digest, now: Timestamp) -> Answer<'_, Option<RefreshGrant>>;
-    /// Uses a refresh token. The one before works until its successor was used, because an answer may be lost; after
-    /// that it was stolen, and everything is revoked.
+    /// Uses a refresh token. The one before works until its successor was used, because an answer may be lost. It may
+    /// have several successors then, of which one counts: the first that is used. Whoever comes with what another has
+    /// taken the place of has stolen it, or was stolen from, and everything is revoked.
     fn refresh(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed>;
     /// Takes back one access token; `false` when there was none.
     fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool>;
