@@ -104,6 +104,7 @@ const RULES: &[(&str, &[&str])] = &[
         "16: refresh tokens",
         &[
             "item_16_a_refresh_token_is_replaced_and_whoever_uses_an_old_one_ends_everything",
+            "item_16_of_two_answers_to_one_refresh_token_the_second_that_is_used_ends_everything",
             "item_16_a_refresh_keeps_the_time_of_the_approval_and_never_gives_more",
             "a_refresh_token_that_stays_the_same_works_again_and_again",
             "of_sixty_four_that_refresh_at_once_nobody_is_lost_and_whoever_comes_late_is_a_thief",
