@@ -291,6 +291,23 @@ fn item_3_somebody_whom_the_operator_trusts_names_the_person() {
 }
 
 #[test]
+fn a_request_for_nobody_is_one_for_nobody() {
+    let host = bank("[ciba]\nhide_unknown_users = true\n", &json!({})).serve(&[]).unwrap();
+    let form = [("scope", "openid"), ("login_hint", "whoever this is")];
+    let (transaction, _) = auth_req_id(&ask_as(&host, "bank", &form)).split_once('.').map(|(t, s)| (t.to_owned(), s.to_owned())).unwrap();
+    let listed = host.data.must(&["request", "list"]).unwrap();
+    let row = listed.lines().find(|line| line.starts_with(&transaction)).unwrap();
+    assert_eq!(row.split_whitespace().nth(1), Some("nobody"), "{listed}");
+    let shown = host.data.must(&["request", "show", &transaction]).unwrap();
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["user", "nobody"])), "{shown}");
+    assert!(host.data.json(&["request", "show", &transaction]).unwrap()["user"].is_null());
+    // A person may be called that, and is one.
+    host.data.must(&["user", "add", "nobody"]).unwrap();
+    auth_req_id(&ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", "nobody")]));
+    assert_eq!(host.data.json(&["request", "list"]).unwrap()[0]["user"], "nobody");
+}
+
+#[test]
 fn item_4_what_ping_and_push_tell_is_kept_sealed() {
     let endpoint = "https://bank.example/told";
     for (delivery, interval) in [("ping", true), ("push", false)] {
