@@ -77,6 +77,21 @@ pub(super) struct Allow {
     /// Make one-time links that open a request.
     #[arg(long)]
     links: bool,
+    /// Keep values of its own.
+    #[arg(long)]
+    storage: bool,
+    /// See every device of the person who is asked.
+    #[arg(long)]
+    devices: bool,
+    /// Read this secret of its settings in clear: a JSON Pointer, for example /token.
+    #[arg(long, value_name = "POINTER")]
+    reveal: Vec<String>,
+    /// Be called by HTTP, on the plugins' own origin.
+    #[arg(long)]
+    inbound: bool,
+    /// Submit what people decided.
+    #[arg(long)]
+    decide: bool,
     /// Take these permissions away instead.
     #[arg(long)]
     revoke: bool,
@@ -273,8 +288,20 @@ fn why(plugin: &PluginView, message: &str) -> String {
 impl Allow {
     fn run(self, common: &Common) -> anyhow::Result<()> {
         let name = PluginName::parse(&self.name).map_err(anyhow::Error::msg)?;
-        let permissions = Permissions { http: self.http.into_iter().collect(), inbox: self.inbox, links: self.links };
-        anyhow::ensure!(permissions != Permissions::default(), "nothing to change: name --http ORIGIN, --inbox or --links");
+        let permissions = Permissions {
+            http: self.http.into_iter().collect(),
+            inbox: self.inbox,
+            links: self.links,
+            storage: self.storage,
+            devices: self.devices,
+            reveal: self.reveal.into_iter().collect(),
+            inbound: self.inbound,
+            decide: self.decide,
+        };
+        anyhow::ensure!(
+            permissions != Permissions::default(),
+            "nothing to change: name what to allow, for example --http ORIGIN or --inbox"
+        );
         let now: Permissions = ask::ask(common, Command::PluginAllow { name: name.clone(), permissions, revoke: self.revoke })?;
         if common.json {
             return print::json(&now);

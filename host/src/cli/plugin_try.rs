@@ -11,7 +11,7 @@ use crate::outbound::{Door, Networks};
 use crate::protocol::identifier::TransactionId;
 use crate::protocol::plugin::{Permissions, PluginName};
 use crate::runtime::{
-    CallLimits, Candidate, DeviceView, Loaded, LogLine, Outcome, Report, Runtime, RuntimeConfig, TransactionView, Urgency, Version,
+    CallLimits, Candidate, DeviceView, Loaded, LogLine, Notify, Outcome, Report, Runtime, RuntimeConfig, TransactionView, Urgency, Version,
 };
 use crate::store::sqlite::SqliteStore;
 
@@ -28,6 +28,14 @@ pub(super) struct Case {
     #[serde(default)]
     scopes: Vec<String>,
     scopes_in_words: Option<Vec<String>>,
+    #[serde(default)]
+    acr_values: Vec<String>,
+    authorization_details: Option<serde_json::Value>,
+    #[serde(default)]
+    details_in_words: Vec<String>,
+    request_context: Option<serde_json::Value>,
+    #[serde(default)]
+    resources: Vec<String>,
     binding_message: Option<String>,
     expires_at: Option<u64>,
     locale: Option<String>,
@@ -62,9 +70,15 @@ impl Case {
             user_name: self.user_name,
             scopes: self.scopes,
             scopes_in_words: self.scopes_in_words,
+            acr_values: self.acr_values,
+            authorization_details: self.authorization_details.map(|details| details.to_string()),
+            details_in_words: self.details_in_words,
+            request_context: self.request_context.map(|context| context.to_string()),
+            resources: self.resources,
             binding_message: self.binding_message,
             expires_at: self.expires_at,
             locale: self.locale,
+            devices: self.device.iter().cloned().collect(),
             device: self.device,
             can_be_shown: true,
         }
@@ -147,7 +161,7 @@ impl Bench {
     pub(super) async fn notify(&self, version: &Arc<Version>, case: Case, http: Vec<String>) -> Tried {
         let asks = version.description.needs.union(&version.file.asks);
         self.runtime.set_allowed(&version.name, Permissions { http: http.into_iter().collect(), ..asks });
-        let report = self.runtime.notify(version, case.view(), Urgency::ClientWaits).await;
+        let report = self.runtime.call(version, Notify { transaction: Arc::new(case.view()) }, Urgency::ClientWaits).await;
         // The host ends the log of a failed call with the failure, which is shown anyway.
         let ended = report.result.as_ref().err().map(|failure| format!("call failed {failure}"));
         let mut tried = Tried { report, log: Vec::new(), refused: Vec::new() };

@@ -10,7 +10,7 @@ use super::again_at;
 use crate::config::Strategy;
 use crate::flow::Flow;
 use crate::protocol::user::Device;
-use crate::runtime::{CallFailure, DeviceView, Outcome, Report, TransactionView, Urgency, Version, WithdrawReason};
+use crate::runtime::{CallFailure, Notify, Outcome, Report, Urgency, Version, Withdraw, WithdrawReason};
 use crate::store::{Job, Next, Notified, NotifyResult, Shown};
 
 /// Tries the user's devices. What comes back is everything to be written down; what is there before the slowest device
@@ -73,7 +73,14 @@ async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Noti
         return (unserved(flow, job).await, None);
     };
     let at = flow.clock.now();
-    let report = flow.runtime.notify(&version, view(flow, job, device, &version), Urgency::Background).await;
+    let report = flow
+        .runtime
+        .call(
+            &version,
+            Notify { transaction: Arc::new(flow.view(&version, &job.request, &job.parties, Some(device)).await) },
+            Urgency::Background,
+        )
+        .await;
     let reached = reached(device, &version, &report, job);
     let Reached::Accepted(reference) = &reached else { return (reached, None) };
     let notified = Notified {
@@ -206,9 +213,12 @@ pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) -> boo
             continue;
         };
         let Some(device) = devices.iter().find(|device| device.id == notified.device) else { continue };
-        let view = view(flow, job, device, &version);
+        let view = flow.view(&version, &job.request, &job.parties, Some(device)).await;
         // A notification that stays is a nuisance, not a danger: it opens a request that says it has ended.
-        let report = flow.runtime.withdraw(&version, view, notified.reference.clone(), why).await;
+        let report = {
+            let hook = Withdraw { transaction: Arc::new(view), reference: notified.reference.clone(), why: why.clone() };
+            flow.runtime.call(&version, hook, Urgency::Background).await
+        };
         again |= matches!(report.result, Err(CallFailure::Busy(_)));
     }
     again
@@ -220,29 +230,4 @@ async fn devices(flow: &Flow, job: &Job) -> Result<Vec<Device>, crate::store::St
     let rank = |device: &Device| flow.notify.channels.iter().position(|channel| *channel == device.channel).unwrap_or(usize::MAX);
     devices.sort_by_key(rank);
     Ok(devices)
-}
-
-/// What the plugin may know.
-fn view(flow: &Flow, job: &Job, device: &Device, version: &Version) -> TransactionView {
-    let request = &job.request;
-    TransactionView {
-        id: request.transaction.clone(),
-        client_id: Some(request.client.0.clone()),
-        client_name: job.parties.client_name.clone(),
-        user_id: Some(request.user.0.clone()),
-        user_name: job.parties.user_name.clone(),
-        scopes: request.scope.split(' ').map(str::to_owned).collect(),
-        scopes_in_words: None,
-        binding_message: request.binding_message.clone(),
-        expires_at: u64::try_from(request.expires_at.as_second()).ok(),
-        locale: job.parties.locale.clone(),
-        device: Some(DeviceView {
-            id: device.id.0.clone(),
-            name: device.name.clone(),
-            channel: device.channel.clone(),
-            address: device.address.clone(),
-        }),
-        one_time_link: version.shared.permissions().links.then(|| flow.links.to(&request.transaction)),
-        can_be_shown: true,
-    }
 }

@@ -29,6 +29,7 @@ pub mod start;
 pub mod subject;
 pub mod tell;
 pub mod user_code;
+pub mod view;
 mod wakes;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! `POST /hooks/v1/notify`: the same plugins for a provider that stands elsewhere.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -13,7 +15,7 @@ use super::peer::Peer;
 use crate::flow::Refused;
 use crate::protocol::client::{Client, UnverifiedCredential};
 use crate::protocol::identifier::TransactionId;
-use crate::runtime::{CallFailure, DeviceView, TransactionView, Urgency};
+use crate::runtime::{CallFailure, DeviceView, Notify, TransactionView, Urgency};
 
 /// What the caller says of its request: the names of the WIT. All but the device may be left out.
 #[derive(Deserialize)]
@@ -99,10 +101,9 @@ pub(super) async fn notify(State(app): State<App>, peer: Peer, headers: HeaderMa
         expires_at: transaction.expires_at,
         locale: transaction.locale,
         device: Some(transaction.device),
-        one_time_link: None,
-        can_be_shown: false,
+        ..TransactionView::default()
     };
-    let report = app.flow.runtime.notify(&version, view, Urgency::ClientWaits).await;
+    let report = app.flow.runtime.call(&version, Notify { transaction: Arc::new(view) }, Urgency::ClientWaits).await;
     match report.result {
         Ok(outcome) => Json(NotifyAnswer {
             plugin: version.name.to_string(),

@@ -19,6 +19,7 @@ pub mod form;
 pub mod hint;
 pub mod holder;
 pub mod identifier;
+pub mod note;
 pub mod notification;
 pub mod pace;
 pub mod plugin;

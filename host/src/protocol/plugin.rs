@@ -70,12 +70,50 @@ pub struct Permissions {
     /// Whether it may make one-time links.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub links: bool,
+    /// Whether it may keep values.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub storage: bool,
+    /// Whether it may see every device of the person.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub devices: bool,
+    /// The secrets among its settings that it may read in clear: JSON Pointers, for example `/token`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub reveal: BTreeSet<String>,
+    /// Whether it may be called by HTTP, on the plugins' own origin.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inbound: bool,
+    /// Whether it may submit decisions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decide: bool,
 }
 
 impl Permissions {
     /// What either allows.
     pub fn union(&self, other: &Self) -> Self {
-        Self { http: self.http.union(&other.http).cloned().collect(), inbox: self.inbox || other.inbox, links: self.links || other.links }
+        Self {
+            http: self.http.union(&other.http).cloned().collect(),
+            inbox: self.inbox || other.inbox,
+            links: self.links || other.links,
+            storage: self.storage || other.storage,
+            devices: self.devices || other.devices,
+            reveal: self.reveal.union(&other.reveal).cloned().collect(),
+            inbound: self.inbound || other.inbound,
+            decide: self.decide || other.decide,
+        }
+    }
+
+    /// What this allows and `taken` does not.
+    pub fn without(&self, taken: &Self) -> Self {
+        Self {
+            http: self.http.difference(&taken.http).cloned().collect(),
+            inbox: self.inbox && !taken.inbox,
+            links: self.links && !taken.links,
+            storage: self.storage && !taken.storage,
+            devices: self.devices && !taken.devices,
+            reveal: self.reveal.difference(&taken.reveal).cloned().collect(),
+            inbound: self.inbound && !taken.inbound,
+            decide: self.decide && !taken.decide,
+        }
     }
 
     /// The options of `ciba-host plugin allow` that would allow exactly this; empty when there is nothing. `*` stands in
@@ -85,21 +123,21 @@ impl Permissions {
             self.http.iter().map(|origin| format!("--http {}", if origin == "*" { "ORIGIN" } else { origin })).collect();
         options.extend(self.inbox.then(|| "--inbox".to_owned()));
         options.extend(self.links.then(|| "--links".to_owned()));
+        options.extend(self.storage.then(|| "--storage".to_owned()));
+        options.extend(self.devices.then(|| "--devices".to_owned()));
+        options.extend(self.reveal.iter().map(|pointer| format!("--reveal {pointer}")));
+        options.extend(self.inbound.then(|| "--inbound".to_owned()));
+        options.extend(self.decide.then(|| "--decide".to_owned()));
         options.join(" ")
     }
 
     /// What `asked` asks for that this does not allow. `*` in `asked.http` is met by any origin.
     pub fn missing(&self, asked: &Self) -> Self {
-        Self {
-            http: asked
-                .http
-                .iter()
-                .filter(|origin| if *origin == "*" { self.http.is_empty() } else { !self.http.contains(*origin) })
-                .cloned()
-                .collect(),
-            inbox: asked.inbox && !self.inbox,
-            links: asked.links && !self.links,
+        let mut missing = asked.without(self);
+        if !self.http.is_empty() {
+            missing.http.remove("*");
         }
+        missing
     }
 }
 
@@ -205,8 +243,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_as_the_command_that_allows_it() {
         let http = |origins: &[&str]| origins.iter().map(|origin| (*origin).to_owned()).collect();
-        let asked = Permissions { http: http(&["https://a.example", "https://b.example"]), inbox: true, links: false };
-        let allowed = Permissions { http: http(&["https://a.example"]), inbox: false, links: true };
+        let asked = Permissions { http: http(&["https://a.example", "https://b.example"]), inbox: true, ..Permissions::default() };
+        let allowed = Permissions { http: http(&["https://a.example"]), links: true, ..Permissions::default() };
         assert_eq!(allowed.missing(&asked).as_options(), "--http https://b.example --inbox");
         let anything = Permissions { http: http(&["*"]), ..Permissions::default() };
         assert_eq!(allowed.missing(&anything).as_options(), "");

@@ -97,14 +97,14 @@ impl Catalog {
     /// Who notifies on this channel. There is at most one.
     pub fn notifier(&self, channel: &str) -> Option<&Arc<Version>> {
         let serves = |version: &&Arc<Version>| {
-            version.callable.notify.is_some() && version.description.channels.iter().any(|served| served == channel)
+            version.callable.hooks.notify.is_some() && version.description.channels.iter().any(|served| served == channel)
         };
         self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).find(serves)
     }
 
     /// Refuses a version that wants a channel another plugin serves.
     pub(super) fn channel_conflict(&self, version: &Version) -> Option<Refusal> {
-        version.callable.notify.as_ref()?;
+        version.callable.hooks.notify.as_ref()?;
         let (channel, other) = version
             .description
             .channels

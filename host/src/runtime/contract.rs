@@ -11,5 +11,7 @@ wasmtime::component::bindgen!({
         "wasi:http": wasmtime_wasi_http::p2::bindings::http,
         "ciba:interception/transactions.transaction": super::guest::TransactionHandle,
         "ciba:interception/transactions.device": super::guest::DeviceHandle,
+        "ciba:interception/transactions.evidence": super::guest::EvidenceHandle,
+        "ciba:interception/events.event": super::guest::EventHandle,
     },
 });

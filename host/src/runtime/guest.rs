@@ -8,22 +8,27 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::call_log::CallLog;
 use super::contract::ciba::interception::refusals::Refusal;
-use super::contract::ciba::interception::{inbox, log, refusals, settings, transactions};
+use super::contract::ciba::interception::{events, inbox, log, refusals, settings, transactions};
+use super::hooks::ObservedEvent;
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
 use super::shared::LogLevel;
-use super::transaction::TransactionView;
-
-/// The longest note on the device page, in characters.
-const NOTE_CHARACTERS: usize = 120;
+use super::transaction::{DeviceView, EvidenceView, TransactionView};
+use crate::protocol::note::Note;
 
 /// What a `transaction` handle stands for. There is one per call, so it holds nothing of its own.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct TransactionHandle(pub(super) Arc<TransactionView>);
 /// What a `device` handle stands for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct DeviceHandle(Arc<TransactionView>);
+pub struct DeviceHandle(DeviceView);
+/// What an `evidence` handle stands for.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct EvidenceHandle(pub(super) EvidenceView);
+/// What an `event` handle stands for.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct EventHandle(pub(super) ObservedEvent);
 
 /// A plugin's wish to put the request on the device page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub struct InboxMessage {
 }
 
 /// The state of one store: made for one call and dropped with it.
-pub(super) struct Guest {
+pub struct Guest {
     pub(super) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -74,12 +79,12 @@ impl Guest {
     }
 
     fn transaction(&self, handle: &Resource<TransactionHandle>) -> Arc<TransactionView> {
-        // The guest borrows it for the length of the call, so that it cannot be gone.
-        self.table.get(handle).map_or_else(|_| Arc::default(), |handle| Arc::clone(&handle.0))
+        self.held(handle, |handle| Arc::clone(&handle.0))
     }
 
-    fn device_of(&self, handle: &Resource<DeviceHandle>) -> Arc<TransactionView> {
-        self.table.get(handle).map_or_else(|_| Arc::default(), |handle| Arc::clone(&handle.0))
+    /// `read` of what the guest holds for the length of the call, so that it cannot be gone.
+    fn held<H: Send + 'static, T: Default>(&self, handle: &Resource<H>, read: impl FnOnce(&H) -> T) -> T {
+        self.table.get(handle).map(read).unwrap_or_default()
     }
 }
 
@@ -99,6 +104,7 @@ impl WasiHttpView for Guest {
 pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     transactions::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     refusals::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    events::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     settings::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
@@ -140,6 +146,26 @@ impl transactions::HostTransaction for Guest {
         transaction.scopes.iter().map(|value| crate::protocol::scope::in_words(value, transaction.locale.as_deref())).collect()
     }
 
+    fn acr_values(&mut self, this: Resource<TransactionHandle>) -> Vec<String> {
+        self.transaction(&this).acr_values.clone()
+    }
+
+    fn authorization_details(&mut self, this: Resource<TransactionHandle>) -> Option<String> {
+        self.transaction(&this).authorization_details.clone()
+    }
+
+    fn details_in_words(&mut self, this: Resource<TransactionHandle>) -> Vec<String> {
+        self.transaction(&this).details_in_words.clone()
+    }
+
+    fn request_context(&mut self, this: Resource<TransactionHandle>) -> Option<String> {
+        self.transaction(&this).request_context.clone()
+    }
+
+    fn resources(&mut self, this: Resource<TransactionHandle>) -> Vec<String> {
+        self.transaction(&this).resources.clone()
+    }
+
     fn binding_message(&mut self, this: Resource<TransactionHandle>) -> Option<String> {
         self.transaction(&this).binding_message.clone()
     }
@@ -153,10 +179,18 @@ impl transactions::HostTransaction for Guest {
     }
 
     fn device(&mut self, this: Resource<TransactionHandle>) -> Option<Resource<DeviceHandle>> {
-        let transaction = self.transaction(&this);
-        transaction.device.as_ref()?;
+        let device = self.transaction(&this).device.clone()?;
         // A full table reads as "no device": the plugin asked for the same one a thousand times.
-        self.table.push(DeviceHandle(transaction)).ok()
+        self.table.push(DeviceHandle(device)).ok()
+    }
+
+    fn devices(&mut self, this: Resource<TransactionHandle>) -> Result<Vec<Resource<DeviceHandle>>, Refusal> {
+        if !self.log.shared.permissions().devices {
+            return Err(self.not_permitted("devices", "--devices"));
+        }
+        let devices = self.transaction(&this).devices.clone();
+        let handed = devices.into_iter().map(|device| self.table.push(DeviceHandle(device))).collect::<Result<_, _>>();
+        handed.map_err(|_| Refusal::OverLimit(format!("at most {} handles at once: drop some", limits::HANDLES)))
     }
 
     fn one_time_link(&mut self, this: Resource<TransactionHandle>) -> Result<String, Refusal> {
@@ -176,22 +210,78 @@ impl transactions::HostTransaction for Guest {
 
 impl transactions::HostDevice for Guest {
     fn id(&mut self, this: Resource<DeviceHandle>) -> String {
-        self.device_of(&this).device.as_ref().map(|device| device.id.clone()).unwrap_or_default()
+        self.held(&this, |device| device.0.id.clone())
     }
 
     fn name(&mut self, this: Resource<DeviceHandle>) -> String {
-        self.device_of(&this).device.as_ref().map(|device| device.name.clone()).unwrap_or_default()
+        self.held(&this, |device| device.0.name.clone())
     }
 
     fn channel(&mut self, this: Resource<DeviceHandle>) -> String {
-        self.device_of(&this).device.as_ref().map(|device| device.channel.clone()).unwrap_or_default()
+        self.held(&this, |device| device.0.channel.clone())
     }
 
     fn address(&mut self, this: Resource<DeviceHandle>) -> Option<String> {
-        self.device_of(&this).device.as_ref().and_then(|device| device.address.clone())
+        self.held(&this, |device| device.0.address.clone())
     }
 
     fn drop(&mut self, this: Resource<DeviceHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl transactions::HostEvidence for Guest {
+    fn acr(&mut self, this: Resource<EvidenceHandle>) -> Option<String> {
+        self.held(&this, |evidence| evidence.0.acr.clone())
+    }
+
+    fn amr(&mut self, this: Resource<EvidenceHandle>) -> Vec<String> {
+        self.held(&this, |evidence| evidence.0.amr.clone())
+    }
+
+    fn device_id(&mut self, this: Resource<EvidenceHandle>) -> Option<String> {
+        self.held(&this, |evidence| evidence.0.device_id.clone())
+    }
+
+    fn at(&mut self, this: Resource<EvidenceHandle>) -> u64 {
+        self.held(&this, |evidence| evidence.0.at)
+    }
+
+    fn drop(&mut self, this: Resource<EvidenceHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl events::Host for Guest {}
+
+impl events::HostEvent for Guest {
+    fn id(&mut self, this: Resource<EventHandle>) -> u64 {
+        self.held(&this, |event| event.0.id)
+    }
+
+    fn kind(&mut self, this: Resource<EventHandle>) -> String {
+        self.held(&this, |event| event.0.kind.clone())
+    }
+
+    fn at(&mut self, this: Resource<EventHandle>) -> u64 {
+        self.held(&this, |event| event.0.at)
+    }
+
+    fn transaction_id(&mut self, this: Resource<EventHandle>) -> String {
+        self.held(&this, |event| event.0.transaction_id.clone())
+    }
+
+    fn client_id(&mut self, this: Resource<EventHandle>) -> String {
+        self.held(&this, |event| event.0.client_id.clone())
+    }
+
+    fn user_id(&mut self, this: Resource<EventHandle>) -> Option<String> {
+        self.held(&this, |event| event.0.user_id.clone())
+    }
+
+    fn drop(&mut self, this: Resource<EventHandle>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }
@@ -227,16 +317,8 @@ impl inbox::Host for Guest {
         if !self.transaction(&tx).can_be_shown {
             return Err(Refusal::Unavailable("this request has no device page here".to_owned()));
         }
-        let note = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
-        if let Some(note) = &note {
-            let characters = note.chars().count();
-            if characters > NOTE_CHARACTERS {
-                return Err(Refusal::OverLimit(format!("the note has {characters} characters; at most {NOTE_CHARACTERS} are shown")));
-            }
-            if note.chars().any(crate::protocol::binding_message::is_unshowable) {
-                return Err(Refusal::Other("the note has a character that is invisible or changes how the rest is shown".to_owned()));
-            }
-        }
+        let note = note.filter(|note| !note.trim().is_empty()).map(|note| Note::parse(&note)).transpose();
+        let note = note.map_err(Refusal::Other)?.map(Note::into_text);
         self.inbox = Some(InboxMessage { note });
         Ok(())
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use wasmtime::Store;
-use wasmtime::component::{Component, Instance};
+use wasmtime::component::Component;
 
 use super::contract::exports::ciba::interception as exported;
 use super::guest::Guest;
+use super::hooks::Hooks;
 use super::refusal::Refusal;
 use super::settings::Secrets;
 use super::shape::{self, Lacks, Sniffed};
@@ -75,12 +76,10 @@ impl Runtime {
             Refusal::new("wrong-import", format!("an import does not have the shape this host gives it: {}", error.root_cause()), REBUILD)
         })?;
         let wrong = |error: wasmtime::Error| Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD);
-        let has = |hook: &str| exported.hooks.iter().any(|name| name == hook);
         let limits = self.limits_of(&candidate.name);
         let (settings, secrets) = settings::resolve(&file.settings, &self.folder, &self.config.own)?;
         let callable = Callable {
-            notify: has("notify").then(|| exported::notify::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
-            withdraw: has("withdraw").then(|| exported::withdraw::GuestIndices::new(&pre)).transpose().map_err(wrong)?,
+            hooks: Hooks::of(&pre, &exported.hooks).map_err(wrong)?,
             pre,
             settings: Arc::new(settings),
             secrets: Arc::new(secrets),
@@ -210,10 +209,10 @@ async fn try_all(callable: &Callable, written: &toml::Table, store: &mut Store<G
     let step = |step: &'static str| move |error| TrialError::Wasm(step, error);
     let instance = callable.pre.instantiate_async(&mut *store).await.map_err(step("instantiate"))?;
     let shaped = |error: wasmtime::Error| TrialError::Refused(Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD));
-    load_hooks(callable, store, &instance).map_err(shaped)?;
+    callable.hooks.load(store, &instance).map_err(shaped)?;
     let plugin = exported::plugin::GuestIndices::new(&callable.pre).map_err(shaped)?.load(&mut *store, &instance).map_err(shaped)?;
     let said = plugin.call_describe(&mut *store).await.map_err(step("describe"))?;
-    let description = describe(said, callable.notify.is_some()).map_err(TrialError::Refused)?;
+    let description = describe(said, callable.hooks.notify.is_some()).map_err(TrialError::Refused)?;
     settings::check(&description.schema, &callable.settings).map_err(TrialError::Refused)?;
     let mut secrets = Secrets::clone(&callable.secrets);
     let shown_settings = settings::redact(written, &description.schema, &mut secrets);
@@ -234,16 +233,6 @@ async fn try_all(callable: &Callable, written: &toml::Table, store: &mut Store<G
             Err(TrialError::Refused(Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")))
         }
     }
-}
-
-fn load_hooks(callable: &Callable, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
-    if let Some(indices) = &callable.notify {
-        indices.load(&mut *store, instance)?;
-    }
-    if let Some(indices) = &callable.withdraw {
-        indices.load(&mut *store, instance)?;
-    }
-    Ok(())
 }
 
 /// What the plugin says of itself, with every text bounded.
@@ -280,6 +269,11 @@ fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Descr
             }
             exported::plugin::Need::Inbox => needs.inbox = true,
             exported::plugin::Need::Links => needs.links = true,
+            exported::plugin::Need::Storage => needs.storage = true,
+            exported::plugin::Need::Devices => needs.devices = true,
+            exported::plugin::Need::Reveal(pointer) => drop(needs.reveal.insert(pointer)),
+            exported::plugin::Need::Inbound => needs.inbound = true,
+            exported::plugin::Need::Decide => needs.decide = true,
             // It can run without what this host has never heard of, or it will be told so when it asks.
             exported::plugin::Need::Other(_) => {}
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::version::{Hook, Version};
+use super::hooks::{Hook as _, Notify};
+use super::version::Version;
 use super::{CallFailure, Runtime, TransactionView};
 
 /// The times of many calls.
@@ -30,11 +31,11 @@ impl Runtime {
         let start = Instant::now();
         let tasks: Vec<_> = (0..threads)
             .map(|_| {
-                let (version, transaction) = (Arc::clone(version), transaction.clone());
+                let (version, transaction) = (Arc::clone(version), Arc::new(transaction.clone()));
                 self.guests().spawn(async move {
                     let mut each = Vec::with_capacity(calls);
                     for _ in 0..calls {
-                        let report = version.callable.call(&version.shared, transaction.clone(), Hook::Notify).await;
+                        let report = version.callable.call(&version.shared, Notify { transaction: Arc::clone(&transaction) }).await;
                         report.result?;
                         each.push(report.took);
                     }
@@ -54,7 +55,7 @@ impl Runtime {
     /// # Errors
     /// The first call that failed.
     pub async fn measure_warm(&self, version: &Arc<Version>, transaction: &TransactionView, calls: usize) -> Result<Measured, CallFailure> {
-        let (version, transaction) = (Arc::clone(version), transaction.clone());
+        let (version, transaction) = (Arc::clone(version), Arc::new(transaction.clone()));
         let task = self.guests().spawn(async move {
             let callable = &version.callable;
             let mut store = callable.store(&version.shared);
@@ -67,7 +68,7 @@ impl Runtime {
                 store.data_mut().ticks = 0;
                 store.set_hostcall_fuel(super::limits::HOST_CALL_BYTES);
                 let before = Instant::now();
-                callable.invoke(&mut store, &instance, transaction.clone(), Hook::Notify).await.map_err(trap)??;
+                Notify { transaction: Arc::clone(&transaction) }.call(callable, &mut store, &instance).await.map_err(trap)??;
                 each.push(before.elapsed());
             }
             Ok(Measured { each, total: start.elapsed() })

@@ -12,6 +12,7 @@ mod engine;
 mod files;
 mod folder;
 mod guest;
+mod hooks;
 mod http;
 mod limits;
 mod load;
@@ -37,14 +38,20 @@ use wasmtime::component::Linker;
 
 pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
 pub use guest::InboxMessage;
+pub use hooks::{
+    Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion, Outcome,
+    RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
+    ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
+};
 pub use limits::CallLimits;
 pub use load::{Candidate, Loaded};
 pub use measure::Measured;
 pub use refusal::Refusal;
 pub use schema::Schema;
 pub use shared::{Counters, LogLevel, LogLine, Shared};
+pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
-pub use version::{CallFailure, Description, Outcome, Report, Version, WithdrawReason};
+pub use version::{CallFailure, Description, Report, Version};
 
 use crate::clock::Clock;
 use crate::outbound::Door;
@@ -53,7 +60,6 @@ use crate::store::Store;
 use cache::Cache;
 use engine::Engine;
 use guest::Guest;
-use version::{Answered, Hook};
 
 /// What the operator set for plugins.
 #[derive(Clone, Debug, Default)]
@@ -179,31 +185,9 @@ impl Runtime {
         &self.folder
     }
 
-    /// Calls `notify`.
-    pub async fn notify(&self, version: &Arc<Version>, transaction: TransactionView, urgency: Urgency) -> Report<Outcome> {
-        self.call(version, transaction, Hook::Notify, urgency).await.map(|answered| match answered {
-            Answered::Notify(outcome) => Some(outcome),
-            Answered::Withdraw => None,
-        })
-    }
-
-    /// Calls `withdraw`.
-    pub async fn withdraw(
-        &self,
-        version: &Arc<Version>,
-        transaction: TransactionView,
-        reference: String,
-        why: WithdrawReason,
-    ) -> Report<()> {
-        self.call(version, transaction, Hook::Withdraw { reference, why }, Urgency::Background).await.map(|answered| match answered {
-            Answered::Withdraw => Some(()),
-            Answered::Notify(_) => None,
-        })
-    }
-
     /// Finds a place, then runs the call on a thread for guests. Dropping this future does not stop the call,
     /// which its own limits do.
-    async fn call(&self, version: &Arc<Version>, transaction: TransactionView, hook: Hook, urgency: Urgency) -> Report<Answered> {
+    pub async fn call<H: Hook>(&self, version: &Arc<Version>, hook: H, urgency: Urgency) -> Report<H::Answer> {
         let wall = version.callable.limits.wall();
         let patience = match urgency {
             Urgency::ClientWaits => wall,
@@ -228,7 +212,7 @@ impl Runtime {
         let call = self.guests().spawn(async move {
             let _places = places;
             let _in_flight = version.enter();
-            version.callable.call(&version.shared, transaction, hook).await
+            version.callable.call(&version.shared, hook).await
         });
         call.await.unwrap_or_else(|error| nothing(CallFailure::Trap(error.to_string())))
     }
@@ -274,13 +258,5 @@ impl Runtime {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || Arc::new(Shared::new(name.clone(), self.clock.clone(), allowed, &limits));
         Arc::clone(shared.entry(name.clone()).or_insert_with(make))
-    }
-}
-
-impl<T> Report<T> {
-    /// The same report of another answer; `None` cannot happen and counts as a trap.
-    fn map<U>(self, answer: impl FnOnce(T) -> Option<U>) -> Report<U> {
-        let result = self.result.and_then(|answered| answer(answered).ok_or_else(|| CallFailure::Trap("answered another hook".to_owned())));
-        Report { result, inbox: self.inbox, took: self.took }
     }
 }

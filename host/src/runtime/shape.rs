@@ -3,16 +3,15 @@
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::hooks;
 use super::refusal::Refusal;
 
 /// Files larger than this are refused unread.
 pub(super) const BYTES_MAX: u64 = 64 << 20;
 /// The contract this host speaks.
 const CONTRACT: &str = "ciba:interception/";
-const CONTRACT_VERSION: &str = "0.1";
-/// Hooks by which a plugin can be reached.
-const HOOKS: &[&str] = &["notify", "withdraw"];
-const IMPORTS: &[&str] = &["transactions", "refusals", "log", "settings", "inbox"];
+const CONTRACT_VERSION: &str = "1";
+const IMPORTS: &[&str] = &["transactions", "refusals", "events", "log", "settings", "inbox"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 const MORE_EXPORTS: usize = 100;
 
@@ -116,9 +115,11 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
         }
         match interface {
             "plugin" => exported.plugin = true,
-            hook if HOOKS.contains(&hook) && matches!(item.ty, ComponentItem::ComponentInstance(_)) => exported.hooks.push(hook.to_owned()),
+            hook if hooks::NAMES.contains(&hook) && matches!(item.ty, ComponentItem::ComponentInstance(_)) => {
+                exported.hooks.push(hook.to_owned())
+            }
             _ => {
-                let what = format!("exports {name}, which is not a hook of this host; it has {}", HOOKS.join(", "));
+                let what = format!("exports {name}, which is not a hook of this host; it has {}", hooks::NAMES.join(", "));
                 return Err(Refusal::new("unknown-hook", what, REBUILD));
             }
         }
@@ -155,7 +156,7 @@ impl Exported {
             return Some(if arriving { Lacks::Rest(refusal) } else { Lacks::Everything(refusal) });
         }
         self.hooks.is_empty().then(|| {
-            let what = format!("it exports no hook, so that nothing would ever call it; there are {}", HOOKS.join(", "));
+            let what = format!("it exports no hook, so that nothing would ever call it; there are {}", hooks::NAMES.join(", "));
             Lacks::Rest(Refusal::new("no-hook", what, "export a hook, for example `notify`"))
         })
     }

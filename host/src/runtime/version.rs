@@ -7,23 +7,20 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use wasmtime::component::{Instance, InstancePre, Resource};
+use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi_http::WasiBody;
 
 use super::call_log::CallLog;
-use super::contract::exports::ciba::interception as exported;
 use super::engine::TICK;
-use super::guest::{Guest, InboxMessage, TransactionHandle};
+use super::guest::{Guest, InboxMessage};
+use super::hooks::{Hook, Hooks};
 use super::http::Outgoing;
-use super::limits::{CallLimits, HOST_CALL_BYTES, REFERENCE_BYTES, WORDS_BYTES};
+use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
 use super::settings::Secrets;
 use super::shared::{LogLevel, Shared};
-use super::transaction::TransactionView;
 use crate::outbound::Client;
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
-
-pub use exported::notify::Outcome;
 
 /// Lines kept of what one call printed, besides those it logged.
 const PRINTED_LINES: usize = 20;
@@ -71,10 +68,9 @@ pub struct Version {
 }
 
 /// Everything that a call needs of a version, and that the trial has before there is a version.
-pub(super) struct Callable {
+pub struct Callable {
     pub(super) pre: InstancePre<Guest>,
-    pub(super) notify: Option<exported::notify::GuestIndices>,
-    pub(super) withdraw: Option<exported::withdraw::GuestIndices>,
+    pub(super) hooks: Hooks,
     pub(super) settings: Arc<serde_json::Value>,
     /// What among the settings no word of it may repeat.
     pub(super) secrets: Arc<Secrets>,
@@ -116,7 +112,7 @@ impl Version {
 
     /// What no longer happens when it is gone.
     pub(super) fn without_it(&self) -> String {
-        if self.callable.notify.is_some() {
+        if self.callable.hooks.notify.is_some() {
             format!("nobody is notified on the channel {} any more", self.description.channels.join(", "))
         } else {
             "notifications are not taken back any more".to_owned()
@@ -125,7 +121,7 @@ impl Version {
 
     /// Whether it can take notifications back.
     pub fn can_withdraw(&self) -> bool {
-        self.callable.withdraw.is_some()
+        self.callable.hooks.withdraw.is_some()
     }
 }
 
@@ -136,32 +132,6 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// A hook, with what only it is told.
-#[derive(Clone, Debug)]
-pub(super) enum Hook {
-    Notify,
-    Withdraw { reference: String, why: WithdrawReason },
-}
-
-/// Why a notification is taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WithdrawReason {
-    /// The person approved.
-    Approved,
-    /// The person denied.
-    Denied,
-    /// Nobody answered in time.
-    Expired,
-    /// A newer request took its place.
-    Superseded,
-}
-
-/// What a hook answered.
-pub(super) enum Answered {
-    Notify(Outcome),
-    Withdraw,
 }
 
 /// Why a hook gave no answer.
@@ -194,6 +164,9 @@ pub enum CallFailure {
     /// It failed for a reason of its own.
     #[error("[script-error] {0}")]
     Script(String),
+    /// It answered what cannot be taken.
+    #[error("[answer] {0}")]
+    Answer(String),
     /// Too many calls were waiting for a place.
     #[error("[busy] no place to run within {} ms", .0.as_millis())]
     Busy(Duration),
@@ -241,12 +214,12 @@ impl Callable {
     }
 
     /// One call in a fresh instance. Runs on a thread for guests.
-    pub(super) async fn call(&self, shared: &Arc<Shared>, transaction: TransactionView, hook: Hook) -> Report<Answered> {
+    pub(super) async fn call<H: Hook>(&self, shared: &Arc<Shared>, hook: H) -> Report<H::Answer> {
         let start = Instant::now();
         let mut store = self.store(shared);
         let call = async {
             let instance = self.pre.instantiate_async(&mut store).await?;
-            self.invoke(&mut store, &instance, transaction, hook).await
+            hook.call(self, &mut store, &instance).await
         };
         let ended = tokio::time::timeout(self.limits.wall(), call).await;
         let took = start.elapsed();
@@ -264,67 +237,8 @@ impl Callable {
         Report { inbox: if result.is_ok() { guest.inbox } else { None }, result, took }
     }
 
-    /// Calls a hook of an instance that exists.
-    pub(super) async fn invoke(
-        &self,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-        transaction: TransactionView,
-        hook: Hook,
-    ) -> wasmtime::Result<Result<Answered, CallFailure>> {
-        let handle = store.data_mut().table.push(TransactionHandle(Arc::new(transaction)))?;
-        let (handle, lent) = (Resource::<TransactionHandle>::new_own(handle.rep()), Resource::new_borrow(handle.rep()));
-        let answered = match hook {
-            Hook::Notify => {
-                let Some(indices) = &self.notify else { return Ok(Err(CallFailure::NoHook("notify"))) };
-                let guest = indices.load(&mut *store, instance)?;
-                match guest.call_notify(&mut *store, lent).await? {
-                    Ok(outcome) => match self.bounded(outcome) {
-                        Ok(outcome) => Ok(Answered::Notify(outcome)),
-                        Err(failure) => return Ok(Err(failure)),
-                    },
-                    Err(error) => Err(error),
-                }
-            }
-            Hook::Withdraw { reference, why } => {
-                let Some(indices) = &self.withdraw else { return Ok(Err(CallFailure::NoHook("withdraw"))) };
-                let guest = indices.load(&mut *store, instance)?;
-                let why = match why {
-                    WithdrawReason::Approved => exported::withdraw::Reason::Approved,
-                    WithdrawReason::Denied => exported::withdraw::Reason::Denied,
-                    WithdrawReason::Expired => exported::withdraw::Reason::Expired,
-                    WithdrawReason::Superseded => exported::withdraw::Reason::Other("superseded".to_owned()),
-                };
-                guest.call_withdraw(&mut *store, lent, &reference, &why).await?.map(|()| Answered::Withdraw)
-            }
-        };
-        store.data_mut().table.delete(handle)?;
-        Ok(answered.map_err(|error| {
-            use super::contract::ciba::interception::refusals::ScriptError;
-            match error {
-                ScriptError::Settings(why) => CallFailure::Settings(self.words(&why)),
-                ScriptError::Temporary(why) => CallFailure::Temporary(self.words(&why)),
-                ScriptError::Other(why) => CallFailure::Script(self.words(&why)),
-            }
-        }))
-    }
-
-    /// The same outcome, if it is worth keeping. Explanations are cut, references are not: a part of one is of no use.
-    fn bounded(&self, outcome: Outcome) -> Result<Outcome, CallFailure> {
-        Ok(match outcome {
-            Outcome::Accepted(reference) if reference.len() > REFERENCE_BYTES => {
-                let what = format!("accepted with a reference of {} bytes; at most {REFERENCE_BYTES} are kept", reference.len());
-                return Err(CallFailure::Size(what));
-            }
-            Outcome::CredentialRejected(why) => Outcome::CredentialRejected(self.words(&why)),
-            Outcome::PayloadRejected(why) => Outcome::PayloadRejected(self.words(&why)),
-            Outcome::Other(what) => Outcome::Other(self.words(&what)),
-            outcome => outcome,
-        })
-    }
-
     /// A guest's explanation, as it is handed on.
-    fn words(&self, why: &str) -> String {
+    pub(super) fn words(&self, why: &str) -> String {
         cut(self.secrets.blank(why).into_owned())
     }
 
@@ -349,23 +263,6 @@ impl Callable {
             return CallFailure::Trap("it panicked; what it said last stands in its log".to_owned());
         }
         CallFailure::Trap(cut(words))
-    }
-}
-
-impl Outcome {
-    /// The variant's name, with what it carries: the contract's own words.
-    pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::json;
-        match self {
-            Self::Accepted(reference) => json!({ "accepted": reference }),
-            Self::Throttled(after) => json!({ "throttled": after }),
-            Self::Retryable(after) => json!({ "retryable": after }),
-            Self::EndpointGone(since) => json!({ "endpoint-gone": since }),
-            Self::EndpointSuspect => json!("endpoint-suspect"),
-            Self::CredentialRejected(why) => json!({ "credential-rejected": why }),
-            Self::PayloadRejected(why) => json!({ "payload-rejected": why }),
-            Self::Other(what) => json!({ "other": what }),
-        }
     }
 }
 

@@ -72,15 +72,7 @@ impl Operator {
         let _alone = self.allowing.lock().await;
         let stored = self.store.permissions().await?.into_iter().find(|(plugin, _)| *plugin == name).map(|(_, permissions)| permissions);
         let stored = stored.unwrap_or_default();
-        let next = if revoke {
-            Permissions {
-                http: stored.http.difference(&change.http).cloned().collect(),
-                inbox: stored.inbox && !change.inbox,
-                links: stored.links && !change.links,
-            }
-        } else {
-            stored.union(&change)
-        };
+        let next = if revoke { stored.without(&change) } else { stored.union(&change) };
         let what = if revoke { "plugin allow --revoke" } else { "plugin allow" };
         let audit = self.audit(what, &format!("{name} {}", change.as_options()));
         self.store.allow(&name, next.clone(), audit).await?;
