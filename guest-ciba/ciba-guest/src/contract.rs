@@ -1,7 +1,8 @@
 //! The contract's types, and the few conveniences that make them short to write.
 
+pub use crate::bindings::ciba::interception::events::Event;
 pub use crate::bindings::ciba::interception::refusals::{Refusal, ScriptError};
-pub use crate::bindings::ciba::interception::transactions::{Device, Transaction};
+pub use crate::bindings::ciba::interception::transactions::{Device, Evidence, Transaction};
 pub use crate::bindings::notify::exports::ciba::interception::notify::Outcome;
 pub use crate::bindings::plugin::exports::ciba::interception::plugin::{Description, Need, Problem};
 pub use crate::bindings::withdraw::exports::ciba::interception::withdraw::Reason;

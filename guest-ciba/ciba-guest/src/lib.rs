@@ -46,5 +46,43 @@ pub mod random;
 pub mod settings;
 
 pub use bindings::ciba::interception::inbox;
-pub use contract::{Description, Device, Need, Outcome, Problem, Reason, Refusal, ScriptError, Transaction};
-pub use hooks::{Notify, Plugin, Withdraw};
+pub use contract::{Description, Device, Event, Evidence, Need, Outcome, Problem, Reason, Refusal, ScriptError, Transaction};
+pub use hooks::{
+    IssueTokens, Notify, Observe, Plugin, RegisterClient, ResolveHint, ReviewDecision, ReviewRequest, ShapeIntrospection, VerifyUserCode,
+    Withdraw,
+};
+
+/// What the hook [`ResolveHint`] is told and answers.
+pub mod resolve_hint {
+    pub use crate::bindings::resolve_hint::exports::ciba::interception::resolve_hint::*;
+}
+
+/// What the hook [`VerifyUserCode`] is told and answers.
+pub mod verify_user_code {
+    pub use crate::bindings::verify_user_code::exports::ciba::interception::verify_user_code::*;
+}
+
+/// What the hook [`ReviewRequest`] is told and answers.
+pub mod review_request {
+    pub use crate::bindings::review_request::exports::ciba::interception::review_request::*;
+}
+
+/// What the hook [`ReviewDecision`] is told and answers.
+pub mod review_decision {
+    pub use crate::bindings::review_decision::exports::ciba::interception::review_decision::*;
+}
+
+/// What the hook [`IssueTokens`] is told and answers.
+pub mod issue_tokens {
+    pub use crate::bindings::issue_tokens::exports::ciba::interception::issue_tokens::*;
+}
+
+/// What the hook [`ShapeIntrospection`] is told and answers.
+pub mod shape_introspection {
+    pub use crate::bindings::shape_introspection::exports::ciba::interception::shape_introspection::*;
+}
+
+/// What the hook [`RegisterClient`] is told and answers.
+pub mod register_client {
+    pub use crate::bindings::register_client::exports::ciba::interception::register_client::*;
+}
