@@ -335,16 +335,6 @@ fn item_8_details_resources_and_context_are_checked_and_kept() {
 }
 
 #[test]
-fn a_type_that_cannot_be_used_stops_the_start_and_is_named() {
-    let data = Data::new().unwrap();
-    let directory = data.path().join("declared/authorization_details");
-    fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join("payment.toml"), "schema = true\n[words]\nen = \"Pay {amount}\"\n").unwrap();
-    let error = format!("{:#}", data.serve(&[]).unwrap_err());
-    assert!(error.contains("payment.toml") && error.contains("JSON pointer"), "{error}");
-}
-
-#[test]
 fn item_10_the_client_comes_first_then_the_request_then_the_person() {
     let host = bank("", &json!({})).serve(&[]).unwrap();
     let wrong = [("client_id", "bank"), ("client_secret", "wrong"), ("scope", "email"), ("login_hint", "nobody")];

@@ -161,7 +161,7 @@ impl Serve {
             authenticators: config.authenticators.clone(),
             conformance: config.conformance.clone(),
             registration: config.registration.enabled.then(|| config.registration.clone()),
-            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
+            details: DetailTypes::default(),
             hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
                 .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),

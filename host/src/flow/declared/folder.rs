@@ -17,10 +17,12 @@ pub enum Kind {
     User,
     /// A signing key, whose algorithm is the file's name.
     Key,
+    /// A type of `authorization_details`, whose name is the file's unless it says another.
+    DetailType,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Client, Self::User, Self::Key];
+    const ALL: [Self; 4] = [Self::Client, Self::User, Self::Key, Self::DetailType];
 
     /// The folder it stands in.
     const fn folder(self) -> &'static str {
@@ -28,13 +30,14 @@ impl Kind {
             Self::Client => "clients",
             Self::User => "users",
             Self::Key => "keys",
+            Self::DetailType => "authorization_details",
         }
     }
 
     /// How its files end.
     const fn endings(self) -> [&'static str; 2] {
         match self {
-            Self::Client | Self::User => ["json", "toml"],
+            Self::Client | Self::User | Self::DetailType => ["json", "toml"],
             Self::Key => ["pem", "json"],
         }
     }
@@ -69,7 +72,7 @@ pub enum News {
 /// Length, inode, times: what changes when a file does.
 type Look = Option<(u64, u64, i64, i64, i64)>;
 
-/// The three folders, and what was seen in them.
+/// The folders, and what was seen in them.
 pub struct Folder {
     root: PathBuf,
     own: PathBuf,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::folder::Kind;
+use crate::flow::details::DetailType;
 use crate::flow::registration::{SECRET_MIN, operators_metadata};
 use crate::jose::import::private_key;
 use crate::protocol::algorithm::JwsAlgorithm;
@@ -48,6 +49,8 @@ pub enum Content {
     User(DeclaredUser),
     /// A signing key in PKCS #8.
     Key(JwsAlgorithm, Zeroizing<Vec<u8>>),
+    /// A type of `authorization_details`, by its name.
+    DetailType(String, DetailType),
 }
 
 /// A secret as a file has it.
@@ -91,6 +94,10 @@ pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path)
     })?;
     match kind {
         Kind::User => user(name, members).map(|user| (Content::User(user), None)).map_err(wrong),
+        Kind::DetailType => {
+            let (name, declared) = DetailType::read(name, members).map_err(wrong)?;
+            Ok((Content::DetailType(name, declared), None))
+        }
         Kind::Client | Kind::Key => {
             let (secret, also) = secret(&mut members, root, own).map_err(wrong)?;
             let metadata = operators_metadata(&members, &ClientId(name.to_owned())).map_err(|error| wrong(error.to_string()))?;
