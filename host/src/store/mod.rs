@@ -246,6 +246,17 @@ pub enum Refreshed {
     Unknown,
 }
 
+/// How a client's change of itself ended.
+#[derive(Clone, Debug)]
+pub enum Updated {
+    /// It is stored.
+    Done,
+    /// Nothing is: somebody else has changed it meanwhile, and it is this now.
+    Meanwhile(Box<Client>),
+    /// There is none with this registration access token any more.
+    Gone,
+}
+
 /// What a finished notify job leaves behind.
 #[derive(Clone, Debug, Default)]
 pub struct NotifyResult {
@@ -384,8 +395,8 @@ pub trait Store: Send + Sync {
     fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool>;
     /// Adds a client that registers itself, and counts one use of the token that let it; `false` when that works no more.
     fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool>;
-    /// Replaces a client that manages itself; `false` when there is none with this registration access token any more.
-    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Replaces a client that manages itself, if it is still as it `was` when the change was made of it.
+    fn update_registered(&self, was: Client, client: Client, audit: AuditEntry) -> Answer<'_, Updated>;
 
     /// The user with this identifier.
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>>;
