@@ -24,7 +24,7 @@ use super::views::device::{
 use super::views::moment::Moment;
 use super::views::text::Locale;
 use crate::flow::Waiting;
-use crate::flow::decide::By;
+use crate::flow::decide::{By, SIMULATED};
 use crate::flow::device::Session;
 use crate::protocol::form::Form;
 use crate::protocol::identifier::{TransactionId, UserId};
@@ -391,6 +391,7 @@ fn card_view(app: &App, card: &Card, session: &Session, locale: Locale, now_ms: 
         binding_message: request.binding_message.clone(),
         note: card.note.clone().map(Note),
         expires_at: Moment(request.expires_at.as_second()),
+        needs_more: app.flow.page_is_too_weak(card.acr_minimum.as_deref()),
         state,
     }
 }
@@ -398,6 +399,7 @@ fn card_view(app: &App, card: &Card, session: &Session, locale: Locale, now_ms: 
 /// Who answered. Two phones may bear one name, so the device counts.
 fn answered_by(card: &Card, session: &Session) -> AnsweredBy {
     match &card.decided_by {
+        None if card.decided_on.as_deref() == Some(SIMULATED) => AnsweredBy::Simulated,
         None => AnsweredBy::Operator,
         Some(device) if *device == session.device.id => AnsweredBy::ThisPhone,
         Some(_) => AnsweredBy::Device(card.decided_on.clone().unwrap_or_default()),
