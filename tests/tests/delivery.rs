@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use ciba_host::protocol::algorithm::KeyEncryption;
 use ciba_host::protocol::client::DeliveryMode;
 use ciba_tests::host::wait_for;
 use ciba_tests::receiver::{Received, Receiver, Reply};
@@ -290,28 +289,33 @@ fn tokens_that_are_refused_are_revoked() {
     logged(&provider, "tokens could not be pushed and are revoked");
 }
 
-/// What failed before there was something to say are no tries of saying it.
+/// `ciba.push_hours` after they were made; here the deadline comes to the host, not the host to the deadline.
 #[test]
-fn that_no_tokens_could_be_made_is_said_again_where_the_endpoint_does_not_take_it() {
-    let authority = Authority::new();
-    let receiver = Receiver::start(&authority).unwrap();
-    let mut push = client("push", DeliveryMode::Push, &receiver.url("/push"));
-    // For whom nothing can be encrypted: it has no key.
-    change(&mut push, |metadata| metadata.id_token_encrypted_response_alg = Some(KeyEncryption::EcdhEs));
-    let provider = Provider::start(&authority, &[push]).unwrap();
-    receiver.answer(Reply::Status(503));
-    let id = provider.approved("push").unwrap();
-    let fails = || provider.host.log().matches("a client could not be told yet").count();
-    wait_for("tokens could not be made three times", || Ok((fails() >= 3).then_some(()))).unwrap();
-    assert!(receiver.received().is_empty());
-    let database = rusqlite::Connection::open(provider.host.data.path().join("ciba.db")).unwrap();
-    assert_eq!(database.execute("UPDATE request SET expires_at = expires_at - 3600000", []).unwrap(), 1);
+fn tokens_that_could_not_be_pushed_in_time_are_revoked_and_never_sent_again() {
+    let (provider, receiver, _authority) = provider();
+    receiver.answer(Reply::Status(500));
+    provider.approved("push").unwrap();
+    logged(&provider, "trying again");
+    let tokens = receiver.wait_for(1).unwrap()[0].json();
+    let access_token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(user_info(&provider, access_token).status, 200);
+    let Provider { host, phone } = provider;
+    let data = host.kill().unwrap();
+    let database = rusqlite::Connection::open(data.path().join("ciba.db")).unwrap();
+    let day: i64 = database
+        .query_row("SELECT deadline - redeemed_at FROM push_body JOIN request ON request.id = push_body.request", [], |row| row.get(0))
+        .unwrap();
+    assert!((86_400_000..86_460_000).contains(&day), "{day}");
+    database.execute("UPDATE push_body SET deadline = deadline - 2 * 86400000", []).unwrap();
     drop(database);
-    let _provider = provider.killed_and_started().unwrap();
-    for received in receiver.wait_for(2).unwrap() {
-        let said = body_at(&received, "/push");
-        assert_eq!((said["error"].as_str(), said["auth_req_id"].as_str()), (Some("transaction_failed"), Some(&*id)));
-    }
+    let tried = receiver.received().len();
+    receiver.answer(Reply::Status(204));
+    let host = data.serve(&[]).unwrap();
+    let provider = Provider { phone: phone.moved_to(&host), host };
+    idle(&provider);
+    assert_eq!(receiver.received().len(), tried, "it was sent after its time");
+    assert_eq!((user_info(&provider, access_token).status, provider.count("access_token").unwrap()), (401, 0));
+    logged(&provider, "tokens could not be pushed and are revoked");
 }
 
 #[test]
