@@ -13,7 +13,7 @@ use crate::protocol::client::registration::{self, Circumstances, KeysFound, Meta
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
-use crate::store::{AuditEntry, Updated};
+use crate::store::{Admission, AuditEntry, Updated};
 
 /// The fewest characters of a secret that somebody chose.
 pub(super) const SECRET_MIN: usize = 16;
@@ -38,28 +38,24 @@ pub struct Registered {
 }
 
 impl Flow {
-    /// What lets a client register: the digest of its initial access token, or nothing where anybody may.
+    /// What lets a client register: its initial access token, or that anybody may.
     ///
     /// # Errors
     /// `invalid_token` when one is needed, and this is none.
-    pub async fn may_register(&self, policy: &Registration, presented: Option<&str>) -> Result<Option<Digest>, Refused> {
+    pub async fn may_register(&self, policy: &Registration, presented: Option<&str>) -> Result<Admission, Refused> {
         let Some(presented) = presented else {
-            return if policy.open { Ok(None) } else { Err(not_invited()) };
+            return if policy.open { Ok(Admission::Open(policy.open_clients)) } else { Err(not_invited()) };
         };
         let token = Digest::of(presented.as_bytes());
-        if self.store.is_invited(&token, self.clock.now()).await? { Ok(Some(token)) } else { Err(not_invited()) }
+        if self.store.is_invited(&token, self.clock.now()).await? { Ok(Admission::Invited(token)) } else { Err(not_invited()) }
     }
 
     /// Registers a client (RFC 7591 3).
     ///
     /// # Errors
-    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile.
-    pub async fn register(
-        &self,
-        policy: &Registration,
-        members: Map<String, Value>,
-        invitation: Option<Digest>,
-    ) -> Result<Registered, Refused> {
+    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile, or there are
+    /// as many clients as may register without one.
+    pub async fn register(&self, policy: &Registration, members: Map<String, Value>, admission: Admission) -> Result<Registered, Refused> {
         let metadata = self.checked(policy, members, None).await?;
         let id = ClientId(DeviceId::from_random(self.random.bytes()).0);
         let token = Bearer::from_random(self.random.bytes());
@@ -72,8 +68,18 @@ impl Flow {
             registration_token: Some(token.digest()),
             id,
         };
-        if !self.store.register_client(client.clone(), invitation, self.by_client(&client.id, "client register")).await? {
-            return Err(not_invited());
+        if !self.store.register_client(client.clone(), admission, self.by_client(&client.id, "client register")).await? {
+            return Err(match admission {
+                Admission::Invited(_) => not_invited(),
+                Admission::Open(most) => {
+                    tracing::warn!(
+                        most,
+                        "a client could not register: as many have as may (registration.open_clients).  do: remove those that nobody knows, or raise it"
+                    );
+                    let what = "an initial access token is required: as many clients as may have registered without one";
+                    ProtocolError::new(ErrorCode::InvalidToken, what).into()
+                }
+            });
         }
         tracing::info!(client = %client.id, "a client has registered itself");
         Ok(Registered { client, secret, token: Some(token) })
@@ -296,7 +302,14 @@ mod tests {
     use crate::protocol::client::FapiProfile;
 
     fn policy() -> Registration {
-        Registration { enabled: true, open: true, modes: vec![DeliveryMode::Poll], scope: String::new(), fapi_profile: None }
+        Registration {
+            enabled: true,
+            open: true,
+            open_clients: 0,
+            modes: vec![DeliveryMode::Poll],
+            scope: String::new(),
+            fapi_profile: None,
+        }
     }
 
     fn members(value: Value) -> Map<String, Value> {

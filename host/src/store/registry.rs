@@ -17,6 +17,15 @@ pub struct Invitation {
     pub uses: u32,
 }
 
+/// What lets a client register itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// An initial access token with this digest, of which it counts as a use.
+    Invited(Digest),
+    /// That anybody may, while fewer clients than this have registered themselves; 0 is no limit.
+    Open(u32),
+}
+
 /// How a client's change of itself ended.
 #[derive(Clone, Debug)]
 pub enum Updated {
