@@ -159,7 +159,9 @@ fn item_9_a_signed_request_counts_once_and_every_fault_in_it_is_an_invalid_reque
     assert_eq!((said(&beside).as_str(), described(&beside).contains("login_hint stands beside it")), ("invalid_request", true));
     let unsigned = ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", "alice")]);
     assert_eq!((said(&unsigned).as_str(), described(&unsigned).contains("request is missing")), ("invalid_request", true));
-    assert_eq!(said(&ask_as(&host, "plain", &[("request", &first)])), "request_not_supported");
+    let unregistered = ask_as(&host, "plain", &[("request", &first)]);
+    assert_eq!(said(&unregistered), "invalid_request");
+    assert!(described(&unregistered).contains("did not register backchannel_authentication_request_signing_alg"));
     // Nothing of all that used up the last one.
     assert_eq!(ask_as(&host, "bank", &[("request", &es256(&good("three")))]).status, 200);
 }

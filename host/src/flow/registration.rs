@@ -13,12 +13,14 @@ use crate::protocol::client::registration::{self, Circumstances, KeysFound, Meta
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
-use crate::store::AuditEntry;
+use crate::store::{Admission, AuditEntry, Updated};
 
 /// The fewest characters of a secret that somebody chose.
 pub(super) const SECRET_MIN: usize = 16;
 /// The longest document with a sector's addresses that is read, in bytes.
 const SECTOR_MAX: usize = 64 << 10;
+/// How often a client's change of itself is made anew because somebody else has changed the client meanwhile.
+const CHANGES_MAX: usize = 4;
 
 /// Members that only an operator sets: more than a client may give itself. Of what a client says of them nothing is kept
 /// (RFC 7591 2 lets the server replace and leave out), and what an operator said stays when the client changes itself.
@@ -36,28 +38,24 @@ pub struct Registered {
 }
 
 impl Flow {
-    /// What lets a client register: the digest of its initial access token, or nothing where anybody may.
+    /// What lets a client register: its initial access token, or that anybody may.
     ///
     /// # Errors
     /// `invalid_token` when one is needed, and this is none.
-    pub async fn may_register(&self, policy: &Registration, presented: Option<&str>) -> Result<Option<Digest>, Refused> {
+    pub async fn may_register(&self, policy: &Registration, presented: Option<&str>) -> Result<Admission, Refused> {
         let Some(presented) = presented else {
-            return if policy.open { Ok(None) } else { Err(not_invited()) };
+            return if policy.open { Ok(Admission::Open(policy.open_clients)) } else { Err(not_invited()) };
         };
         let token = Digest::of(presented.as_bytes());
-        if self.store.is_invited(&token, self.clock.now()).await? { Ok(Some(token)) } else { Err(not_invited()) }
+        if self.store.is_invited(&token, self.clock.now()).await? { Ok(Admission::Invited(token)) } else { Err(not_invited()) }
     }
 
     /// Registers a client (RFC 7591 3).
     ///
     /// # Errors
-    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile.
-    pub async fn register(
-        &self,
-        policy: &Registration,
-        members: Map<String, Value>,
-        invitation: Option<Digest>,
-    ) -> Result<Registered, Refused> {
+    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile, or there are
+    /// as many clients as may register without one.
+    pub async fn register(&self, policy: &Registration, members: Map<String, Value>, admission: Admission) -> Result<Registered, Refused> {
         let metadata = self.checked(policy, members, None).await?;
         let id = ClientId(DeviceId::from_random(self.random.bytes()).0);
         let token = Bearer::from_random(self.random.bytes());
@@ -70,8 +68,18 @@ impl Flow {
             registration_token: Some(token.digest()),
             id,
         };
-        if !self.store.register_client(client.clone(), invitation, self.by_client(&client.id, "client register")).await? {
-            return Err(not_invited());
+        if !self.store.register_client(client.clone(), admission, self.by_client(&client.id, "client register")).await? {
+            return Err(match admission {
+                Admission::Invited(_) => not_invited(),
+                Admission::Open(most) => {
+                    tracing::warn!(
+                        most,
+                        "a client could not register: as many have as may (registration.open_clients).  do: remove those that nobody knows, or raise it"
+                    );
+                    let what = "an initial access token is required: as many clients as may have registered without one";
+                    ProtocolError::new(ErrorCode::InvalidToken, what).into()
+                }
+            });
         }
         tracing::info!(client = %client.id, "a client has registered itself");
         Ok(Registered { client, secret, token: Some(token) })
@@ -102,10 +110,9 @@ impl Flow {
     pub async fn change_registration(
         &self,
         policy: &Registration,
-        client: Client,
+        mut client: Client,
         mut members: Map<String, Value>,
     ) -> Result<Registered, Refused> {
-        let invalid = |what: &str| Refused::Protocol(ProtocolError::new(ErrorCode::InvalidRequest, what));
         match members.remove("client_id") {
             Some(Value::String(id)) if id == client.id.as_str() => {}
             Some(_) => return Err(invalid("client_id is another client's")),
@@ -117,6 +124,28 @@ impl Flow {
             }
         }
         let sent = members.remove("client_secret").filter(|secret| !secret.is_null());
+        // The document of a sector may be slow to come. What an operator says of the client meanwhile holds: the change is
+        // made anew, of what the client is by then.
+        for _ in 0..CHANGES_MAX {
+            let (changed, secret) = self.changed(policy, &client, members.clone(), sent.as_ref()).await?;
+            let audit = self.by_client(&client.id, "client update");
+            match self.store.update_registered(client, changed.clone(), audit).await? {
+                Updated::Done => return Ok(Registered { client: changed, secret, token: None }),
+                Updated::Meanwhile(is) => client = *is,
+                Updated::Gone => return Err(ErrorCode::InvalidToken.into()),
+            }
+        }
+        Err(ErrorCode::TemporarilyUnavailable.into())
+    }
+
+    /// What a client becomes with what it says now, and its secret where it needs a new one.
+    async fn changed(
+        &self,
+        policy: &Registration,
+        client: &Client,
+        members: Map<String, Value>,
+        sent: Option<&Value>,
+    ) -> Result<(Client, Option<Bearer>), Refused> {
         if let Some(sent) = sent {
             let right = sent.as_str().map(|sent| Digest::of(sent.as_bytes())).zip(client.secret.as_ref());
             if !right.is_some_and(|(sent, secret)| sent.matches(&secret.digest)) {
@@ -127,14 +156,10 @@ impl Flow {
         let method = metadata.token_endpoint_auth_method;
         // A secret of which only the digest was kept makes no MAC.
         let good = |secret: &ClientSecret| method != AuthenticationMethod::ClientSecretJwt || secret.sealed.is_some();
-        let kept = client.secret.filter(|secret| method.has_secret() && good(secret));
+        let kept = client.secret.clone().filter(|secret| method.has_secret() && good(secret));
         let made = (method.has_secret() && kept.is_none()).then(|| Bearer::from_random(self.random.bytes()));
         let secret = kept.or_else(|| made.as_ref().map(|made| keep_secret(&self.seal, &client.id, method, made.reveal())));
-        let client = Client { secret, metadata: Arc::new(metadata), ..client };
-        if !self.store.update_registered(client.clone(), self.by_client(&client.id, "client update")).await? {
-            return Err(ErrorCode::InvalidToken.into());
-        }
-        Ok(Registered { client, secret: made, token: None })
+        Ok((Client { secret, metadata: Arc::new(metadata), ..client.clone() }, made))
     }
 
     /// Removes a client that wants to go (RFC 7592 2.3), with all it was given.
@@ -256,6 +281,10 @@ pub(super) fn keep_secret(seal: &Seal, id: &ClientId, method: AuthenticationMeth
     ClientSecret { digest: Digest::of(secret.as_bytes()), sealed }
 }
 
+fn invalid(what: &str) -> Refused {
+    Refused::Protocol(ProtocolError::new(ErrorCode::InvalidRequest, what))
+}
+
 fn refused(error: &MetadataError) -> Refused {
     Refused::Protocol(ProtocolError::new(ErrorCode::InvalidClientMetadata, error.to_string()))
 }
@@ -273,7 +302,14 @@ mod tests {
     use crate::protocol::client::FapiProfile;
 
     fn policy() -> Registration {
-        Registration { enabled: true, open: true, modes: vec![DeliveryMode::Poll], scope: String::new(), fapi_profile: None }
+        Registration {
+            enabled: true,
+            open: true,
+            open_clients: 0,
+            modes: vec![DeliveryMode::Poll],
+            scope: String::new(),
+            fapi_profile: None,
+        }
     }
 
     fn members(value: Value) -> Map<String, Value> {

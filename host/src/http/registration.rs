@@ -23,8 +23,8 @@ pub(super) async fn register(State(app): State<App>, peer: Peer, headers: Header
     let Some(policy) = served(&app) else { return not_found().await };
     let answer = async {
         app.flow.limits.knock(peer.address, app.flow.clock.now())?;
-        let invitation = app.flow.may_register(&policy, bearer(&headers)).await?;
-        let registered = app.flow.register(&policy, members(&headers, body).await?, invitation).await?;
+        let admission = app.flow.may_register(&policy, bearer(&headers)).await?;
+        let registered = app.flow.register(&policy, members(&headers, body).await?, admission).await?;
         let mut shown = shown(&app, registered);
         shown.insert("client_id_issued_at".to_owned(), app.flow.clock.now().as_second().into());
         Ok::<_, Refusal>((StatusCode::CREATED, [NO_STORE], Json(shown)).into_response())

@@ -28,6 +28,7 @@ pub(super) fn card(transaction: &str) -> Card {
         binding_message: Some("Pay 42.50, code K7QP".to_owned()),
         note: None,
         expires_at: Moment(EXPIRES_S),
+        needs_more: false,
         state: CardState::Pending,
     }
 }

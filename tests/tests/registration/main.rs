@@ -1,8 +1,9 @@
 //! Clients that register themselves (RFC 7591) and manage themselves (RFC 7592), from outside.
 
+mod bounds;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_tests::host::{Data, Host};
-use ciba_tests::receiver::{Receiver, Reply};
 use ciba_tests::secure::{Identity, SecureHost, self_signed};
 use ciba_tests::wire::{Answer, Request};
 use serde_json::{Value, json};
@@ -303,35 +304,6 @@ fn a_certificate_that_stands_beside_a_registered_key_proves_who_asks() {
     let ask = Request::form("/bc-authorize", &[("scope", "openid"), ("login_hint", "alice"), ("client_id", id)]);
     assert_eq!(host.send_as(&ask, &own).unwrap().status, 200);
     assert_eq!(error(&host.send_as(&ask, &other).unwrap()), (401, "invalid_client".to_owned()));
-}
-
-#[test]
-fn a_sector_is_joined_only_by_clients_that_it_lists() {
-    let host = SecureHost::with_config("[registration]\nenabled = true\nopen = true").unwrap();
-    let sector = Receiver::start(&host.authority).unwrap();
-    let metadata = json!({
-        "subject_type": "pairwise",
-        "sector_identifier_uri": sector.url("/sector.json"),
-        "token_endpoint_auth_method": "private_key_jwt",
-        "jwks_uri": "https://client.example/jwks",
-    });
-    let answer = |body: &str| Reply::Whole(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec());
-    for (reply, what) in [
-        (answer("[\"https://other.example/jwks\"]"), "does not list https://client.example/jwks"),
-        (answer("{\"a\": 1}"), "not a list"),
-        (answer("<html>"), "not a list"),
-        (Reply::Status(404), "answers 404"),
-        (Reply::Whole(302, vec![("location".to_owned(), sector.url("/"))], Vec::new()), "answers 302"),
-        (Reply::Reset, "cannot be read"),
-    ] {
-        sector.answer(reply);
-        let refused = host.send(&registration(None, &metadata)).unwrap();
-        assert_eq!(error(&refused), (400, "invalid_client_metadata".to_owned()), "{what}");
-        assert!(says(&refused, what) && says(&refused, "sector_identifier_uri"), "{}", refused.text());
-    }
-    sector.answer(answer("[\"https://client.example/cb\", \"https://client.example/jwks\"]"));
-    let client = host.send(&registration(None, &metadata)).unwrap();
-    assert_eq!((client.status, client.json()["subject_type"].as_str()), (201, Some("pairwise")), "{}", client.text());
 }
 
 #[test]
