@@ -167,6 +167,7 @@ impl Serve {
             notify: config.notify.clone(),
             demo: self.demo,
             limits: Limits::new(&config.limits),
+            code_turns: Arc::default(),
             paces: Paces::default(),
             stopping: stopping.clone(),
         });

@@ -218,7 +218,7 @@ fn attempt(lockout: Lockout, failures: &mut Failures, now: Timestamp) -> Result<
     Ok(())
 }
 
-fn later(what: impl Into<String>, wait: SignedDuration) -> Refused {
+pub(super) fn later(what: impl Into<String>, wait: SignedDuration) -> Refused {
     Refused::later(ProtocolError::new(ErrorCode::TemporarilyUnavailable, what), wait)
 }
 

@@ -28,6 +28,7 @@ mod signed_request;
 pub mod start;
 pub mod subject;
 pub mod tell;
+pub mod turns;
 pub mod user_code;
 mod wakes;
 
@@ -51,6 +52,7 @@ use hint_issuers::HintIssuers;
 use limits::Limits;
 use links::Links;
 use subject::Subjects;
+use turns::Turns;
 pub use wakes::{Waiting, Wakes};
 
 /// Everything the story needs. One per process.
@@ -103,6 +105,8 @@ pub struct Flow {
     pub demo: bool,
     /// Who may ask how often.
     pub limits: Limits,
+    /// Codes that are compared.
+    pub code_turns: Arc<Turns>,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
     /// Turns true when the host is to stop: whatever is held is answered then.
@@ -123,6 +127,9 @@ pub enum Refused {
         /// Seconds.
         after: u64,
     },
+    /// There is too much to do here already: nothing was looked at, and coming back soon helps.
+    #[error("too much is to be done already")]
+    Busy,
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
