@@ -30,7 +30,9 @@ impl Flow {
     ) -> Result<Client, Refused> {
         let (claimed, now) = (claimed(credential), self.clock.now());
         self.limits.listen(claimed.as_ref(), from, now)?;
+        let unheard = self.limits.unheard(from, now);
         let authenticated = self.verified_client(credential, certificate).await;
+        unheard.heard();
         match &authenticated {
             Ok(client) => self.limits.proved(&client.id, from, now),
             Err(Refused::Protocol(error)) if error.code == ErrorCode::InvalidClient => {

@@ -103,7 +103,9 @@ impl Flow {
     pub async fn client_keys(&self, client: &Client) -> Result<Arc<PublicKeys>, String> {
         let keys = match (self.client_keys.of(client)?, &client.metadata.jwks_uri) {
             (Source::Registered(keys), _) => Some(keys),
-            (Source::Elsewhere(kept), Some(uri)) => kept.get(&self.clock, self.fetch_keys(client, uri)).await,
+            (Source::Elsewhere(kept), Some(uri)) => {
+                kept.get(&self.clock, fetch_keys(self.callbacks.clone(), client.id.clone(), uri.clone())).await
+            }
             (Source::Elsewhere(_), None) => None,
         };
         keys.ok_or_else(|| "the client's keys are not known: its jwks_uri cannot be read, or it registered none".to_owned())
@@ -112,22 +114,24 @@ impl Flow {
     /// The same set fetched anew, where that is possible and something else than `old`.
     async fn newer_client_keys(&self, client: &Client, old: &Arc<PublicKeys>) -> Option<Arc<PublicKeys>> {
         match (self.client_keys.of(client).ok()?, &client.metadata.jwks_uri) {
-            (Source::Elsewhere(kept), Some(uri)) => kept.newer(old, &self.clock, self.fetch_keys(client, uri)).await,
+            (Source::Elsewhere(kept), Some(uri)) => {
+                kept.newer(old, &self.clock, fetch_keys(self.callbacks.clone(), client.id.clone(), uri.clone())).await
+            }
             _ => None,
         }
     }
+}
 
-    async fn fetch_keys(&self, client: &Client, uri: &str) -> Option<Fetched> {
-        let url = Url::parse(uri).map_err(|error| error.to_string());
-        let fetched = match &url {
-            Ok(url) => fetch_key_set(&self.callbacks, url).await,
-            Err(error) => Err(error.clone()),
-        };
-        if let Err(error) = &fetched {
-            tracing::warn!(client = %client.id, "the client's jwks_uri cannot be used: {}.  do: tell whoever runs the client", error.escape_debug());
-        }
-        fetched.ok()
+async fn fetch_keys(caller: Caller, client: ClientId, uri: String) -> Option<Fetched> {
+    let url = Url::parse(&uri).map_err(|error| error.to_string());
+    let fetched = match &url {
+        Ok(url) => fetch_key_set(&caller, url).await,
+        Err(error) => Err(error.clone()),
+    };
+    if let Err(error) = &fetched {
+        tracing::warn!(%client, "the client's jwks_uri cannot be used: {}.  do: tell whoever runs the client", error.escape_debug());
     }
+    fetched.ok()
 }
 
 /// Fetches a key set of somebody else's.

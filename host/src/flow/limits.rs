@@ -139,6 +139,12 @@ impl Limits {
         }
     }
 
+    /// A credential is looked at, which may take time. Whoever hangs up meanwhile has failed, as far as their address goes:
+    /// else nobody would ever count what a stranger has us look at.
+    pub(super) fn unheard(&self, from: IpAddr, now: Timestamp) -> Unheard<'_> {
+        Unheard { limits: self, from, now, heard: false }
+    }
+
     /// A credential was right.
     pub fn proved(&self, client: &ClientId, from: IpAddr, now: Timestamp) {
         let from = network(from);
@@ -196,6 +202,29 @@ impl Limits {
     /// Whether this is worth a line in the log: once a minute.
     fn say(&self, what: impl Hash, now: Timestamp) -> bool {
         self.said.take(&what, now).is_ok()
+    }
+}
+
+/// A credential that nobody heard the outcome of. See [`Limits::unheard`].
+pub(super) struct Unheard<'a> {
+    limits: &'a Limits,
+    from: IpAddr,
+    now: Timestamp,
+    heard: bool,
+}
+
+impl Unheard<'_> {
+    /// Whoever asked is still there.
+    pub(super) fn heard(mut self) {
+        self.heard = true;
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if !self.heard {
+            self.limits.failed(None, self.from, self.now);
+        }
     }
 }
 

@@ -90,6 +90,19 @@ fn an_address_that_fails_is_refused_but_not_the_clients_that_proved_themselves_t
 }
 
 #[test]
+fn who_hangs_up_before_the_outcome_has_failed() {
+    let limits = limits(LimitsConfig { failures_per_address_minute: 2, ..OFF });
+    for _ in 0..5 {
+        limits.unheard(HERE, at(0)).heard();
+    }
+    assert_eq!(refused(limits.listen(None, HERE, at(0))), None);
+    for _ in 0..2 {
+        drop(limits.unheard(HERE, at(0)));
+    }
+    assert!(refused(limits.listen(None, HERE, at(0))).is_some());
+}
+
+#[test]
 fn codes_are_not_guessed_by_one_client_nor_by_many_nor_at_once() {
     let limits = limits(LimitsConfig { lockout_failures: 2, ..OFF });
     let try_code = |client: &str, user: &str| refused(limits.try_code(&client.into(), &user.into(), at(0)));
