@@ -19,6 +19,7 @@ pub mod keys;
 pub mod limits;
 pub mod links;
 pub mod mint;
+pub mod nobody;
 pub mod operator;
 pub mod protected;
 pub mod redeem;
@@ -51,6 +52,7 @@ use dpop::Nonces;
 use hint_issuers::HintIssuers;
 use limits::Limits;
 use links::Links;
+use nobody::Nobodies;
 use subject::Subjects;
 use turns::Turns;
 pub use wakes::{Waiting, Wakes};
@@ -81,6 +83,8 @@ pub struct Flow {
     pub mtls: Option<String>,
     /// Subjects of users.
     pub subjects: Subjects,
+    /// Names of people whom nobody knows.
+    pub nobodies: Nobodies,
     /// Nonces for DPoP.
     pub nonces: Nonces,
     /// Keys of clients that were read already.
