@@ -107,7 +107,7 @@ impl Flow {
         if !compare(code, kept, ticket.wait().await?).await? {
             return Err(ErrorCode::InvalidUserCode.into());
         }
-        self.limits.code_was_right(&client.id, id);
+        self.limits.code_was_right(&client.id, id, self.clock.now());
         Ok(())
     }
 }
