@@ -57,15 +57,15 @@ pub(super) async fn run(flow: &Flow, places: &Arc<Places>, job: &Job) {
 }
 
 async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<Place>) -> Result<Told, StoreError> {
-    let (request, now) = (&job.request, flow.clock.now());
-    if request.stored == Stored::Pending && now < request.expires_at + SETTLED {
+    let request = &job.request;
+    if request.stored == Stored::Pending && flow.clock.now() < request.expires_at + SETTLED {
         return Ok(Told::Later(request.expires_at + SETTLED));
     }
     let Some(recipient) = flow.recipient(request).await? else {
         tracing::info!(transaction = %request.transaction, client = %request.client, "the client is gone, or has another delivery mode now: it is not told");
         return Ok(Told::Never);
     };
-    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), now).await {
+    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), &flow.clock).await {
         Ok(place) => taken.insert(place),
         Err(turn) => return Ok(Told::Later(turn)),
     };
@@ -78,6 +78,7 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
             return Ok(Told::Never);
         }
         Err(why) => {
+            let now = flow.clock.now();
             let again = now + pause(job, job.attempts);
             // Once it is too late for tokens, that is what is said.
             let next = if now < request.redeem_until() { again.min(request.redeem_until()) } else { again };
@@ -85,6 +86,10 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
             return Ok(Told::Again(next));
         }
     };
+    // It may have waited for a place, or for a host that was down: what has come to its end is not sent once more.
+    if notice.worth.has_ended(flow.clock.now()) {
+        return Ok(conclude(flow.clock.now(), job, &notice, Err("its time was over before it was sent".to_owned())));
+    }
     let outcome = send(flow, &recipient, &notice).await;
     place.answered(outcome.is_ok());
     Ok(conclude(flow.clock.now(), job, &notice, outcome))
