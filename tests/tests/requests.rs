@@ -394,6 +394,12 @@ fn item_10_whoever_is_not_known_is_answered_like_everybody_where_the_operator_so
     assert_eq!(jobs, 0, "nobody is notified");
     assert!(!host.log().contains("nobody-at-all"));
 
+    // What nobody will read is not kept.
+    for (hint, kept) in [("alice", true), ("nobody-at-all", false)] {
+        ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", hint), ("request_context", r#"{"ip":"192.0.2.1"}"#)]);
+        assert_eq!(latest(&host, "particulars").is_some(), kept, "{hint}");
+    }
+
     // Nor does it tell that somebody has no device, or one that nothing reaches.
     host.data.must(&["user", "add", "carol"]).unwrap();
     host.data.must(&["user", "device", "carol", "--channel", "pigeon", "--address", "1"]).unwrap();
