@@ -275,23 +275,6 @@ fn a_push_that_was_cut_off_is_sent_again_byte_by_byte() {
 }
 
 #[test]
-fn a_push_whose_time_is_over_is_not_sent_once_more() {
-    let (provider, receiver, _authority) = provider();
-    receiver.answer(Reply::Stall);
-    provider.approved("push").unwrap();
-    receiver.wait_for(1).unwrap();
-    let data = provider.host.kill().unwrap();
-    receiver.answer(Reply::Status(200));
-    let database = rusqlite::Connection::open(data.path().join("ciba.db")).unwrap();
-    assert_eq!(database.execute("UPDATE push_body SET deadline = 1", []).unwrap(), 1);
-    let host = data.serve(&[]).unwrap();
-    let provider = Provider { phone: provider.phone.moved_to(&host), host };
-    idle(&provider);
-    assert_eq!(receiver.received().len(), 1, "it was sent after its end");
-    assert_eq!(provider.count("access_token").unwrap(), 0);
-}
-
-#[test]
 fn a_push_that_the_person_reports_before_it_arrives_says_that_access_is_denied() {
     let (provider, receiver, _authority) = provider();
     receiver.answer(Reply::Status(503));
@@ -320,6 +303,35 @@ fn tokens_that_are_refused_are_revoked() {
         assert_eq!(receiver.received().len(), number + 1, "{status} was not final");
     }
     assert_eq!(provider.count("access_token").unwrap(), 0);
+    logged(&provider, "tokens could not be pushed and are revoked");
+}
+
+/// `ciba.push_hours` after they were made; here the deadline comes to the host, not the host to the deadline.
+#[test]
+fn tokens_that_could_not_be_pushed_in_time_are_revoked_and_never_sent_again() {
+    let (provider, receiver, _authority) = provider();
+    receiver.answer(Reply::Status(500));
+    provider.approved("push").unwrap();
+    logged(&provider, "trying again");
+    let tokens = receiver.wait_for(1).unwrap()[0].json();
+    let access_token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(user_info(&provider, access_token).status, 200);
+    let Provider { host, phone } = provider;
+    let data = host.kill().unwrap();
+    let database = rusqlite::Connection::open(data.path().join("ciba.db")).unwrap();
+    let day: i64 = database
+        .query_row("SELECT deadline - redeemed_at FROM push_body JOIN request ON request.id = push_body.request", [], |row| row.get(0))
+        .unwrap();
+    assert!((86_400_000..86_460_000).contains(&day), "{day}");
+    database.execute("UPDATE push_body SET deadline = deadline - 2 * 86400000", []).unwrap();
+    drop(database);
+    let tried = receiver.received().len();
+    receiver.answer(Reply::Status(204));
+    let host = data.serve(&[]).unwrap();
+    let provider = Provider { phone: phone.moved_to(&host), host };
+    idle(&provider);
+    assert_eq!(receiver.received().len(), tried, "it was sent after its time");
+    assert_eq!((user_info(&provider, access_token).status, provider.count("access_token").unwrap()), (401, 0));
     logged(&provider, "tokens could not be pushed and are revoked");
 }
 

@@ -160,8 +160,9 @@ async fn a_request_is_decided_or_superseded_and_never_both() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn all_that_refresh_at_once_keep_what_they_got_until_a_successor_is_used() {
+async fn all_that_refresh_at_once_keep_what_they_got_until_one_of_them_uses_it() {
     let (store, _kept) = open();
+    let mut survived = 0;
     for round in 0..100 {
         let name = format!("r{round}");
         let transaction: TransactionId = name.as_str().into();
@@ -187,11 +188,17 @@ async fn all_that_refresh_at_once_keep_what_they_got_until_a_successor_is_used()
         }
 
         // A successor is used while somebody presents the first one again: both orders are possible, and each has one end.
-        let both: [std::pin::Pin<Box<dyn Future<Output = Refreshed> + Send>>; 2] = [
+        let mut both: [std::pin::Pin<Box<dyn Future<Output = Refreshed> + Send>>; 2] = [
             Box::pin(refresh(format!("{name} 0"), format!("{name} next"))),
             Box::pin(refresh(format!("{name} first"), format!("{name} again"))),
         ];
-        let ended = at_once(both).await;
+        if round % 2 == 1 {
+            both.reverse();
+        }
+        let mut ended = at_once(both).await;
+        if round % 2 == 1 {
+            ended.reverse();
+        }
         let left = store.refresh_grant(&transaction, &token(&format!("{name} next")), at(4)).await.unwrap();
         match ended[..] {
             [Refreshed::Done, Refreshed::Done] => assert!(left.is_some(), "round {round}"),
@@ -202,12 +209,16 @@ async fn all_that_refresh_at_once_keep_what_they_got_until_a_successor_is_used()
             _ => panic!("round {round}: {ended:?}"),
         }
         if left.is_some() {
-            let sibling = refresh(format!("{name} 1"), format!("{name} 1 next")).await;
-            assert_eq!(sibling, Refreshed::Done, "round {round}: who raced and won as well is taken for a thief");
-            let stolen = refresh(format!("{name} first"), format!("{name} late")).await;
-            assert_eq!(stolen, Refreshed::Stolen, "round {round}: its successor was used");
+            // Two use what they got: whoever comes second holds a copy.
+            let late = ["1", "again", "first"][survived % 3];
+            survived += 1;
+            let stolen = refresh(format!("{name} {late}"), format!("{name} late")).await;
+            assert_eq!(stolen, Refreshed::Stolen, "round {round}: another took the place of {late}");
+            let left = store.refresh_grant(&transaction, &token(&format!("{name} next")), at(4)).await.unwrap();
+            assert!(left.is_none(), "round {round}: what was stolen is revoked");
         }
     }
+    assert!((3..100).contains(&survived), "one of the two always came first: this shows too little");
 }
 
 fn error(answer: &Answer) -> String {
@@ -253,6 +264,51 @@ fn of_sixty_four_polls_of_one_approved_request_one_gets_tokens_and_they_are_good
         let user_info = HttpRequest::get("/userinfo").header("authorization", &format!("Bearer {access_token}"));
         let answer = host.send(&user_info).unwrap();
         assert_eq!(answer.status, 200, "round {round}: the winner's token does not work: {}", answer.text());
+    }
+}
+
+#[test]
+fn of_sixty_four_that_refresh_at_once_nobody_is_lost_and_whoever_comes_late_is_a_thief() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let metadata = host.data.beside("shop.json");
+    std::fs::write(&metadata, r#"{"grant_types":["urn:openid:params:grant-type:ciba","refresh_token"]}"#).unwrap();
+    let shop = Client::add(&host, "shop", &["--metadata", metadata.to_str().unwrap()]).unwrap();
+    let refresh = |token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        host.send(&shop.authenticated(HttpRequest::form("/token", &form))).unwrap()
+    };
+    let opens = |tokens: &Answer| {
+        let bearer = format!("Bearer {}", tokens.json()["access_token"].as_str().unwrap());
+        host.send(&HttpRequest::get("/userinfo").header("authorization", &bearer)).unwrap().status
+    };
+    let refresh_token = |tokens: &Answer| tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+    for round in 0..3 {
+        let id = shop.start("alice").unwrap();
+        assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+        let first = shop.poll(&id).unwrap();
+        let born = refresh_token(&first);
+
+        // Nothing that came of it was used yet: an answer may have been lost, and everybody gets one.
+        let siblings = send_at_once(&[born.as_str(); AT_ONCE], |token| refresh(token));
+        let told: Vec<_> = siblings.iter().map(error).collect();
+        assert!(told.iter().all(|told| told == "200"), "round {round}: {told:?}");
+        assert!(siblings.iter().all(|tokens| opens(tokens) == 200), "round {round}: a token that was given does not work");
+
+        // Now all of those are used at once. Whoever is heard gets tokens, and nobody gets anything but an answer.
+        let siblings: Vec<String> = siblings.iter().map(refresh_token).collect();
+        let answers = send_at_once(&siblings, |token| refresh(token));
+        let told: Vec<_> = answers.iter().map(error).collect();
+        assert!(told.iter().all(|told| ["200", "invalid_grant"].contains(&told.as_str())), "round {round}: {told:?}");
+        assert!(told.iter().any(|told| told == "200"), "round {round}: all of them lost");
+
+        // The one that they all came of has a successor that was used: it was stolen, and everything ends.
+        assert_eq!(error(&refresh(&born)), "invalid_grant", "round {round}");
+        let given = answers.iter().filter(|answer| answer.status == 200).chain([&first]);
+        for tokens in given {
+            assert_eq!(opens(tokens), 401, "round {round}: what a thief may share still works");
+            assert_eq!(error(&refresh(&refresh_token(tokens))), "invalid_grant", "round {round}");
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl Flow {
             Refreshed::Done => {}
             Refreshed::Unknown => return Err(unknown().into()),
             Refreshed::Stolen => {
-                tracing::warn!(transaction = %request.transaction, client = %client.id, "a refresh token was used again after its successor; everything it gave is revoked.  do: find out who else has it");
+                tracing::warn!(transaction = %request.transaction, client = %client.id, "a refresh token was used after another had taken its place; everything it gave is revoked.  do: find out who else has it");
                 return Err(unknown().into());
             }
         }

@@ -51,13 +51,6 @@ pub enum Worth {
     FewTries,
 }
 
-impl Worth {
-    /// Whether it is not worth sending any more.
-    pub fn has_ended(self, now: Timestamp) -> bool {
-        matches!(self, Self::Until(end) if now >= end)
-    }
-}
-
 impl Flow {
     /// Whom a job tells. Nobody, when the client is not registered any more, or for another delivery mode.
     ///

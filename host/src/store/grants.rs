@@ -28,6 +28,8 @@ pub struct RefreshGrant {
     pub request: Request,
     /// When the family ends.
     pub expires_at: Timestamp,
+    /// Whether another token has taken its place, so that it works no more: whoever uses it is taken for a thief.
+    pub passed: bool,
 }
 
 /// What a refresh writes.
@@ -48,8 +50,8 @@ pub struct Refresh {
 pub enum Refreshed {
     /// The new token is stored.
     Done,
-    /// The token was replaced, and what replaced it was used: it is stolen, or was. Everything that this approval gave
-    /// is revoked.
+    /// The token was replaced, and what replaced it was used, or another that was born beside it: it is stolen, or was.
+    /// Everything that this approval gave is revoked.
     Stolen,
     /// There is no such token.
     Unknown,

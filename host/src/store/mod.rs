@@ -112,10 +112,11 @@ pub trait Store: Send + Sync {
     fn finish_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()>;
     /// The access token with this digest, if it works at `now`.
     fn grant(&self, transaction: &TransactionId, access_token: &Digest, now: Timestamp) -> Answer<'_, Option<Grant>>;
-    /// The refresh token with this digest, if it works at `now`, used before or not.
+    /// The refresh token with this digest, if its family lives at `now`, used before or not.
     fn refresh_grant(&self, transaction: &TransactionId, refresh_token: &Digest, now: Timestamp) -> Answer<'_, Option<RefreshGrant>>;
-    /// Uses a refresh token. The one before works until its successor was used, because an answer may be lost; after
-    /// that it was stolen, and everything is revoked.
+    /// Uses a refresh token. The one before works until its successor was used, because an answer may be lost. It may
+    /// have several successors then, of which one counts: the first that is used. Whoever comes with what another has
+    /// taken the place of has stolen it, or was stolen from, and everything is revoked.
     fn refresh(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed>;
     /// Takes back one access token; `false` when there was none.
     fn revoke_access_token(&self, transaction: &TransactionId, access_token: &Digest) -> Answer<'_, bool>;
@@ -154,8 +155,8 @@ pub trait Store: Send + Sync {
     fn finish_job(&self, job: &Job, next: Next) -> Answer<'_, ()>;
     /// Gives a reserved job back: it is as it was, and due at this time.
     fn release(&self, job: &Job, at: Timestamp);
-    /// Deletes some of what no one can ask for any more, so little that nobody waits for it; answers how many rows.
-    /// Once that is none, there is no more.
+    /// Deletes what no one can ask for any more, in so small steps that nobody waits for one; answers how many rows. Who
+    /// drops the future stops it after the step that is under way.
     fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64>;
 
     /// The bytes of an artefact.

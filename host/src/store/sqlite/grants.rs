@@ -113,12 +113,16 @@ impl SqliteStore {
         self.read(|connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {}, f.expires_at FROM refresh_token t JOIN refresh_family f ON f.request = t.request
+                    "SELECT {}, f.expires_at, t.generation < f.used_generation FROM refresh_token t JOIN refresh_family f ON f.request = t.request
                      JOIN request r ON r.id = t.request WHERE r.token = ?1 AND t.token = ?2 AND f.expires_at > ?3",
                     rows::REQUEST
                 ))?
                 .query_row(params![transaction.as_str(), token.0, rows::millis(now)], |row| {
-                    Ok(RefreshGrant { request: rows::request(row)?, expires_at: rows::time(row, rows::REQUEST_COLUMNS)? })
+                    Ok(RefreshGrant {
+                        request: rows::request(row)?,
+                        expires_at: rows::time(row, rows::REQUEST_COLUMNS)?,
+                        passed: row.get(rows::REQUEST_COLUMNS + 1)?,
+                    })
                 })
                 .optional()
                 .map_err(rows::named("refresh_token", transaction.as_str()))
@@ -142,10 +146,17 @@ impl SqliteStore {
                 revoke(connection, "request = ?1", request)?;
                 return Ok(Refreshed::Stolen);
             }
-            if let Some(next) = &refresh.next {
+            if generation > used {
                 connection
                     .prepare_cached("UPDATE refresh_family SET used_generation = ?2 WHERE request = ?1")?
                     .execute([request, generation])?;
+                // Of those that were born side by side the first that is used is the client's (RFC 9700 4.14.2). The
+                // others join the generation that has passed: whoever comes with one of them holds a copy.
+                connection
+                    .prepare_cached("UPDATE refresh_token SET generation = ?2 - 1 WHERE request = ?1 AND generation = ?2 AND token <> ?3")?
+                    .execute(params![request, generation, refresh.presented.0])?;
+            }
+            if let Some(next) = &refresh.next {
                 insert_refresh_token(connection, request, next, generation + 1)?;
                 connection
                     .prepare_cached("DELETE FROM refresh_token WHERE request = ?1 AND generation < ?2")?
