@@ -65,7 +65,7 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
         tracing::info!(transaction = %request.transaction, client = %request.client, "the client is gone, or has another delivery mode now: it is not told");
         return Ok(Told::Never);
     };
-    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), &flow.clock).await {
+    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), || flow.clock.now()).await {
         Ok(place) => taken.insert(place),
         Err(turn) => return Ok(Told::Later(turn)),
     };

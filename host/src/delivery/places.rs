@@ -8,8 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::clock::Clock;
-
 /// Calls at the same time: to everybody, to one origin, to one that is slow, and to one that is silent.
 const CALLS: usize = 256;
 const PER_ORIGIN: usize = 16;
@@ -62,15 +60,15 @@ impl Places {
         Arc::new(Self { origins: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)) })
     }
 
-    /// A place for a call to this origin, as soon as there is one.
+    /// A place for a call to this origin, as soon as there is one. `now` is asked again after the wait.
     ///
     /// # Errors
     /// When to come again, because enough others wait.
-    pub(super) async fn enter(self: &Arc<Self>, origin: &str, clock: &Clock) -> Result<Place, Timestamp> {
-        let (mut place, places) = self.wait(origin, clock.now())?;
+    pub(super) async fn enter(self: &Arc<Self>, origin: &str, now: impl Fn() -> Timestamp) -> Result<Place, Timestamp> {
+        let (mut place, places) = self.wait(origin, now())?;
         // They are never closed.
         place.permits[0] = places.acquire_owned().await.ok();
-        place.call(clock.now())?;
+        place.call(now())?;
         place.permits[1] = Arc::clone(&self.calls).acquire_owned().await.ok();
         place.calling = Some(Instant::now());
         Ok(place)
@@ -173,14 +171,10 @@ mod tests {
         Timestamp::from_second(1_800_000_000).unwrap()
     }
 
-    fn clock() -> Clock {
-        Clock::manual(now())
-    }
-
     /// As many places as there are without a wait, and what those hear who wait in vain.
     async fn fill(places: &Arc<Places>, origin: &str) -> Vec<Place> {
         let mut taken = Vec::new();
-        while let Ok(Ok(place)) = tokio::time::timeout(Duration::from_millis(20), places.enter(origin, &clock())).await {
+        while let Ok(Ok(place)) = tokio::time::timeout(Duration::from_millis(20), places.enter(origin, now)).await {
             taken.push(place);
         }
         taken
@@ -195,7 +189,7 @@ mod tests {
         // Whoever waits gets the place that is left.
         let waits = tokio::spawn({
             let places = Arc::clone(&places);
-            async move { places.enter("slow", &clock()).await.is_ok() }
+            async move { places.enter("slow", now).await.is_ok() }
         });
         drop(slow);
         assert!(waits.await.unwrap());
@@ -233,7 +227,7 @@ mod tests {
         let mut calling = fill(&places, "dead").await;
         let waits = tokio::spawn({
             let places = Arc::clone(&places);
-            async move { places.enter("dead", &clock()).await.err() }
+            async move { places.enter("dead", now).await.err() }
         });
         while places.lock()["dead"].waiting == 0 {
             tokio::task::yield_now().await;
