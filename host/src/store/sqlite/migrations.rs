@@ -8,6 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_whole_protocol.sql"),
     include_str!("../../../migrations/sqlite/0003_registration.sql"),
     include_str!("../../../migrations/sqlite/0004_ends.sql"),
+    include_str!("../../../migrations/sqlite/0005_told.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
