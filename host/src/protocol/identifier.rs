@@ -79,11 +79,6 @@ impl UserId {
     pub fn is_nobody(&self) -> bool {
         self.0.starts_with('?')
     }
-
-    /// Whether it is such a one.
-    pub fn is_nobody(&self) -> bool {
-        self.0.starts_with('?')
-    }
 }
 
 impl DeviceId {
