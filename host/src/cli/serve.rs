@@ -28,6 +28,7 @@ use crate::flow::dpop::Nonces;
 use crate::flow::hint_issuers::HintIssuers;
 use crate::flow::limits::Limits;
 use crate::flow::links::Links;
+use crate::flow::nobody::Nobodies;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
 use crate::flow::subject::Subjects;
@@ -154,6 +155,7 @@ impl Serve {
             issuer: issuer.clone(),
             mtls: mtls.clone(),
             subjects: Subjects::new(&installation.derive("pairwise subjects")),
+            nobodies: Nobodies::new(&installation.derive("nobodies")),
             nonces: Nonces::new(&installation.derive("DPoP nonces")),
             client_keys: ClientKeys::default(),
             ciba: config.ciba.clone(),
@@ -167,6 +169,7 @@ impl Serve {
             notify: config.notify.clone(),
             demo: self.demo,
             limits: Limits::new(&config.limits),
+            code_turns: Arc::default(),
             paces: Paces::default(),
             stopping: stopping.clone(),
         });

@@ -60,15 +60,15 @@ pub(super) async fn run(flow: &Flow, places: &Arc<Places>, job: &Job) {
 }
 
 async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<Place>) -> Result<Told, StoreError> {
-    let (request, now) = (&job.request, flow.clock.now());
-    if request.stored == Stored::Pending && now < request.expires_at + SETTLED {
+    let request = &job.request;
+    if request.stored == Stored::Pending && flow.clock.now() < request.expires_at + SETTLED {
         return Ok(Told::Later(request.expires_at + SETTLED));
     }
     let Some(recipient) = flow.recipient(request).await? else {
         tracing::info!(transaction = %request.transaction, client = %request.client, "the client is gone, or has another delivery mode now: it is not told");
         return Ok(Told::Never);
     };
-    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), now).await {
+    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), || flow.clock.now()).await {
         Ok(place) => taken.insert(place),
         Err(turn) => return Ok(Told::Later(turn)),
     };
@@ -81,6 +81,7 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
             return Ok(Told::Never);
         }
         Err(why) => {
+            let now = flow.clock.now();
             let again = now + pause(job, since_the_end(request, now));
             // Once it is too late for tokens, that is what is said. Then the tries begin, of which these are none.
             let next = if now < request.redeem_until() { again.min(request.redeem_until()) } else { again };

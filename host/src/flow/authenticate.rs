@@ -31,7 +31,9 @@ impl Flow {
         let shown = Presented::read(&credential.shown);
         let (claimed, now) = (claimed(credential.client.as_ref(), &shown), self.clock.now());
         self.limits.listen(claimed.as_ref(), from, now)?;
+        let unheard = self.limits.unheard(from, now);
         let authenticated = self.verified_client(credential.client.as_ref(), &shown, certificate).await;
+        unheard.heard();
         match &authenticated {
             Ok(client) => self.limits.proved(&client.id, from, now),
             Err(Refused::Protocol(error)) if error.code == ErrorCode::InvalidClient => {

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod limits;
 pub mod links;
 pub mod mint;
+pub mod nobody;
 pub mod operator;
 pub mod protected;
 pub mod redeem;
@@ -28,6 +29,7 @@ mod signed_request;
 pub mod start;
 pub mod subject;
 pub mod tell;
+pub mod turns;
 pub mod user_code;
 mod wakes;
 
@@ -50,7 +52,9 @@ use dpop::Nonces;
 use hint_issuers::HintIssuers;
 use limits::Limits;
 use links::Links;
+use nobody::Nobodies;
 use subject::Subjects;
+use turns::Turns;
 pub use wakes::{Waiting, Wakes};
 
 /// Everything the story needs. One per process.
@@ -79,6 +83,8 @@ pub struct Flow {
     pub mtls: Option<String>,
     /// Subjects of users.
     pub subjects: Subjects,
+    /// Names of people whom nobody knows.
+    pub nobodies: Nobodies,
     /// Nonces for DPoP.
     pub nonces: Nonces,
     /// Keys of clients that were read already.
@@ -103,6 +109,8 @@ pub struct Flow {
     pub demo: bool,
     /// Who may ask how often.
     pub limits: Limits,
+    /// Codes that are compared.
+    pub code_turns: Arc<Turns>,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
     /// Turns true when the host is to stop: whatever is held is answered then.
@@ -123,6 +131,9 @@ pub enum Refused {
         /// Seconds.
         after: u64,
     },
+    /// There is too much to do here already: nothing was looked at, and coming back soon helps.
+    #[error("too much is to be done already")]
+    Busy,
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
