@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_tests::host::{Data, Host};
+use ciba_tests::party::Phone;
 use ciba_tests::receiver::{Receiver, Reply};
 use ciba_tests::secure::{Identity, SecureHost, self_signed};
 use ciba_tests::wire::{Answer, Request};
@@ -191,6 +192,30 @@ fn a_client_reads_changes_and_removes_itself() {
     }
     let audit = host.data.run(&["client", "list"]).unwrap().output;
     assert!(!audit.contains(id.as_str().unwrap()), "{audit}");
+}
+
+#[test]
+fn nobody_vouches_on_the_card_for_the_name_that_a_client_gave_itself() {
+    let host = host("open = true");
+    let phone = Phone::of(&host, "alice").unwrap();
+    let client = register(&host, None, &json!({"client_name": "Harbour Bank"})).json();
+    let id = client["client_id"].as_str().unwrap();
+    assert_eq!(ask(&host, &client).status, 200);
+    for name in ["Harbour Bank", "Alice's own bank"] {
+        let changed = manage(&host, "PUT", &client, Some(&json!({"client_id": id, "client_name": name})));
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let card = phone.check().unwrap();
+        let shown = name.replace('\'', "&#39;");
+        let heading = card.split_once("<h2>").and_then(|(_, rest)| rest.split_once("</h2>")).unwrap().0;
+        assert!(heading.contains(id) && !heading.contains(&shown), "{heading}");
+        assert!(card.contains("We cannot verify who is asking") && card.contains("mark unknown"), "{card}");
+        assert!(card.contains(&format!("It calls itself: <bdi dir=\"auto\">{shown}</bdi>")), "{card}");
+    }
+    for name in ["x".repeat(101), "Bank\u{202e}knaB".to_owned()] {
+        let refused = register(&host, None, &json!({"client_name": name}));
+        assert_eq!(error(&refused), (400, "invalid_client_metadata".to_owned()));
+        assert!(says(&refused, "client_name"), "{}", refused.text());
+    }
 }
 
 #[test]

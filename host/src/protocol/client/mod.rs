@@ -111,6 +111,11 @@ impl Client {
         Self { id, kind, secret, metadata: Arc::new(metadata), origin, registration_token: None }
     }
 
+    /// Whether an operator says who it is. What registered itself says so itself.
+    pub fn is_vouched_for(&self) -> bool {
+        self.origin != Origin::Registered
+    }
+
     /// The name shown to the person.
     pub fn name(&self) -> &str {
         self.metadata.client_name.as_deref().unwrap_or(self.id.as_str())

@@ -85,7 +85,8 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// The columns after [`REQUEST`] that [`card`] reads.
-pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.decided_by, r.reported_at IS NOT NULL";
+pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.decided_by, r.reported_at IS NOT NULL, \
+     c.origin IS NOT NULL AND c.origin <> 'registered'";
 
 pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
     Ok(Card {
@@ -96,6 +97,7 @@ pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
         decided_on: row.get(REQUEST_COLUMNS + 3)?,
         decided_by: row.get::<_, Option<String>>(REQUEST_COLUMNS + 4)?.map(DeviceId),
         reported: row.get(REQUEST_COLUMNS + 5)?,
+        client_vouched: row.get(REQUEST_COLUMNS + 6)?,
     })
 }
 
