@@ -12,13 +12,12 @@ use crate::protocol::transaction::Confirmation;
 use crate::store::{Grant, RefreshGrant, StoreError};
 
 impl Flow {
-    /// What this access token gives to whoever shows it (RFC 6750, RFC 8705 3, RFC 9449 7). `by_dpop` says that it came
-    /// under the scheme `DPoP`.
+    /// What this access token gives at our own resources to whoever holds what it is bound to, which is asked after this
+    /// ([`Flow::opens`]). `by_dpop` says that it came under the scheme `DPoP` (RFC 9449 7.1).
     ///
     /// # Errors
-    /// `invalid_token` when it does not work, or is bound to something else than was shown.
-    pub async fn access(&self, token: &str, by_dpop: bool, holder: &Holder) -> Result<Grant, Refused> {
-        let refused = |what: &str| Refused::from(ProtocolError::new(ErrorCode::InvalidToken, what));
+    /// `invalid_token` when it does not work here, or not under this scheme.
+    pub async fn access(&self, token: &str, by_dpop: bool) -> Result<Grant, Refused> {
         let unknown = "the access token is unknown, expired or revoked";
         let (transaction, name) = self.token_name(token).ok_or_else(|| refused(unknown))?;
         let grant = self.store.grant(&transaction, &name, self.clock.now()).await?.ok_or_else(|| refused(unknown))?;
@@ -29,9 +28,6 @@ impl Flow {
             Some(Confirmation::Certificate(_)) | None if by_dpop => {
                 return Err(refused("the access token is not bound to a key: use the scheme Bearer"));
             }
-            confirmation if !holder.holds(confirmation.as_ref()) => {
-                return Err(refused("the access token is bound to another key or certificate than was shown"));
-            }
             _ => {}
         }
         // RFC 8707: a token for other resources is not for us.
@@ -40,6 +36,18 @@ impl Flow {
             return Err(refused("the access token is for other resources"));
         }
         Ok(grant)
+    }
+
+    /// Whether this is who may use the token of the grant (RFC 8705 3, RFC 9449 7).
+    ///
+    /// # Errors
+    /// `invalid_token` when it is bound to something else than was shown.
+    pub fn opens(&self, grant: &Grant, holder: &Holder) -> Result<(), Refused> {
+        if holder.holds(grant.confirmation.as_ref()) {
+            Ok(())
+        } else {
+            Err(refused("the access token is bound to another key or certificate than was shown"))
+        }
     }
 
     /// What is said of the person to a client with this grant (OpenID Connect Core 5.3.2 and 5.4).
@@ -130,4 +138,8 @@ impl Flow {
         }
         Ok(Some(described))
     }
+}
+
+fn refused(what: &str) -> Refused {
+    ProtocolError::new(ErrorCode::InvalidToken, what).into()
 }

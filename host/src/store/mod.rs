@@ -155,8 +155,8 @@ pub trait Store: Send + Sync {
     fn finish_job(&self, job: &Job, next: Next) -> Answer<'_, ()>;
     /// Gives a reserved job back: it is as it was, and due at this time.
     fn release(&self, job: &Job, at: Timestamp);
-    /// Deletes some of what no one can ask for any more, so little that nobody waits for it; answers how many rows.
-    /// Once that is none, there is no more.
+    /// Deletes what no one can ask for any more, in so small steps that nobody waits for one; answers how many rows. Who
+    /// drops the future stops it after the step that is under way.
     fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64>;
 
     /// The bytes of an artefact.
