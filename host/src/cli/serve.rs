@@ -191,7 +191,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
-            conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, config.limits.relaxed()).map(Arc::new),
+            conformance: Conformance::of(&config.conformance, &config.outbound.client_networks, config.limits.relaxed()).map(Arc::new),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         };
