@@ -45,10 +45,10 @@ pub(super) async fn read(State(app): State<App>, Path(id): Path<String>, headers
 }
 
 /// Replaces it.
-pub(super) async fn change(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn change(State(app): State<App>, peer: Peer, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Response {
     let Some(policy) = served(&app) else { return not_found().await };
     let answer = async {
-        let client = app.flow.managed(&ClientId(id), bearer(&headers)).await?;
+        let client = knocked(&app, &peer, id, &headers).await?;
         let changed = app.flow.change_registration(&policy, client, members(&headers, body).await?).await?;
         Ok::<_, Refusal>(answer(&app, &headers, changed))
     };
@@ -56,16 +56,26 @@ pub(super) async fn change(State(app): State<App>, Path(id): Path<String>, heade
 }
 
 /// Removes the client.
-pub(super) async fn remove(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn remove(State(app): State<App>, peer: Peer, Path(id): Path<String>, headers: HeaderMap) -> Response {
     if served(&app).is_none() {
         return not_found().await;
     }
     let answer = async {
-        let client = app.flow.managed(&ClientId(id), bearer(&headers)).await?;
+        let client = knocked(&app, &peer, id, &headers).await?;
         app.flow.unregister(&client).await?;
         Ok::<_, Refusal>((StatusCode::NO_CONTENT, [NO_STORE]).into_response())
     };
     answer.await.unwrap_or_else(challenged)
+}
+
+/// The client that wants to change or go, before anything is read of what it wants. Both leave something behind, like a
+/// registration.
+async fn knocked(app: &App, peer: &Peer, id: String, headers: &HeaderMap) -> Result<Client, Refusal> {
+    let now = app.flow.clock.now();
+    app.flow.limits.knock(peer.address, now)?;
+    let client = app.flow.managed(&ClientId(id), bearer(headers)).await?;
+    app.flow.limits.change(&client.id, now)?;
+    Ok(client)
 }
 
 /// Who may register, where anybody may.
