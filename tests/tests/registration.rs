@@ -1,5 +1,7 @@
 //! Clients that register themselves (RFC 7591) and manage themselves (RFC 7592), from outside.
 
+use std::sync::{Arc, Barrier};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_tests::host::{Data, Host};
 use ciba_tests::party::Phone;
@@ -357,6 +359,74 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
     sector.answer(answer("[\"https://client.example/cb\", \"https://client.example/jwks\"]"));
     let client = host.send(&registration(None, &metadata)).unwrap();
     assert_eq!((client.status, client.json()["subject_type"].as_str()), (201, Some("pairwise")), "{}", client.text());
+}
+
+#[test]
+fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
+    let host = SecureHost::with_config("[registration]\nenabled = true\nopen = true").unwrap();
+    let sector = Receiver::start(&host.authority).unwrap();
+    let listed = Reply::Whole(200, Vec::new(), b"[\"https://client.example/jwks\"]".to_vec());
+    sector.answer(listed.clone());
+    let metadata = |name: &str| {
+        json!({
+            "client_name": name,
+            "subject_type": "pairwise",
+            "sector_identifier_uri": sector.url("/sector.json"),
+            "jwks_uri": "https://client.example/jwks",
+            "backchannel_authentication_request_signing_alg": "ES256",
+        })
+    };
+    let client = host.send(&registration(None, &metadata("As it came"))).unwrap();
+    assert_eq!(client.status, 201, "{}", client.text());
+    let client = client.json();
+    let id = client["client_id"].as_str().unwrap();
+    let change = |name: &str| {
+        let mut body = metadata(name);
+        body["client_id"] = json!(id);
+        let request = Request::new("PUT", &format!("/register/{id}")).header("content-type", "application/json").body(body.to_string());
+        host.send(&with_token(request, client["registration_access_token"].as_str())).unwrap()
+    };
+    let known = |member: &str| host.host.data.json(&["client", "show", id]).unwrap()[member].clone();
+
+    // While the host waits for the sector's document an operator gives the client a slower pace and another secret.
+    let barrier = Arc::new(Barrier::new(2));
+    let held = || Reply::Held(Arc::clone(&barrier), Box::new(listed.clone()));
+    sector.answer_next([held()]);
+    let file = host.host.data.beside("client.json");
+    let slower = json!({ "client_name": "The operator's", "interval": 7 });
+    std::fs::write(&file, slower.to_string()).unwrap();
+    let secret = host.host.data.beside("secret");
+    std::fs::write(&secret, "a-secret-of-the-operator").unwrap();
+    let changed = std::thread::scope(|scope| {
+        let changing = scope.spawn(|| change("By itself"));
+        sector.wait_for(2).unwrap();
+        let (file, secret) = (file.to_str().unwrap(), secret.to_str().unwrap());
+        host.host.data.must(&["client", "update", id, "--metadata", file, "--secret-file", secret]).unwrap();
+        barrier.wait();
+        changing.join().unwrap()
+    });
+    assert_eq!((changed.status, changed.json()["interval"].as_u64()), (200, Some(7)), "{}", changed.text());
+    assert_eq!((known("client_name"), known("interval")), (json!("By itself"), json!(7)));
+    let ask = Request::form("/bc-authorize", &[("scope", "openid"), ("login_hint", "alice")]);
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:a-secret-of-the-operator")));
+    assert_eq!(
+        error(&host.send(&ask.header("authorization", &basic)).unwrap()).1,
+        "invalid_request",
+        "unsigned; but the secret is the operator's"
+    );
+
+    // Removed meanwhile, nothing of it comes back.
+    sector.answer_next([held()]);
+    let arrived = sector.received().len();
+    let refused = std::thread::scope(|scope| {
+        let changing = scope.spawn(|| change("Too late"));
+        sector.wait_for(arrived + 1).unwrap();
+        host.host.data.must(&["client", "remove", id]).unwrap();
+        barrier.wait();
+        changing.join().unwrap()
+    });
+    assert_eq!(error(&refused), (401, "invalid_token".to_owned()), "{}", refused.text());
+    assert!(host.host.data.must(&["client", "show", id]).is_err());
 }
 
 #[test]

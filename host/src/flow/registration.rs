@@ -13,12 +13,14 @@ use crate::protocol::client::registration::{self, Circumstances, KeysFound, Meta
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
-use crate::store::AuditEntry;
+use crate::store::{AuditEntry, Updated};
 
 /// The fewest characters of a secret that somebody chose.
 pub(super) const SECRET_MIN: usize = 16;
 /// The longest document with a sector's addresses that is read, in bytes.
 const SECTOR_MAX: usize = 64 << 10;
+/// How often a client's change of itself is made anew because somebody else has changed the client meanwhile.
+const CHANGES_MAX: usize = 4;
 
 /// Members that only an operator sets: more than a client may give itself. Of what a client says of them nothing is kept
 /// (RFC 7591 2 lets the server replace and leave out), and what an operator said stays when the client changes itself.
@@ -102,10 +104,9 @@ impl Flow {
     pub async fn change_registration(
         &self,
         policy: &Registration,
-        client: Client,
+        mut client: Client,
         mut members: Map<String, Value>,
     ) -> Result<Registered, Refused> {
-        let invalid = |what: &str| Refused::Protocol(ProtocolError::new(ErrorCode::InvalidRequest, what));
         match members.remove("client_id") {
             Some(Value::String(id)) if id == client.id.as_str() => {}
             Some(_) => return Err(invalid("client_id is another client's")),
@@ -117,6 +118,28 @@ impl Flow {
             }
         }
         let sent = members.remove("client_secret").filter(|secret| !secret.is_null());
+        // The document of a sector may be slow to come. What an operator says of the client meanwhile holds: the change is
+        // made anew, of what the client is by then.
+        for _ in 0..CHANGES_MAX {
+            let (changed, secret) = self.changed(policy, &client, members.clone(), sent.as_ref()).await?;
+            let audit = self.by_client(&client.id, "client update");
+            match self.store.update_registered(client, changed.clone(), audit).await? {
+                Updated::Done => return Ok(Registered { client: changed, secret, token: None }),
+                Updated::Meanwhile(is) => client = *is,
+                Updated::Gone => return Err(ErrorCode::InvalidToken.into()),
+            }
+        }
+        Err(ErrorCode::TemporarilyUnavailable.into())
+    }
+
+    /// What a client becomes with what it says now, and its secret where it needs a new one.
+    async fn changed(
+        &self,
+        policy: &Registration,
+        client: &Client,
+        members: Map<String, Value>,
+        sent: Option<&Value>,
+    ) -> Result<(Client, Option<Bearer>), Refused> {
         if let Some(sent) = sent {
             let right = sent.as_str().map(|sent| Digest::of(sent.as_bytes())).zip(client.secret.as_ref());
             if !right.is_some_and(|(sent, secret)| sent.matches(&secret.digest)) {
@@ -127,14 +150,10 @@ impl Flow {
         let method = metadata.token_endpoint_auth_method;
         // A secret of which only the digest was kept makes no MAC.
         let good = |secret: &ClientSecret| method != AuthenticationMethod::ClientSecretJwt || secret.sealed.is_some();
-        let kept = client.secret.filter(|secret| method.has_secret() && good(secret));
+        let kept = client.secret.clone().filter(|secret| method.has_secret() && good(secret));
         let made = (method.has_secret() && kept.is_none()).then(|| Bearer::from_random(self.random.bytes()));
         let secret = kept.or_else(|| made.as_ref().map(|made| keep_secret(&self.seal, &client.id, method, made.reveal())));
-        let client = Client { secret, metadata: Arc::new(metadata), ..client };
-        if !self.store.update_registered(client.clone(), self.by_client(&client.id, "client update")).await? {
-            return Err(ErrorCode::InvalidToken.into());
-        }
-        Ok(Registered { client, secret: made, token: None })
+        Ok((Client { secret, metadata: Arc::new(metadata), ..client.clone() }, made))
     }
 
     /// Removes a client that wants to go (RFC 7592 2.3), with all it was given.
@@ -254,6 +273,10 @@ pub(super) fn read_keys(jwks: &Value) -> Result<KeysFound, String> {
 pub(super) fn keep_secret(seal: &Seal, id: &ClientId, method: AuthenticationMethod, secret: &str) -> ClientSecret {
     let sealed = (method == AuthenticationMethod::ClientSecretJwt).then(|| seal.seal(secret.as_bytes(), id.as_str().as_bytes()));
     ClientSecret { digest: Digest::of(secret.as_bytes()), sealed }
+}
+
+fn invalid(what: &str) -> Refused {
+    Refused::Protocol(ProtocolError::new(ErrorCode::InvalidRequest, what))
 }
 
 fn refused(error: &MetadataError) -> Refused {

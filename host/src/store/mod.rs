@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown};
 pub use plugins::ActivePlugin;
-pub use registry::{AuditEntry, Invitation, NewDevice};
+pub use registry::{AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
 /// What a verb answers, some time after its commit.
@@ -57,8 +57,8 @@ pub trait Store: Send + Sync {
     fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool>;
     /// Adds a client that registers itself, and counts one use of the token that let it; `false` when that works no more.
     fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool>;
-    /// Replaces a client that manages itself; `false` when there is none with this registration access token any more.
-    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Replaces a client that manages itself, if it is still as it `was` when the change was made of it.
+    fn update_registered(&self, was: Client, client: Client, audit: AuditEntry) -> Answer<'_, Updated>;
 
     /// The user with this identifier.
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>>;

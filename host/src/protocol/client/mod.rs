@@ -83,7 +83,7 @@ impl std::fmt::Debug for ClientSecret {
 }
 
 /// A registered client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// `client_id`.
     pub id: ClientId,

@@ -14,7 +14,7 @@ use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
     ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Invitation, Job, Lane, Listed, NewDevice, NewRequest, Next,
-    NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
+    NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Updated,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -55,8 +55,8 @@ impl Store for SqliteStore {
     fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool> {
         self.insert_registered(client, invitation, audit)
     }
-    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool> {
-        self.swap_registered(client, audit)
+    fn update_registered(&self, was: Client, client: Client, audit: AuditEntry) -> Answer<'_, Updated> {
+        self.swap_registered(was, client, audit)
     }
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>> {
         self.find_user(id)
