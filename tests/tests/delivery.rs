@@ -287,6 +287,7 @@ fn tokens_that_are_refused_are_revoked() {
     }
     assert_eq!(provider.count("access_token").unwrap(), 0);
     logged(&provider, "tokens could not be pushed and are revoked");
+    logged(&provider, "status 302, a redirect, which is never followed");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
             tracing::debug!(%transaction, %client, kind, status, "the client was told");
             return Told::Done;
         }
-        Ok(Answer { status, retry_after }) => (format!("status {status}"), retry_after, is_final(job.kind, status)),
+        Ok(Answer { status, retry_after }) => (in_words(status), retry_after, is_final(job.kind, status)),
         Err(error) => (error, None, false),
     };
     let tries = job.attempts + 1;
@@ -136,6 +136,12 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
             Told::Never
         }
     }
+}
+
+/// A status as the log has it.
+fn in_words(status: u16) -> String {
+    let redirect = if (300..400).contains(&status) { ", a redirect, which is never followed" } else { "" };
+    format!("status {status}{redirect}")
 }
 
 /// Whether trying again is of no use.

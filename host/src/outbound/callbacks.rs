@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -40,8 +40,6 @@ pub struct CallbackAnswer {
     pub status: u16,
     /// `Retry-After`, where it says seconds; a day at most.
     pub retry_after: Option<Duration>,
-    /// Whether there is a `Location`, which was not followed.
-    pub has_location: bool,
 }
 
 /// What was fetched.
@@ -93,7 +91,6 @@ impl Caller {
         let answer = CallbackAnswer {
             status: response.status().as_u16(),
             retry_after: headers.get(RETRY_AFTER).and_then(|value| seconds(value.to_str().ok()?)),
-            has_location: headers.contains_key(LOCATION),
         };
         // The answer is there: whoever goes on dripping bytes only loses the connection.
         let _ = tokio::time::timeout(DRAIN.min(self.patience), read(response, DRAIN_MAX, false)).await;
