@@ -101,7 +101,9 @@ fn a_client_registers_with_nothing_but_an_invitation_and_gets_its_tokens() {
     for token in [None, Some("wrong"), Some("")] {
         let answer = register(&host, token, &json!({}));
         assert_eq!(error(&answer), (401, "invalid_token".to_owned()), "{token:?}");
-        assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+        // RFC 6750 3.1: what was wrong is said of what was sent.
+        let challenge = if token.is_some() { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+        assert_eq!(answer.header("www-authenticate"), Some(challenge));
     }
     // No redirect_uris, no response types, no scope.
     let answer = register(&host, Some(invitation), &json!({"client_name": "Shop", "response_types": [], "contacts": ["a@b.example"]}));
@@ -221,6 +223,44 @@ fn nobody_vouches_on_the_card_for_the_name_that_a_client_gave_itself() {
 }
 
 #[test]
+fn a_change_that_changes_nothing_writes_nothing_and_many_are_refused() {
+    let host = host("open = true");
+    let client = register(&host, None, &json!({"client_name": "Shop"})).json();
+    let body = |name: &str| json!({"client_id": client["client_id"], "client_name": name});
+    let changes = || -> i64 {
+        let database = rusqlite::Connection::open(host.data.path().join("ciba.db")).unwrap();
+        database.query_row("SELECT count(*) FROM audit WHERE what = 'client update'", [], |row| row.get(0)).unwrap()
+    };
+    for (name, written) in [("Shop", 0), ("Corner shop", 1), ("Corner shop", 1)] {
+        assert_eq!(manage(&host, "PUT", &client, Some(&body(name))).status, 200);
+        assert_eq!(changes(), written, "{name}");
+    }
+    let late = (0..40).map(|_| manage(&host, "PUT", &client, Some(&body("Shop")))).find(|answer| answer.status != 200).unwrap();
+    assert_eq!(error(&late), (429, "temporarily_unavailable".to_owned()));
+    assert!(late.header("retry-after").is_some());
+    assert_eq!(error(&manage(&host, "DELETE", &client, None)).0, 429);
+    assert_eq!(manage(&host, "GET", &client, None).status, 200, "who only looks leaves nothing behind");
+}
+
+#[test]
+fn of_two_authorization_headers_none_counts() {
+    let host = host("open = true");
+    let client = register(&host, None, &json!({})).json();
+    let token = client["registration_access_token"].as_str().unwrap();
+    let twice =
+        |request: Request, value: &str| error(&host.send(&request.header("authorization", value).header("authorization", "x")).unwrap());
+    let ask = Request::form("/bc-authorize", &[("scope", "openid"), ("login_hint", "alice")]);
+    for answer in [
+        twice(Request::get(&format!("/register/{}", client["client_id"].as_str().unwrap())), &format!("Bearer {token}")),
+        twice(Request::json("/register", "{}"), &format!("Bearer {token}")),
+        twice(Request::get("/userinfo"), "Bearer x"),
+        twice(ask, &basic(&client)),
+    ] {
+        assert_eq!(answer, (400, "invalid_request".to_owned()));
+    }
+}
+
+#[test]
 fn a_token_manages_its_own_client_and_no_other() {
     let host = host("open = true");
     let one = register(&host, None, &json!({})).json();
@@ -293,6 +333,17 @@ fn a_client_gives_itself_nothing_that_is_the_operators_to_give() {
     host.data.must(&["client", "update", id, "--metadata", file.to_str().unwrap()]).unwrap();
     let changed = manage(&host, "PUT", &client, Some(&json!({"client_id": id, "client_name": "Shop", "interval": 1}))).json();
     assert_eq!((&changed["interval"], &changed["long_poll"], &changed["client_name"]), (&json!(2), &json!(true), &json!("Shop")));
+    // So does what it could have said itself, where an operator has said it. Nobody but an operator goes beyond the ceiling.
+    std::fs::write(&file, "scope = 'openid payments'\nbinding_message_required = true\n").unwrap();
+    host.data.must(&["client", "update", id, "--metadata", file.to_str().unwrap()]).unwrap();
+    let asked = json!({"client_id": id, "scope": "openid", "binding_message_required": false, "supersede": true});
+    let changed = manage(&host, "PUT", &client, Some(&asked)).json();
+    assert_eq!(
+        (&changed["scope"], &changed["binding_message_required"], &changed["supersede"]),
+        (&json!("openid payments"), &json!(true), &json!(true))
+    );
+    let refused = register(&host, None, &json!({"scope": "openid payments"}));
+    assert!(says(&refused, "scope: payments is more"), "{}", refused.text());
 }
 
 #[test]
@@ -343,13 +394,14 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
         "jwks_uri": "https://client.example/jwks",
     });
     let answer = |body: &str| Reply::Whole(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec());
+    const CANNOT: &str = "cannot be used: it has to answer with a list";
     for (reply, what) in [
         (answer("[\"https://other.example/jwks\"]"), "does not list https://client.example/jwks"),
-        (answer("{\"a\": 1}"), "not a list"),
-        (answer("<html>"), "not a list"),
-        (Reply::Status(404), "answers 404"),
-        (Reply::Whole(302, vec![("location".to_owned(), sector.url("/"))], Vec::new()), "answers 302"),
-        (Reply::Reset, "cannot be read"),
+        (answer("{\"a\": 1}"), CANNOT),
+        (answer("<html>"), CANNOT),
+        (Reply::Status(404), CANNOT),
+        (Reply::Whole(302, vec![("location".to_owned(), sector.url("/"))], Vec::new()), CANNOT),
+        (Reply::Reset, CANNOT),
     ] {
         sector.answer(reply);
         let refused = host.send(&registration(None, &metadata)).unwrap();
@@ -359,6 +411,29 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
     sector.answer(answer("[\"https://client.example/cb\", \"https://client.example/jwks\"]"));
     let client = host.send(&registration(None, &metadata)).unwrap();
     assert_eq!((client.status, client.json()["subject_type"].as_str()), (201, Some("pairwise")), "{}", client.text());
+
+    // What was looked at already is not fetched for every change.
+    sector.answer(Reply::Status(404));
+    let client = client.json();
+    let mut changed = metadata.clone();
+    changed["client_id"] = client["client_id"].clone();
+    changed["client_name"] = "Shop".into();
+    let path = format!("/register/{}", client["client_id"].as_str().unwrap());
+    let put = |body: &Value| {
+        let request = Request::new("PUT", &path).header("content-type", "application/json").body(body.to_string());
+        host.send(&with_token(request, client["registration_access_token"].as_str())).unwrap()
+    };
+    assert_eq!(put(&changed).status, 200);
+    changed["jwks_uri"] = "https://other.example/jwks".into();
+    assert!(says(&put(&changed), CANNOT));
+
+    // Strangers do not learn from an answer which names we know, and what listens there.
+    let answers = ["https://localhost:1/", "https://nowhere.invalid/", "https://10.1.2.3/", "https://169.254.169.254/"].map(|uri| {
+        let mut elsewhere = metadata.clone();
+        elsewhere["sector_identifier_uri"] = uri.into();
+        host.send(&registration(None, &elsewhere)).unwrap().text()
+    });
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.contains(CANNOT)), "{answers:#?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::folder::Kind;
-use crate::flow::registration::{SECRET_MIN, operators_metadata};
+use crate::flow::registration::{check_secret_length, operators_metadata};
 use crate::jose::import::private_key;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::ClientMetadata;
@@ -104,6 +104,10 @@ pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path)
                 (true, Some(DeclaredSecret::Sha256(_))) if method.as_str() == "client_secret_jwt" => {
                     Err(wrong("client_secret_sha256: client_secret_jwt needs the secret itself, as client_secret".to_owned()))
                 }
+                (_, Some(DeclaredSecret::Text(text))) => {
+                    check_secret_length(text, method).map_err(|what| wrong(format!("client_secret: {what}")))?;
+                    Ok((Content::Client { metadata: Box::new(metadata), secret }, also))
+                }
                 _ => Ok((Content::Client { metadata: Box::new(metadata), secret }, also)),
             }
         }
@@ -167,9 +171,6 @@ fn secret(members: &mut Map<String, Value>, root: &Path, own: &Path) -> Result<(
                 }
             };
             let secret = text.trim_end_matches(['\n', '\r']);
-            if secret.len() < SECRET_MIN {
-                return Err(format!("client_secret: has fewer than {SECRET_MIN} characters"));
-            }
             Ok((Some(DeclaredSecret::Text(Zeroizing::new(secret.to_owned()))), also))
         }
     }

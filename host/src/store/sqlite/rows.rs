@@ -111,7 +111,7 @@ pub(super) fn notified(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Not
     Ok(json(row, column)?.unwrap_or_default())
 }
 
-pub(super) const CLIENT: &str = "id, name, kind, origin, secret, sealed_secret, metadata, registration_token";
+pub(super) const CLIENT: &str = "id, name, kind, origin, secret, sealed_secret, metadata, registration_token, set_by_operator";
 
 pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
     let (kind, origin): (String, String) = (row.get(2)?, row.get(3)?);
@@ -131,6 +131,7 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         secret: digest.map(|digest| ClientSecret { digest: Digest(digest), sealed }),
         metadata: Arc::new(json(row, 6)?.unwrap_or_default()),
         registration_token: row.get::<_, Option<[u8; 32]>>(7)?.map(Digest),
+        set_by_operator: json(row, 8)?.unwrap_or_default(),
     })
 }
 
