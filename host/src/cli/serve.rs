@@ -300,6 +300,10 @@ fn say(directory: &DataDirectory, config: &Config, issuer: &str, mtls: Option<&s
         println!("mtls     {mtls}");
     }
     println!("console  http://{admin}/  (sign in: ciba-host console --data {})", directory.path().display());
+    if let Some(address) = config.conformance.address() {
+        // To the terminal alone: the path may be a secret, and logs are read by many.
+        println!("decide   {issuer}{address}?auth_req_id={{auth_req_id}}&action={{action}}");
+    }
     println!("plugins  {}", directory.path().join(&config.plugins.folder).display());
     println!("ready");
 }
