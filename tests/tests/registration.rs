@@ -440,23 +440,25 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
 fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
     let host = SecureHost::with_config("[registration]\nenabled = true\nopen = true").unwrap();
     let sector = Receiver::start(&host.authority).unwrap();
-    let listed = Reply::Whole(200, Vec::new(), b"[\"https://client.example/jwks\"]".to_vec());
+    let listed =
+        Reply::Whole(200, Vec::new(), br#"["https://client.example/1", "https://client.example/2", "https://client.example/3"]"#.to_vec());
     sector.answer(listed.clone());
-    let metadata = |name: &str| {
+    // It is fetched for keys at another address, each time.
+    let metadata = |name: &str, keys: u32| {
         json!({
             "client_name": name,
             "subject_type": "pairwise",
             "sector_identifier_uri": sector.url("/sector.json"),
-            "jwks_uri": "https://client.example/jwks",
+            "jwks_uri": format!("https://client.example/{keys}"),
             "backchannel_authentication_request_signing_alg": "ES256",
         })
     };
-    let client = host.send(&registration(None, &metadata("As it came"))).unwrap();
+    let client = host.send(&registration(None, &metadata("As it came", 1))).unwrap();
     assert_eq!(client.status, 201, "{}", client.text());
     let client = client.json();
     let id = client["client_id"].as_str().unwrap();
-    let change = |name: &str| {
-        let mut body = metadata(name);
+    let change = |name: &str, keys: u32| {
+        let mut body = metadata(name, keys);
         body["client_id"] = json!(id);
         let request = Request::new("PUT", &format!("/register/{id}")).header("content-type", "application/json").body(body.to_string());
         host.send(&with_token(request, client["registration_access_token"].as_str())).unwrap()
@@ -473,7 +475,7 @@ fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
     let secret = host.host.data.beside("secret");
     std::fs::write(&secret, "a-secret-of-the-operator").unwrap();
     let changed = std::thread::scope(|scope| {
-        let changing = scope.spawn(|| change("By itself"));
+        let changing = scope.spawn(|| change("By itself", 2));
         sector.wait_for(2).unwrap();
         let (file, secret) = (file.to_str().unwrap(), secret.to_str().unwrap());
         host.host.data.must(&["client", "update", id, "--metadata", file, "--secret-file", secret]).unwrap();
@@ -494,7 +496,7 @@ fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
     sector.answer_next([held()]);
     let arrived = sector.received().len();
     let refused = std::thread::scope(|scope| {
-        let changing = scope.spawn(|| change("Too late"));
+        let changing = scope.spawn(|| change("Too late", 3));
         sector.wait_for(arrived + 1).unwrap();
         host.host.data.must(&["client", "remove", id]).unwrap();
         barrier.wait();
