@@ -50,6 +50,16 @@ pub enum Content {
     Key(JwsAlgorithm, Zeroizing<Vec<u8>>),
 }
 
+impl Content {
+    /// Who a user is to clients, where the file says that.
+    pub(super) fn sub(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => user.sub.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// A secret as a file has it.
 pub enum DeclaredSecret {
     /// The secret itself, fetched from where it is kept.
