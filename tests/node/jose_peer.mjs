@@ -13,7 +13,7 @@ import * as jose from 'jose';
 const claims = { iss: 'peer', sub: 'peer', aud: ['https://a.example', 'https://b.example'], jti: 'ä "quoted" \u{1f511}' };
 
 const signed = [];
-for (const alg of ['ES256', 'PS256', 'RS256', 'EdDSA']) {
+for (const alg of ['ES256', 'PS256', 'RS256', 'EdDSA', 'Ed25519']) {
   const { publicKey, privateKey } = await jose.generateKeyPair(alg, { extractable: true });
   const jwk = { ...(await jose.exportJWK(publicKey)), kid: `peer ${alg}`, use: 'sig', alg };
   const header = { alg, kid: jwk.kid, typ: 'oauth-authz-req+jwt' };

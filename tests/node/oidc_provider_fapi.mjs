@@ -24,7 +24,7 @@ const [folder] = process.argv.slice(2);
 const read = (name) => readFile(path.join(folder, name), 'utf8');
 const ca = await read('ca.pem');
 const authority = new X509Certificate(ca);
-const ALGORITHMS = ['PS256', 'ES256', 'RS256', 'EdDSA'];
+const ALGORITHMS = ['PS256', 'ES256', 'RS256', 'EdDSA', 'Ed25519'];
 const PEOPLE = ['alice', 'bob'];
 const INITIAL = randomUUID();
 const ACR = 'urn:example:device';
@@ -72,6 +72,7 @@ const configuration = {
       signingKey('rsa', { modulusLength: 2048 }, 'RS256'),
       signingKey('ec', { namedCurve: 'P-256' }, 'ES256'),
       signingKey('ed25519', {}, 'EdDSA'),
+      signingKey('ed25519', {}, 'Ed25519'),
     ],
   },
   enabledJWA: {

@@ -290,6 +290,74 @@ fn tokens_that_are_refused_are_revoked() {
     logged(&provider, "status 302, a redirect, which is never followed");
 }
 
+/// What an operator reads of a request, from the command.
+fn told(provider: &Provider, auth_req_id: &str) -> String {
+    let (transaction, _) = auth_req_id.split_once('.').unwrap();
+    let shown = provider.host.data.must(&["request", "show", transaction]).unwrap();
+    let line = shown.lines().find_map(|line| line.strip_prefix("told ")).unwrap_or_else(|| panic!("{shown}"));
+    line.trim().to_owned()
+}
+
+#[test]
+fn an_operator_sees_whether_a_client_was_told_and_when_it_is_tried_next() {
+    let authority = Authority::new();
+    let receiver = Receiver::start(&authority).unwrap();
+    let clients = [("ping", DeliveryMode::Ping), ("push", DeliveryMode::Push), ("poll", DeliveryMode::Poll)];
+    let provider = Provider::start(&authority, &clients.map(|(id, mode)| client(id, mode, &receiver.url("/")))).unwrap();
+    let id = provider.start_request("ping", &[]).unwrap();
+    assert!(told(&provider, &id).starts_with("not yet, by ping: when it ends, or at 20"), "{}", told(&provider, &id));
+    provider.alice("approve").unwrap();
+    receiver.wait_for(1).unwrap();
+    idle(&provider);
+    assert!(told(&provider, &id).starts_with("by ping at 20"), "{}", told(&provider, &id));
+
+    receiver.answer(Reply::Status(500));
+    let [ping, push] = ["ping", "push"].map(|client| {
+        let id = provider.approved(client).unwrap();
+        wait_for("a try that failed is seen", || Ok(told(&provider, &id).contains("failed, the next is at 20").then_some(()))).unwrap();
+        id
+    });
+    let shown = provider.host.data.json(&["request", "show", push.split_once('.').unwrap().0]).unwrap();
+    assert!(shown["told"]["tries"].as_u64() >= Some(1) && shown["told"]["next"].is_string(), "{shown}");
+    assert_eq!(provider.client("ping").poll(&ping).unwrap().status, 200);
+    receiver.answer(Reply::Status(410));
+    idle(&provider);
+    assert_eq!(told(&provider, &ping), "nothing: the client asked before its ping came");
+    assert!(told(&provider, &push).starts_with("never, by push"), "{}", told(&provider, &push));
+
+    let id = provider.start_request("poll", &[]).unwrap();
+    assert_eq!(told(&provider, &id), "nothing: the client asks by itself (poll)");
+}
+
+/// `ciba.push_hours` after they were made; here the deadline comes to the host, not the host to the deadline.
+#[test]
+fn tokens_that_could_not_be_pushed_in_time_are_revoked_and_never_sent_again() {
+    let (provider, receiver, _authority) = provider();
+    receiver.answer(Reply::Status(500));
+    provider.approved("push").unwrap();
+    logged(&provider, "trying again");
+    let tokens = receiver.wait_for(1).unwrap()[0].json();
+    let access_token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(user_info(&provider, access_token).status, 200);
+    let Provider { host, phone } = provider;
+    let data = host.kill().unwrap();
+    let database = rusqlite::Connection::open(data.path().join("ciba.db")).unwrap();
+    let day: i64 = database
+        .query_row("SELECT deadline - redeemed_at FROM push_body JOIN request ON request.id = push_body.request", [], |row| row.get(0))
+        .unwrap();
+    assert!((86_400_000..86_460_000).contains(&day), "{day}");
+    database.execute("UPDATE push_body SET deadline = deadline - 2 * 86400000", []).unwrap();
+    drop(database);
+    let tried = receiver.received().len();
+    receiver.answer(Reply::Status(204));
+    let host = data.serve(&[]).unwrap();
+    let provider = Provider { phone: phone.moved_to(&host), host };
+    idle(&provider);
+    assert_eq!(receiver.received().len(), tried, "it was sent after its time");
+    assert_eq!((user_info(&provider, access_token).status, provider.count("access_token").unwrap()), (401, 0));
+    logged(&provider, "tokens could not be pushed and are revoked");
+}
+
 #[test]
 fn a_client_that_polls_by_now_is_not_told_any_more() {
     let (provider, mut receiver, _authority) = provider();

@@ -19,7 +19,7 @@ fn discovery_says_what_is_served_and_nothing_else() {
     assert_eq!(document["issuer"], host.issuer());
     assert_eq!(document["backchannel_token_delivery_modes_supported"], serde_json::json!(["poll", "ping", "push"]));
     assert_eq!(document["grant_types_supported"], serde_json::json!(["urn:openid:params:grant-type:ciba", "refresh_token"]));
-    assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["ES256", "PS256", "RS256", "EdDSA"]));
+    assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["ES256", "PS256", "RS256", "EdDSA", "Ed25519"]));
     // Nobody asks for certificates here, so nothing that needs one is claimed.
     assert!(document["mtls_endpoint_aliases"].is_null());
     assert_eq!(document["tls_client_certificate_bound_access_tokens"], false);

@@ -164,6 +164,61 @@ fn item_9_a_signed_request_counts_once_and_every_fault_in_it_is_an_invalid_reque
     assert_eq!(ask_as(&host, "bank", &[("request", &es256(&good("three")))]).status, 200);
 }
 
+/// RFC 9864 gave Ed25519 a name of its own. Whoever registered that signs by it and no other; whoever registered the
+/// family's signs by either, because libraries have changed since.
+#[test]
+fn item_9_ed25519_is_known_by_both_of_its_names() {
+    const OLD: JwsAlgorithm = JwsAlgorithm::EdDsa;
+    const NEW: JwsAlgorithm = JwsAlgorithm::Ed25519;
+    let config = "[[ciba.login_hint_token_issuers]]\nissuer = \"https://hr.example\"\njwks_file = \"hr.json\"\nsubject = \"username\"\n";
+    let data = bank(config, &json!({}));
+    let directory = data.beside("keys");
+    fs::create_dir_all(&directory).unwrap();
+    let policy = KeyPolicy { algorithms: vec![JwsAlgorithm::Es256, OLD, NEW], ..KeyPolicy::default() };
+    let keys = KeyRing::open(&directory, policy, Clock::System.now()).unwrap();
+    keys.sign(OLD, "JWT", &json!({})).and(keys.sign(NEW, "JWT", &json!({}))).expect("by now all keys are made");
+    fs::write(data.path().join("hr.json"), jwks(&keys).to_string()).unwrap();
+    for (id, registered) in [("old", OLD), ("new", NEW)] {
+        let algorithm = registered.as_str();
+        let metadata = json!({
+            "jwks": jwks(&keys), "backchannel_authentication_request_signing_alg": algorithm,
+            "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": algorithm,
+        });
+        register(&data, id, &metadata);
+    }
+    let host = data.serve(&[]).unwrap();
+    for (id, by, taken) in [("old", OLD, true), ("old", NEW, true), ("new", NEW, true), ("new", OLD, false)] {
+        let mut number = 0;
+        let mut claims = |aud: &str, more: Value| {
+            number += 1;
+            let mut claims = json!({
+                "iss": id, "sub": id, "aud": aud, "iat": now(), "nbf": now(), "exp": now() + 60, "jti": format!("{id}{by}{number}"),
+            });
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            claims
+        };
+        let mut ask = |assertion_by, request_by| {
+            let asked = json!({ "scope": "openid", "login_hint": "alice", "binding_message": format!("{assertion_by}{request_by}") });
+            let request = keys.sign(request_by, "oauth-authz-req+jwt", &claims(&host.issuer(), asked.clone())).unwrap();
+            let assertion = keys.sign(assertion_by, "JWT", &claims(&host.issuer(), json!({ "for": asked }))).unwrap();
+            let form = [
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", &*assertion),
+                ("request", &*request),
+            ];
+            said(&host.send(&Request::form("/bc-authorize", &form)).unwrap())
+        };
+        let registered = if id == "old" { OLD } else { NEW };
+        assert_eq!(ask(by, registered), if taken { "200" } else { "invalid_client" }, "{id}: an assertion by {by}");
+        assert_eq!(ask(registered, by), if taken { "200" } else { "invalid_request" }, "{id}: a request by {by}");
+    }
+    for by in [OLD, NEW] {
+        let hint = json!({ "iss": "https://hr.example", "aud": host.issuer(), "exp": now() + 60, "sub": "alice" });
+        let token = keys.sign(by, "JWT", &hint).unwrap();
+        assert_eq!(said(&ask_as(&host, "bank", &[("scope", "openid"), ("login_hint_token", &token)])), "200", "a hint by {by}");
+    }
+}
+
 #[test]
 fn item_3_an_id_token_that_we_gave_to_this_client_names_its_person() {
     let data = bank("", &json!({}));
@@ -233,6 +288,23 @@ fn item_3_somebody_whom_the_operator_trusts_names_the_person() {
     }
     let missing = Data::with_config(config).unwrap().serve(&[]).unwrap_err();
     assert!(format!("{missing:#}").contains("hr.json"), "{missing:#}");
+}
+
+#[test]
+fn a_request_for_nobody_is_one_for_nobody() {
+    let host = bank("[ciba]\nhide_unknown_users = true\n", &json!({})).serve(&[]).unwrap();
+    let form = [("scope", "openid"), ("login_hint", "whoever this is")];
+    let (transaction, _) = auth_req_id(&ask_as(&host, "bank", &form)).split_once('.').map(|(t, s)| (t.to_owned(), s.to_owned())).unwrap();
+    let listed = host.data.must(&["request", "list"]).unwrap();
+    let row = listed.lines().find(|line| line.starts_with(&transaction)).unwrap();
+    assert_eq!(row.split_whitespace().nth(1), Some("nobody"), "{listed}");
+    let shown = host.data.must(&["request", "show", &transaction]).unwrap();
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["user", "nobody"])), "{shown}");
+    assert!(host.data.json(&["request", "show", &transaction]).unwrap()["user"].is_null());
+    // A person may be called that, and is one.
+    host.data.must(&["user", "add", "nobody"]).unwrap();
+    auth_req_id(&ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", "nobody")]));
+    assert_eq!(host.data.json(&["request", "list"]).unwrap()[0]["user"], "nobody");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(super) enum Key {
     List,
     /// Replace keys before their time: the next one is published now, and signs in ten minutes.
     Rotate {
-        /// Only the key of this algorithm: ES256, PS256, RS256 or EdDSA.
+        /// Only the key of this algorithm: ES256, PS256, RS256, EdDSA or Ed25519.
         #[arg(long, value_parser = algorithm)]
         alg: Option<JwsAlgorithm>,
         /// How long the old one stays in the JWKS after its last signature. [default: keys.overlap_hours]
@@ -24,7 +24,7 @@ pub(super) enum Key {
     },
     /// Take in a key that was made elsewhere: it comes next, like a rotated one.
     Import {
-        /// What it signs with: ES256, PS256, RS256 or EdDSA.
+        /// What it signs with: ES256, PS256, RS256, EdDSA or Ed25519.
         #[arg(long, value_parser = algorithm)]
         alg: JwsAlgorithm,
         /// PEM (BEGIN PRIVATE KEY) or a private JWK.
@@ -74,5 +74,5 @@ fn changed(common: &Common, command: Command) -> anyhow::Result<()> {
 
 fn algorithm(name: &str) -> Result<JwsAlgorithm, String> {
     let known = JwsAlgorithm::from_name(name).filter(|alg| JwsAlgorithm::ASYMMETRIC.contains(alg));
-    known.ok_or_else(|| "write ES256, PS256, RS256 or EdDSA".to_owned())
+    known.ok_or_else(|| "write ES256, PS256, RS256, EdDSA or Ed25519".to_owned())
 }

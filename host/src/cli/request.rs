@@ -46,7 +46,9 @@ impl Request {
                 }
                 let rows: Vec<[String; 5]> = requests
                     .into_iter()
-                    .map(|request| [request.transaction.0, request.user, request.client.0, request.state, print::time(request.expires_at)])
+                    .map(|request| {
+                        [request.transaction.0, user(request.user), request.client.0, request.state, print::time(request.expires_at)]
+                    })
                     .collect();
                 print::table(["TRANSACTION", "USER", "CLIENT", "STATE", "EXPIRES"], &rows, "No requests.");
                 Ok(())
@@ -57,11 +59,12 @@ impl Request {
                     return print::json(&request);
                 }
                 println!("transaction  {}", request.transaction);
-                println!("user         {}", request.user);
+                println!("user         {}", user(request.user.clone()));
                 println!("client       {}", request.client);
                 println!("state        {}", request.state);
                 println!("asked        {}", print::time(request.created_at));
                 println!("expires      {}", print::time(request.expires_at));
+                println!("told         {}", told(&request));
                 for notified in &request.notified {
                     println!("notified     by {} {} in {} µs", notified.plugin, notified.version, notified.micros);
                 }
@@ -70,6 +73,25 @@ impl Request {
             Self::Approve { transaction } => decide(common, transaction, Decision::Approve),
             Self::Deny { transaction } => decide(common, transaction, Decision::Deny),
         }
+    }
+}
+
+/// Whom a hint named, if it named anybody.
+fn user(user: Option<String>) -> String {
+    user.unwrap_or_else(|| "nobody".to_owned())
+}
+
+/// Whether the client knows how its request ended.
+fn told(request: &RequestView) -> String {
+    let how = &request.delivery;
+    let Some(told) = request.told else { return format!("nothing: the client asks by itself ({how})") };
+    match (told.at, told.next, told.tries) {
+        (Some(at), _, _) => format!("by {how} at {}", print::time(at)),
+        (None, Some(next), 0) => format!("not yet, by {how}: when it ends, or at {}", print::time(next)),
+        (None, Some(next), 1) => format!("not yet, by {how}: one try failed, the next is at {}", print::time(next)),
+        (None, Some(next), tries) => format!("not yet, by {how}: {tries} tries failed, the next is at {}", print::time(next)),
+        (None, None, _) if request.state == "redeemed" && how == "ping" => "nothing: the client asked before its ping came".to_owned(),
+        (None, None, _) => format!("never, by {how}: its endpoint did not take it, or the client is gone; the log says which"),
     }
 }
 

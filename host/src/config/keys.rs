@@ -25,7 +25,7 @@ impl Keys {
         let once = |alg: &JwsAlgorithm| self.algorithms.iter().filter(|other| *other == alg).count() == 1;
         // Tokens of clients that chose nothing are signed in ES256.
         if !self.algorithms.iter().all(|alg| known(alg) && once(alg)) || !self.algorithms.contains(&JwsAlgorithm::Es256) {
-            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256 and EdDSA, each once".to_owned()));
+            return Err(("keys.algorithms", "must name ES256, and may name PS256, RS256, EdDSA and Ed25519, each once".to_owned()));
         }
         let tokens = ciba.access_token_expires_in.max(ciba.id_token_expires_in);
         if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {

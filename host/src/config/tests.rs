@@ -97,7 +97,7 @@ fn an_error_says_which_line_which_key_and_what_was_meant() {
         ("[proxy]\naddress_header = 'x-real-ip'", "ciba.toml:2", "x-forwarded-for"),
         ("[outbound]\nprivate_networks = ['10/8']", "ciba.toml:2", "not a network"),
         ("[keys]\nalgorithms = ['PS256']", "ciba.toml: keys.algorithms", "must name ES256"),
-        ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256 and EdDSA"),
+        ("[keys]\nalgorithms = ['ES256', 'HS256']", "ciba.toml: keys.algorithms", "PS256, RS256, EdDSA and Ed25519"),
         ("[keys]\nalgorithms = ['ES256', 'ES256']", "ciba.toml: keys.algorithms", "each once"),
         ("[keys]\nalgorithms = ['ES512']", "ciba.toml:2", "ES512"),
         ("[registration]\nmodes = []", "ciba.toml: registration.modes", "poll, ping or push"),

@@ -10,7 +10,7 @@ use super::{RETRY_LONGEST, see_to, wake_at};
 use crate::flow::Flow;
 use crate::flow::tell::{Notice, Recipient, Said, Worth};
 use crate::protocol::transaction::Stored;
-use crate::store::{Job, JobKind, Next, StoreError};
+use crate::store::{Heard, Job, JobKind, Next, StoreError};
 
 /// A decision of the last moment may still be on its way to the disk: nobody is told of an expiry before this has passed.
 const SETTLED: SignedDuration = SignedDuration::from_secs(1);
@@ -24,8 +24,10 @@ const FEW: u32 = 3;
 
 /// What came of a job.
 enum Told {
-    /// The client has what it needs.
+    /// The client took it.
     Done,
+    /// The client has what it needs without.
+    Unneeded,
     /// It will not get it. What a push holds is revoked.
     Never,
     /// Once more, then.
@@ -42,8 +44,9 @@ pub(super) async fn run(flow: &Flow, places: &Arc<Places>, job: &Job) {
         Told::Later(flow.clock.now() + RETRY_LONGEST)
     });
     let (written, due) = match told {
-        Told::Done | Told::Never if job.kind == JobKind::Push => (flow.store.finish_push(job, matches!(told, Told::Done)).await, None),
-        Told::Done | Told::Never => (flow.store.finish_job(job, Next::End).await, None),
+        Told::Done => (flow.store.finish_telling(job, Heard::At(flow.clock.now())).await, None),
+        Told::Unneeded => (flow.store.finish_telling(job, Heard::Unneeded).await, None),
+        Told::Never => (flow.store.finish_telling(job, Heard::Never).await, None),
         Told::Again(at) => (flow.store.finish_job(job, Next::NotBefore(at)).await, Some(at)),
         Told::Later(at) => {
             flow.store.release(job, at);
@@ -71,7 +74,7 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
     };
     let notice = match flow.say(job, &recipient).await {
         Ok(Said::Notice(notice)) => notice,
-        Ok(Said::Nothing) => return Ok(Told::Done),
+        Ok(Said::Nothing) => return Ok(Told::Unneeded),
         Ok(Said::Lost) => {
             tracing::error!(transaction = %request.transaction, client = %request.client,
                 "what a client was to be told with cannot be opened; it is not told.  do: restore the installation's key that belongs to this database");
@@ -85,6 +88,12 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
             return Ok(Told::Again(next));
         }
     };
+    // A host that was down, or a place that was long in coming: what came of it in time is all there is.
+    if let Worth::Until(end) = notice.worth
+        && flow.clock.now() >= end
+    {
+        return Ok(give_up(job, notice.worth, "its time is over"));
+    }
     let outcome = send(flow, &recipient, &notice).await;
     place.answered(outcome.is_ok());
     Ok(conclude(flow.clock.now(), job, &notice, outcome))
@@ -124,17 +133,7 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
             tracing::warn!(%transaction, %client, kind, said, tries, %next, "the client's endpoint did not take it; trying again");
             Told::Again(next)
         }
-        None => {
-            match (job.kind, notice.worth) {
-                (JobKind::Push, Worth::Until(_)) => tracing::error!(%transaction, %client, said, tries,
-                    "tokens could not be pushed and are revoked.  do: ask the client's owner about its notification endpoint, and have it start again"),
-                (JobKind::Push, Worth::FewTries) => tracing::warn!(%transaction, %client, said, tries,
-                    "a client was not told that its request ended.  do: ask its owner about its notification endpoint"),
-                _ => tracing::warn!(%transaction, %client, said, tries,
-                    "a client was not pinged, and learns it when it polls.  do: ask its owner about its notification endpoint"),
-            }
-            Told::Never
-        }
+        None => give_up(job, notice.worth, &said),
     }
 }
 
@@ -142,6 +141,20 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
 fn in_words(status: u16) -> String {
     let redirect = if (300..400).contains(&status) { ", a redirect, which is never followed" } else { "" };
     format!("status {status}{redirect}")
+}
+
+/// It will not get it: who reads the log can tell its owner.
+fn give_up(job: &Job, worth: Worth, said: &str) -> Told {
+    let (transaction, client, tries) = (&job.request.transaction, &job.request.client, job.attempts + 1);
+    match (job.kind, worth) {
+        (JobKind::Push, Worth::Until(_)) => tracing::error!(%transaction, %client, said, tries,
+            "tokens could not be pushed and are revoked.  do: ask the client's owner about its notification endpoint, and have it start again"),
+        (JobKind::Push, Worth::FewTries) => tracing::warn!(%transaction, %client, said, tries,
+            "a client was not told that its request ended.  do: ask its owner about its notification endpoint"),
+        _ => tracing::warn!(%transaction, %client, said, tries,
+            "a client was not pinged, and learns it when it polls.  do: ask its owner about its notification endpoint"),
+    }
+    Told::Never
 }
 
 /// Whether trying again is of no use.
@@ -212,7 +225,7 @@ mod tests {
         let notice = Notice { authorization: HeaderValue::from_static("Bearer t"), body: bytes::Bytes::new(), worth };
         match conclude(now(), &job(kind, attempts), &notice, outcome) {
             Told::Again(at) => Some(at.duration_since(now()).as_secs_f64()),
-            Told::Done | Told::Never | Told::Later(_) => None,
+            Told::Done | Told::Unneeded | Told::Never | Told::Later(_) => None,
         }
     }
 

@@ -92,8 +92,8 @@ impl Flow {
         let metadata = &client.metadata;
         match metadata.token_endpoint_auth_method {
             AuthenticationMethod::PrivateKeyJwt => {
-                let allowed: &[JwsAlgorithm] = match (&metadata.token_endpoint_auth_signing_alg, metadata.fapi_profile) {
-                    (Some(registered), _) => std::slice::from_ref(registered),
+                let allowed: &[JwsAlgorithm] = match (metadata.token_endpoint_auth_signing_alg, metadata.fapi_profile) {
+                    (Some(registered), _) => registered.taken(),
                     (None, Some(_)) => &JwsAlgorithm::FAPI,
                     (None, None) => &JwsAlgorithm::ASYMMETRIC,
                 };

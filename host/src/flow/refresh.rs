@@ -32,7 +32,7 @@ impl Flow {
         let mut access = self.mint_access(client, &request, confirmation, audience, now).map_err(internal)?;
         access.stored.scope = narrowed.then(|| request.scope.clone());
         let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await.map_err(internal)?;
-        // FAPI 2 Security Profile 5.3.2.1 forbids rotation, which gains nothing where the client proves itself each time.
+        // FAPI 2 Security Profile 5.3.2.1 (9) forbids rotation, which gains nothing where the client proves itself each time.
         let rotates = client.metadata.fapi_profile.is_none() && !client.metadata.keep_refresh_token;
         let next = rotates.then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
         let token_type = token_type(access.stored.confirmation.as_ref());

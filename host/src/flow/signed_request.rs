@@ -25,7 +25,7 @@ impl Flow {
         let jws = UnverifiedJws::parse(text).map_err(refused)?;
         // As registered, and no other that the key could sign with (RFC 8725 3.1).
         let ours: &[JwsAlgorithm] = if client.metadata.fapi_profile.is_some() { &JwsAlgorithm::FAPI } else { &JwsAlgorithm::ASYMMETRIC };
-        let allowed: Vec<JwsAlgorithm> = ours.iter().copied().filter(|algorithm| *algorithm == registered).collect();
+        let allowed: Vec<JwsAlgorithm> = ours.iter().copied().filter(|algorithm| registered.taken().contains(algorithm)).collect();
         let claims = self.verify_by_client(client, &jws, &allowed).await.map_err(refused)?;
         let typ = jws.header().typ.as_deref();
         let identity = request_object::check(Claims(claims), typ, form, &client.id, &self.issuer, self.clock.now())?;

@@ -130,11 +130,16 @@ impl Jwk {
     pub(super) fn fits(&self, algorithm: JwsAlgorithm) -> bool {
         let kind = match (&self.material, algorithm) {
             (Material::Point { curve: Curve::P256, .. }, JwsAlgorithm::Es256)
-            | (Material::Point { curve: Curve::Ed25519, .. }, JwsAlgorithm::EdDsa)
+            | (Material::Point { curve: Curve::Ed25519, .. }, JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519)
             | (Material::Rsa { .. }, JwsAlgorithm::Ps256 | JwsAlgorithm::Rs256) => true,
             (Material::Point { .. } | Material::Rsa { .. }, _) => false,
         };
-        kind && self.is_for("sig", algorithm.as_str(), &["verify"])
+        kind && self.is_for("sig", names_of(algorithm), &["verify"])
+    }
+
+    /// Whether it is this key of ours: one and the same may be kept for two algorithms.
+    pub(super) fn is_ours(&self, kid: &str, algorithm: JwsAlgorithm) -> bool {
+        self.kid.as_deref() == Some(kid) && self.alg.as_deref() == Some(algorithm.as_str())
     }
 
     /// Whether it says itself what it is for.
@@ -145,18 +150,18 @@ impl Jwk {
     /// Whether something may be encrypted for this key in this way.
     pub(super) fn takes(&self, algorithm: KeyEncryption) -> bool {
         match (&self.material, algorithm) {
-            (Material::Rsa { .. }, KeyEncryption::RsaOaep256) => self.is_for("enc", algorithm.as_str(), &["encrypt", "wrapKey"]),
+            (Material::Rsa { .. }, KeyEncryption::RsaOaep256) => self.is_for("enc", &[algorithm.as_str()], &["encrypt", "wrapKey"]),
             (Material::Point { curve, .. }, KeyEncryption::EcdhEs) if curve.agreement().is_some() => {
-                self.is_for("enc", algorithm.as_str(), &["deriveKey", "deriveBits"])
+                self.is_for("enc", &[algorithm.as_str()], &["deriveKey", "deriveBits"])
             }
             (Material::Point { .. } | Material::Rsa { .. }, _) => false,
         }
     }
 
     /// `use`, `alg` and `key_ops` each allow it where they are given (RFC 7517 4.2 to 4.4).
-    fn is_for(&self, purpose: &str, algorithm: &str, operations: &[&str]) -> bool {
+    fn is_for(&self, purpose: &str, algorithms: &[&str], operations: &[&str]) -> bool {
         self.purpose.as_deref().is_none_or(|given| given == purpose)
-            && self.alg.as_deref().is_none_or(|given| given == algorithm)
+            && self.alg.as_deref().is_none_or(|given| algorithms.contains(&given))
             && self.operations.as_ref().is_none_or(|given| given.iter().any(|name| operations.contains(&name.as_str())))
     }
 
@@ -167,7 +172,7 @@ impl Jwk {
             (JwsAlgorithm::Es256, Material::Point { curve: Curve::P256, bytes }) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).verify(message, signature)
             }
-            (JwsAlgorithm::EdDsa, Material::Point { curve: Curve::Ed25519, bytes }) => {
+            (JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519, Material::Point { curve: Curve::Ed25519, bytes }) => {
                 UnparsedPublicKey::new(&ED25519, bytes).verify(message, signature)
             }
             (JwsAlgorithm::Ps256, Material::Rsa { n, e }) => rsa(n, e, &RSA_PSS_2048_8192_SHA256),
@@ -251,6 +256,18 @@ impl Material {
                 members
             }
         }
+    }
+}
+
+/// What a key may call the algorithm that it is for. Ed25519 has two names: whoever signs by one of them may have
+/// published its key when there was only the other.
+fn names_of(algorithm: JwsAlgorithm) -> &'static [&'static str] {
+    match algorithm {
+        JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519 => &["EdDSA", "Ed25519"],
+        JwsAlgorithm::Es256 => &["ES256"],
+        JwsAlgorithm::Ps256 => &["PS256"],
+        JwsAlgorithm::Rs256 => &["RS256"],
+        JwsAlgorithm::Hs256 => &["HS256"],
     }
 }
 

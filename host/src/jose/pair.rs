@@ -30,7 +30,7 @@ pub(super) struct SigningPair {
 
 enum Pair {
     Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
+    Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
 }
 
@@ -53,7 +53,7 @@ impl SigningPair {
     pub(super) fn generate(algorithm: JwsAlgorithm) -> anyhow::Result<(Self, Zeroizing<Vec<u8>>)> {
         let der = match algorithm {
             JwsAlgorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?.to_pkcs8v1()?.as_ref().to_vec(),
-            JwsAlgorithm::EdDsa => Ed25519KeyPair::generate()?.to_pkcs8v1()?.as_ref().to_vec(),
+            JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519 => Ed25519KeyPair::generate()?.to_pkcs8v1()?.as_ref().to_vec(),
             JwsAlgorithm::Ps256 | JwsAlgorithm::Rs256 => {
                 let der: Pkcs8V1Der<'_> = RsaKeyPair::generate(KeySize::Rsa2048)?.as_der()?;
                 der.as_ref().to_vec()
@@ -73,10 +73,10 @@ impl SigningPair {
                 let bytes = pair.public_key().as_ref().to_vec();
                 (Pair::Es256(pair), Material::Point { curve: Curve::P256, bytes })
             }
-            JwsAlgorithm::EdDsa => {
+            JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519 => {
                 let pair = Ed25519KeyPair::from_pkcs8(der).ok().with_context(is_not)?;
                 let bytes = pair.public_key().as_ref().to_vec();
-                (Pair::EdDsa(pair), Material::Point { curve: Curve::Ed25519, bytes })
+                (Pair::Ed25519(pair), Material::Point { curve: Curve::Ed25519, bytes })
             }
             JwsAlgorithm::Ps256 | JwsAlgorithm::Rs256 => {
                 let pair = RsaKeyPair::from_pkcs8(der).ok().with_context(is_not)?;
@@ -123,7 +123,7 @@ impl SigningPair {
                 let signature = pair.sign(&self.random, jws.as_bytes())?;
                 append(jws, signature.as_ref());
             }
-            Pair::EdDsa(pair) => {
+            Pair::Ed25519(pair) => {
                 let signature = pair.try_sign(jws.as_bytes())?;
                 append(jws, signature.as_ref());
             }

@@ -128,7 +128,7 @@ impl KeyRing {
         let current = self.0.current();
         let complete = self.0.policy.algorithms.iter().all(|alg| current.active(*alg).is_some());
         let published = current.entries.iter().filter(|entry| entry.is_published(now));
-        let key = |entry: &Entry| current.own.keys().iter().find(|key| key.kid.as_ref() == Some(&entry.kid) && key.fits(entry.alg));
+        let key = |entry: &Entry| current.own.keys().iter().find(|key| key.is_ours(&entry.kid, entry.alg));
         let keys = published.filter_map(key);
         Jwks::of(keys.cloned().collect(), complete)
     }
@@ -220,7 +220,7 @@ impl KeyRing {
     /// Makes what is missing: first what is quick, then the rest on a thread.
     fn make_missing(&self, missing: Vec<JwsAlgorithm>, now: Timestamp) -> anyhow::Result<()> {
         let (quick, mut slow): (Vec<_>, Vec<_>) = missing.into_iter().partition(|alg| *alg == JwsAlgorithm::Es256);
-        slow.sort_by_key(|alg| *alg != JwsAlgorithm::EdDsa);
+        slow.sort_by_key(|alg| !matches!(alg, JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519));
         for alg in quick {
             self.0.make(alg, None, now)?;
         }

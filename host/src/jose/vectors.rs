@@ -125,5 +125,5 @@ pub(super) fn private_keys() -> [(Value, &'static [JwsAlgorithm]); 3] {
     ] {
         rsa[name] = value.into();
     }
-    [(rsa, &[JwsAlgorithm::Ps256, JwsAlgorithm::Rs256]), (ec, &[JwsAlgorithm::Es256]), (ed, &[JwsAlgorithm::EdDsa])]
+    [(rsa, &[JwsAlgorithm::Ps256, JwsAlgorithm::Rs256]), (ec, &[JwsAlgorithm::Es256]), (ed, &[JwsAlgorithm::EdDsa, JwsAlgorithm::Ed25519])]
 }

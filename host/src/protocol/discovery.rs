@@ -63,7 +63,7 @@ pub struct Discovery<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mtls_endpoint_aliases: Option<Endpoints>,
     backchannel_token_delivery_modes_supported: [&'static str; 3],
-    backchannel_authentication_request_signing_alg_values_supported: [JwsAlgorithm; 4],
+    backchannel_authentication_request_signing_alg_values_supported: [JwsAlgorithm; 5],
     backchannel_user_code_parameter_supported: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     backchannel_endpoint_login_hint_token_types_supported: &'a [String],
@@ -77,7 +77,7 @@ pub struct Discovery<'a> {
     token_endpoint_auth_signing_alg_values_supported: &'static [JwsAlgorithm],
     introspection_endpoint_auth_methods_supported: Vec<AuthenticationMethod>,
     revocation_endpoint_auth_methods_supported: Vec<AuthenticationMethod>,
-    dpop_signing_alg_values_supported: [JwsAlgorithm; 4],
+    dpop_signing_alg_values_supported: [JwsAlgorithm; 5],
     tls_client_certificate_bound_access_tokens: bool,
     scopes_supported: [&'static str; 5],
     claims_supported: [&'static str; 12],

@@ -1,5 +1,7 @@
 //! The FAPI-CIBA profiles, as a property of a client: `fapi-ciba-id1` (Implementer's Draft 1, on FAPI 1 Advanced) and
 //! `fapi-ciba-fapi2` (the draft on FAPI 2). Here stands what a profile asks beyond the rules for every client.
+//!
+//! Numbers of FAPI-CIBA are those of Implementer's Draft 1; the later draft has the same rules under others.
 
 use super::algorithm::JwsAlgorithm;
 use super::backchannel::BackchannelRequest;
@@ -23,7 +25,7 @@ pub fn check_registration(metadata: &ClientMetadata) -> Result<(), MetadataError
     if metadata.backchannel_token_delivery_mode == DeliveryMode::Push {
         return wrong("backchannel_token_delivery_mode", "must be poll or ping");
     }
-    // FAPI 1 Advanced 8.6, FAPI 2 5.4.1.
+    // FAPI-CIBA 7.10, FAPI 1 Advanced 8.6. FAPI 2 5.4.1 takes Ed25519 too, by both of its names; this profile's list does not.
     for (member, algorithm) in [
         ("token_endpoint_auth_signing_alg", metadata.token_endpoint_auth_signing_alg),
         ("backchannel_authentication_request_signing_alg", metadata.backchannel_authentication_request_signing_alg),
@@ -33,7 +35,7 @@ pub fn check_registration(metadata: &ClientMetadata) -> Result<(), MetadataError
             return wrong(member, "must be PS256 or ES256");
         }
     }
-    // FAPI-CIBA 5.2.2 (5): the person is shown what this request alone is about.
+    // FAPI-CIBA 5.2.2 (2): the person is shown what this request alone is about.
     if !metadata.binding_message_required && metadata.authorization_details_types.is_empty() {
         return wrong("binding_message_required", "must be true, unless there are authorization_details_types");
     }
@@ -43,7 +45,7 @@ pub fn check_registration(metadata: &ClientMetadata) -> Result<(), MetadataError
     }
     match profile {
         FapiProfile::Id1 => {
-            // FAPI-CIBA 5.2.2 (2).
+            // FAPI-CIBA 5.2.2 (6); the later draft takes unsigned requests as well.
             if metadata.backchannel_authentication_request_signing_alg.is_none() {
                 return wrong("backchannel_authentication_request_signing_alg", "must be PS256 or ES256: requests are signed");
             }

@@ -21,7 +21,7 @@ impl Holder {
     pub fn confirmation(&self, metadata: &ClientMetadata) -> Result<Option<Confirmation>, ProtocolError> {
         let certificate = || self.certificate.clone().map(Confirmation::Certificate);
         let key = || self.key.clone().map(Confirmation::Key);
-        // RFC 8705 3.4; FAPI-CIBA ID1 5.2.2: holder-of-key by certificate.
+        // RFC 8705 3.4; FAPI 1 Advanced 5.2.2 (5, 6), which FAPI-CIBA ID1 5.2.2 takes over: by certificate.
         if metadata.tls_client_certificate_bound_access_tokens || metadata.fapi_profile == Some(FapiProfile::Id1) {
             return certificate().map(Some).ok_or_else(|| {
                 ProtocolError::new(ErrorCode::InvalidRequest, "this client's tokens are bound to its certificate, and none was shown")
@@ -35,7 +35,7 @@ impl Holder {
         }
         let shown = key();
         if shown.is_none() && metadata.fapi_profile == Some(FapiProfile::Fapi2) {
-            // FAPI 2 Security Profile 5.3.2.1: by either.
+            // FAPI 2 Security Profile 5.3.2.1 (4, 5): by either.
             return certificate().map(Some).ok_or_else(|| {
                 let what = "this client's tokens are bound to a certificate or a key, and neither was shown";
                 ProtocolError::new(ErrorCode::InvalidRequest, what)

@@ -74,6 +74,11 @@ impl UserId {
         let digest = Digest::of(format!("nobody\n{hint}").as_bytes());
         Self(format!("?{}", BASE64_URL_SAFE_NO_PAD.encode(&digest.0[..12])))
     }
+
+    /// Whether it is such a one.
+    pub fn is_nobody(&self) -> bool {
+        self.0.starts_with('?')
+    }
 }
 
 impl DeviceId {

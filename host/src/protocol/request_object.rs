@@ -14,9 +14,9 @@ use super::error::{ErrorCode, ProtocolError};
 use super::form::Form;
 use super::identifier::{ClientId, Digest};
 
-/// The longest time between `nbf` and `exp`, in seconds (FAPI-CIBA 5.2.2).
+/// The longest time between `nbf` and `exp`, in seconds (FAPI-CIBA 5.2.2, number 9).
 const LIFETIME_MAX: i64 = 60 * 60;
-/// How old `nbf` may be, in seconds (FAPI-CIBA 5.2.2).
+/// How old `nbf` may be, in seconds (FAPI 1 Advanced 5.2.2, number 17).
 const AGE_MAX: i64 = 60 * 60;
 /// How far ahead of ours a client's clock may be, in seconds.
 const AHEAD_MAX: i64 = 60;

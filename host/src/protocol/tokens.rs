@@ -160,7 +160,11 @@ pub struct NewRefreshToken {
 /// `at_hash` and its like: the left half of the token's hash, by the hash of the ID token's own signature (OpenID Connect
 /// Core 3.1.3.6). Ed25519 uses SHA-512.
 pub fn token_hash(algorithm: JwsAlgorithm, token: &str) -> String {
-    let hash = digest(if algorithm == JwsAlgorithm::EdDsa { &SHA512 } else { &SHA256 }, token.as_bytes());
+    let hash = match algorithm {
+        JwsAlgorithm::EdDsa | JwsAlgorithm::Ed25519 => &SHA512,
+        JwsAlgorithm::Es256 | JwsAlgorithm::Ps256 | JwsAlgorithm::Rs256 | JwsAlgorithm::Hs256 => &SHA256,
+    };
+    let hash = digest(hash, token.as_bytes());
     let bytes = hash.as_ref();
     BASE64_URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() / 2])
 }

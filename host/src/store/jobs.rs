@@ -53,6 +53,28 @@ impl JobKind {
     }
 }
 
+/// How the telling of a client ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It took what it was told.
+    At(Timestamp),
+    /// It needs nothing any more.
+    Unneeded,
+    /// It never will. What a push holds is revoked.
+    Never,
+}
+
+/// How far the telling of a client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telling {
+    /// When it took what it was told.
+    pub at: Option<Timestamp>,
+    /// How often it was tried and failed, while it goes on.
+    pub tries: u32,
+    /// When it is tried next; absent when it has ended.
+    pub next: Option<Timestamp>,
+}
+
 /// Whom a job waits for: slow ones of one kind never hold up those of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {

@@ -25,7 +25,7 @@ use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 pub use error::StoreError;
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
-pub use jobs::{Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown};
+pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
 pub use plugins::ActivePlugin;
 pub use registry::{AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
@@ -108,8 +108,8 @@ pub trait Store: Send + Sync {
     fn redeem(&self, transaction: &TransactionId, grant: NewGrant, push: Option<PushBody>, now: Timestamp) -> Answer<'_, bool>;
     /// What is still to be sent in push mode.
     fn push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>>;
-    /// Ends a push job: what it sent has arrived, or never will and is revoked.
-    fn finish_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()>;
+    /// Ends a job that tells a client.
+    fn finish_telling(&self, job: &Job, heard: Heard) -> Answer<'_, ()>;
     /// The access token with this digest, if it works at `now`.
     fn grant(&self, transaction: &TransactionId, access_token: &Digest, now: Timestamp) -> Answer<'_, Option<Grant>>;
     /// The refresh token with this digest, if its family lives at `now`, used before or not.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{AuditEntry, Notified, Parties};
+use super::{AuditEntry, Notified, Parties, Telling};
 use crate::protocol::identifier::{DeviceId, Digest, TransactionId, UserId};
 use crate::protocol::transaction::{Decision, Evidence, Request};
 
@@ -108,4 +108,6 @@ pub struct Listed {
     pub username: Option<String>,
     /// How devices were reached.
     pub notified: Vec<Notified>,
+    /// How far the client is told how it ended, in ping and push mode.
+    pub telling: Telling,
 }

@@ -19,10 +19,12 @@ const PLAIN = {
   'plain-ps256': { alg: 'PS256' },
   'plain-rs256': { alg: 'RS256' },
   'plain-eddsa': { alg: 'EdDSA' },
+  'plain-ed25519': { alg: 'Ed25519' },
   'signed-es256': { alg: 'ES256', backchannel_authentication_request_signing_alg: 'ES256' },
   'signed-ps256': { alg: 'PS256', backchannel_authentication_request_signing_alg: 'PS256' },
   'signed-rs256': { alg: 'RS256', backchannel_authentication_request_signing_alg: 'RS256' },
   'signed-eddsa': { alg: 'EdDSA', backchannel_authentication_request_signing_alg: 'EdDSA' },
+  'signed-ed25519': { alg: 'Ed25519', backchannel_authentication_request_signing_alg: 'Ed25519' },
   'plain-dpop': { alg: 'ES256', dpop_bound_access_tokens: true },
   'plain-mtls': {
     alg: 'ES256',

@@ -50,7 +50,7 @@ async function newKey(alg, kid, use) {
   const { privateKey } = await jose.generateKeyPair(alg, {
     extractable: true,
     modulusLength: 2048,
-    crv: alg === 'EdDSA' ? 'Ed25519' : 'P-256',
+    crv: ['EdDSA', 'Ed25519'].includes(alg) ? 'Ed25519' : 'P-256',
   });
   return { ...(await jose.exportJWK(privateKey)), alg, kid, use };
 }

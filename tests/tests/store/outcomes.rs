@@ -1,7 +1,7 @@
 //! How a client hears of the end of its request: superseded ones, ping and push jobs, what they are told with.
 
 use ciba_host::protocol::client::DeliveryMode;
-use ciba_host::store::PushBody;
+use ciba_host::store::{Heard, PushBody};
 
 use super::*;
 
@@ -94,7 +94,7 @@ async fn what_a_client_is_told_with_is_kept_until_it_was_told() {
         assert_eq!(again.iter().map(|job| (job.attempts, job.to_notify.is_some())).collect::<Vec<_>>(), [(1, true); 2]);
         store.finish_job(&again[0], Next::End).await.unwrap();
         assert_eq!(sealed(), ["push"]);
-        store.finish_push(&again[1], true).await.unwrap();
+        store.finish_telling(&again[1], Heard::At(later(6))).await.unwrap();
         assert!(sealed().is_empty());
         assert!(store.reserve_jobs(Lane::Clients, later(1_000), 10).await.unwrap().is_empty());
     }
@@ -223,15 +223,15 @@ async fn what_is_pushed_is_stored_with_its_grant_and_revoked_when_it_never_arriv
             assert_eq!((kept.sealed, kept.deadline), (body(name).sealed, later(86_400)));
             assert!(works(name).await);
         }
-        store.finish_push(&jobs[0], true).await.unwrap();
-        store.finish_push(&jobs[1], false).await.unwrap();
+        store.finish_telling(&jobs[0], Heard::At(later(4))).await.unwrap();
+        store.finish_telling(&jobs[1], Heard::Never).await.unwrap();
         assert!(store.report(&"reported".into(), &"alice".into(), audit("report")).await.unwrap());
         for (name, worth) in [("arrives", true), ("never", false), ("reported", false)] {
             assert!(store.push_body(&name.into()).await.unwrap().is_none(), "{name}");
             assert_eq!(works(name).await, worth, "{name}");
         }
         // Ended twice is ended once: what arrived is not revoked by a late word.
-        store.finish_push(&jobs[0], false).await.unwrap();
+        store.finish_telling(&jobs[0], Heard::Never).await.unwrap();
         assert!(works("arrives").await);
         assert!(store.reserve_jobs(Lane::Clients, later(1_000), 10).await.unwrap().len() <= 1);
     }

@@ -217,7 +217,7 @@ fn user(name: &str, members: Map<String, Value>) -> Result<DeclaredUser, String>
 
 fn key(name: &str, text: &str, path: &Path) -> Result<Content, String> {
     let known = JwsAlgorithm::from_name(name).filter(|alg| JwsAlgorithm::ASYMMETRIC.contains(alg));
-    let alg = known.ok_or("is not named after its algorithm: ES256, PS256, RS256 or EdDSA")?;
+    let alg = known.ok_or("is not named after its algorithm: ES256, PS256, RS256, EdDSA or Ed25519")?;
     let mode = fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
         return Err(format!("can be read by everybody (mode {mode:o}); chmod o= it"));

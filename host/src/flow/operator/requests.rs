@@ -6,17 +6,18 @@ use serde_json::{Value, json};
 
 use super::{NotDone, Operator};
 use crate::flow::decide::By;
+use crate::protocol::client::DeliveryMode;
 use crate::protocol::identifier::{ClientId, TransactionId};
 use crate::protocol::transaction::Decision;
-use crate::store::{Decided, Listed, Notified};
+use crate::store::{Decided, Listed, Notified, Telling};
 
 /// A request as an operator sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RequestView {
     /// What plugins and devices call it.
     pub transaction: TransactionId,
-    /// Username.
-    pub user: String,
+    /// Username, or the identifier of somebody who is gone. Nothing, where the hint named nobody.
+    pub user: Option<String>,
     /// `client_id`.
     pub client: ClientId,
     /// `pending`, `approved`, `denied`, `redeemed` or `expired`.
@@ -27,6 +28,10 @@ pub struct RequestView {
     pub expires_at: Timestamp,
     /// How devices were reached.
     pub notified: Vec<Notified>,
+    /// `poll`, `ping` or `push`.
+    pub delivery: String,
+    /// How far the client is told how it ended, in ping and push mode.
+    pub told: Option<Telling>,
 }
 
 impl Operator {
@@ -64,7 +69,9 @@ pub(super) fn no_request(transaction: &TransactionId) -> NotDone {
 pub(super) fn request_view(listed: Listed, now: Timestamp) -> RequestView {
     RequestView {
         state: listed.request.state(now).as_str().to_owned(),
-        user: listed.username.unwrap_or_else(|| listed.request.user.0.clone()),
+        user: listed.username.or_else(|| (!listed.request.user.is_nobody()).then(|| listed.request.user.0.clone())),
+        delivery: listed.request.delivery.as_str().to_owned(),
+        told: (listed.request.delivery != DeliveryMode::Poll).then_some(listed.telling),
         transaction: listed.request.transaction,
         client: listed.request.client,
         created_at: listed.request.created_at,

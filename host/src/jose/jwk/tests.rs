@@ -90,12 +90,17 @@ fn null_but_there() -> Vec<()> {
 
 #[test]
 fn a_key_is_for_its_kind_and_for_what_it_says() {
-    use JwsAlgorithm::{EdDsa, Es256, Hs256, Ps256, Rs256};
+    use JwsAlgorithm::{Ed25519, EdDsa, Es256, Hs256, Ps256, Rs256};
     let fitting = |key: Value| JwsAlgorithm::ALL.iter().copied().filter(|alg| parsed(key.clone()).fits(*alg)).collect::<Vec<_>>();
     let (ec, rsa) = (vectors::rfc7515_es256, vectors::rfc7515_rs256);
+    let named = |alg: &str| with(vectors::rfc8037_ed25519(), "alg", json!(alg));
     assert_eq!(fitting(ec()), [Es256]);
     assert_eq!(fitting(rsa()), [Ps256, Rs256]);
-    assert_eq!(fitting(vectors::rfc8037_ed25519()), [EdDsa]);
+    // Of one algorithm, whichever of its names the key has (RFC 9864 2.2).
+    for key in [vectors::rfc8037_ed25519(), named("EdDSA"), named("Ed25519")] {
+        assert_eq!(fitting(key), [EdDsa, Ed25519]);
+    }
+    assert_eq!(fitting(named("Ed448")), []);
     for kind in [vectors::p384(), vectors::p521(), vectors::x25519()] {
         assert_eq!(fitting(kind), []);
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 
 use super::*;
-use crate::protocol::algorithm::JwsAlgorithm::{EdDsa, Es256, Ps256, Rs256};
+use crate::protocol::algorithm::JwsAlgorithm::{Ed25519, EdDsa, Es256, Ps256, Rs256};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -64,7 +64,7 @@ fn there_is_a_key_for_each_algorithm_and_it_survives() {
     let keys = Keys::of(&JwsAlgorithm::ASYMMETRIC);
     let ring = keys.open();
     let tokens = JwsAlgorithm::ASYMMETRIC.map(|alg| token(&ring, alg));
-    assert_eq!(published(&ring, keys.now).len(), 4);
+    assert_eq!(published(&ring, keys.now).len(), 5);
     assert!(ring.jwks(keys.now).is_complete());
     for file in keys.files() {
         let mode = fs::metadata(keys.directory.path().join(&file)).unwrap().permissions().mode() & 0o777;
@@ -82,6 +82,24 @@ fn there_is_a_key_for_each_algorithm_and_it_survives() {
         assert_eq!(kid(&token(&again, jws.header().alg)), kid(jws));
     }
     assert_eq!(serde_json::to_value(again.jwks(keys.now)).unwrap(), serde_json::to_value(ring.jwks(keys.now)).unwrap());
+}
+
+/// One key for both names of Ed25519, which its owner has imported twice: each name finds its own entry.
+#[test]
+fn one_key_may_sign_under_both_of_its_names() {
+    let keys = Keys::of(&[Es256, EdDsa, Ed25519]);
+    let ring = keys.open();
+    let (before, (_, der)) = ([EdDsa, Ed25519].map(|alg| token(&ring, alg)), SigningPair::generate(EdDsa).unwrap());
+    for alg in [EdDsa, Ed25519] {
+        ring.import(alg, &der, keys.now).unwrap();
+    }
+    let document = serde_json::to_value(ring.jwks(keys.now)).unwrap();
+    let mut named: Vec<_> = document["keys"].as_array().unwrap().iter().map(|key| key["alg"].as_str().unwrap()).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["ES256", "Ed25519", "Ed25519", "EdDSA", "EdDSA"]);
+    for jws in &before {
+        assert!(client_verifies(&ring, keys.now, jws));
+    }
 }
 
 #[test]

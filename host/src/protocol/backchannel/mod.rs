@@ -146,7 +146,7 @@ impl BackchannelRequest {
         if !metadata.allows(GRANT_TYPE_CIBA) {
             return Err(ErrorCode::UnauthorizedClient.into());
         }
-        // RFC 9101 6.1 is not for CIBA: the request object is in the request (CIBA Core 7.1.1).
+        // RFC 9101 5.2 is not for CIBA: the request object is in the request (CIBA Core 7.1.1).
         if parameters.has("request_uri") {
             return Err(ProtocolError::new(ErrorCode::RequestUriNotSupported, "request_uri is not supported"));
         }

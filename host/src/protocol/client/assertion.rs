@@ -52,7 +52,7 @@ pub struct Audiences<'a> {
     pub issuer: &'a str,
     /// Endpoints, and the same under the name that asks for certificates.
     pub endpoints: &'a [String],
-    /// Whether only the issuer is good, as one text (FAPI 2 Security Profile 5.3.2.1).
+    /// Whether only the issuer is good, as one text (FAPI 2 Security Profile 5.3.2.1, number 8).
     pub issuer_only: bool,
 }
 

@@ -7,7 +7,7 @@ use super::{SqliteStore, rows};
 use crate::protocol::identifier::{Digest, TransactionId};
 use crate::protocol::tokens::{NewAccessToken, NewGrant};
 use crate::protocol::transaction::REDEEM_GRACE_SECONDS;
-use crate::store::{Answer, Grant, Job, PushBody, Refresh, RefreshGrant, Refreshed};
+use crate::store::{Answer, Grant, Heard, Job, JobKind, PushBody, Refresh, RefreshGrant, Refreshed};
 
 /// Generations of refresh tokens that are remembered of one family, to know a stolen one again.
 const GENERATIONS: i64 = 20;
@@ -59,17 +59,26 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn complete_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()> {
+    pub(super) fn complete_telling(&self, job: &Job, heard: Heard) -> Answer<'_, ()> {
         let (id, kind) = (job.id, job.kind);
+        let told_at = match heard {
+            Heard::At(at) => Some(rows::millis(at)),
+            Heard::Unneeded | Heard::Never => None,
+        };
         let work = move |connection: &Connection| {
             let request: Option<i64> = connection
                 .prepare_cached("DELETE FROM job WHERE id = ?1 RETURNING request")?
                 .query_row([id], |row| row.get(0))
                 .optional()?;
             let Some(request) = request else { return Ok(()) };
+            connection
+                .prepare_cached("UPDATE request SET to_notify = NULL, told_at = ?2 WHERE id = ?1")?
+                .execute(params![request, told_at])?;
+            if kind != JobKind::Push {
+                return Ok(());
+            }
             connection.prepare_cached("DELETE FROM push_body WHERE request = ?1")?.execute([request])?;
-            connection.prepare_cached("UPDATE request SET to_notify = NULL WHERE id = ?1")?.execute([request])?;
-            if !arrived {
+            if heard == Heard::Never {
                 revoke(connection, "request = ?1", request)?;
             }
             Ok(())

@@ -7,7 +7,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_first_light.sql"),
     include_str!("../../../migrations/sqlite/0002_whole_protocol.sql"),
     include_str!("../../../migrations/sqlite/0003_registration.sql"),
-    include_str!("../../../migrations/sqlite/0004_set_by_operator.sql"),
+    include_str!("../../../migrations/sqlite/0004_ends.sql"),
+    include_str!("../../../migrations/sqlite/0005_told.sql"),
+    include_str!("../../../migrations/sqlite/0006_set_by_operator.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {

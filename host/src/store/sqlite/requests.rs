@@ -8,7 +8,7 @@ use super::registry::append_audit;
 use super::{SqliteStore, rows};
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::transaction::Request;
-use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError};
+use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError, Telling};
 
 impl SqliteStore {
     pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, Start> {
@@ -333,7 +333,7 @@ fn by_row(connection: &Connection, id: i64) -> Result<Request, StoreError> {
 /// yet need not be), and the client is told. Answers the jobs that are due now.
 pub(super) fn hasten_end(connection: &Connection, request: i64, now: Timestamp) -> rusqlite::Result<Vec<i64>> {
     connection
-        .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind IN ('withdraw', 'ping', 'push') RETURNING id")?
+        .prepare_cached("UPDATE job SET due_at = ?1 WHERE request = ?2 AND kind <> 'notify' RETURNING id")?
         .query_map(params![rows::millis(now), request], |row| row.get(0))?
         .collect()
 }
@@ -358,7 +358,12 @@ fn card(connection: &Connection, user: &UserId, transaction: &TransactionId) -> 
 }
 
 fn listed_query() -> String {
-    format!("SELECT {}, u.username, r.notified FROM request r LEFT JOIN user u ON u.id = r.user", rows::REQUEST)
+    // That it is no notification is said twice, for the index.
+    format!(
+        "SELECT {}, u.username, r.notified, r.told_at, j.attempts, j.due_at FROM request r LEFT JOIN user u ON u.id = r.user
+         LEFT JOIN job j ON j.request = r.id AND j.kind IN ('ping', 'push') AND j.kind <> 'notify'",
+        rows::REQUEST
+    )
 }
 
 fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<Listed> {
@@ -366,5 +371,10 @@ fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<Listed> {
         request: rows::request(row)?,
         username: row.get(rows::REQUEST_COLUMNS)?,
         notified: rows::notified(row, rows::REQUEST_COLUMNS + 1)?,
+        telling: Telling {
+            at: rows::optional_time(row, rows::REQUEST_COLUMNS + 2)?,
+            tries: row.get::<_, Option<u32>>(rows::REQUEST_COLUMNS + 3)?.unwrap_or_default(),
+            next: rows::optional_time(row, rows::REQUEST_COLUMNS + 4)?,
+        },
     })
 }

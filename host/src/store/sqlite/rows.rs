@@ -30,6 +30,11 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     timestamp(row.get(column)?, column)
 }
 
+pub(super) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let milliseconds: Option<i64> = row.get(column)?;
+    milliseconds.map(|milliseconds| timestamp(milliseconds, column)).transpose()
+}
+
 fn timestamp(milliseconds: i64, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(milliseconds).map_err(|error| impossible(column, Type::Integer, error.to_string()))
 }

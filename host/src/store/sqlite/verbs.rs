@@ -13,7 +13,7 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Invitation, Job, Lane, Listed, NewDevice, NewRequest, Next,
+    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Heard, Invitation, Job, Lane, Listed, NewDevice, NewRequest, Next,
     NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Updated,
 };
 
@@ -124,8 +124,8 @@ impl Store for SqliteStore {
     fn push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>> {
         self.find_push_body(transaction)
     }
-    fn finish_push(&self, job: &Job, arrived: bool) -> Answer<'_, ()> {
-        self.complete_push(job, arrived)
+    fn finish_telling(&self, job: &Job, heard: Heard) -> Answer<'_, ()> {
+        self.complete_telling(job, heard)
     }
     fn grant(&self, transaction: &TransactionId, access_token: &Digest, now: Timestamp) -> Answer<'_, Option<Grant>> {
         self.find_grant(transaction, access_token, now)

@@ -69,7 +69,7 @@ const plan = [
   refusedCase('fapi-ciba-id1-ensure-request-object-signed-by-other-client-fails', 'CIBA 7.2', ({ two }) => ({
     signing: { jwk: two.jwk },
   })),
-  refusedCase('fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails', 'FAPI-CIBA 5.2.2-1', () => ({
+  refusedCase('fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails', 'FAPI-CIBA 5.2.2-6', () => ({
     unsigned: true,
   })),
 ];
@@ -161,7 +161,7 @@ const beyond = [
   },
   {
     module: 'clock-eight-seconds-ahead-is-accepted',
-    section: 'FAPI-CIBA 5.2.2',
+    section: 'FAPI 2 5.3.2.1-13',
     async run(bench) {
       const at = now() + 8;
       await bench.decide(await bench.started(bench.one, { claims: { nbf: at, iat: at, exp: at + 300 } }));
