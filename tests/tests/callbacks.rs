@@ -21,7 +21,7 @@ fn caller_to(authority: &Authority, networks: &[&str]) -> Caller {
     let file = directory.path().join("authority.pem");
     fs::write(&file, authority.pem()).unwrap();
     let networks = Networks::try_from(networks.iter().map(|network| (*network).to_owned()).collect::<Vec<_>>()).unwrap();
-    Door::believing(networks, system_authorities_and(&file).unwrap()).callbacks()
+    Door::new(Networks::default()).with_client_networks(networks).believing(system_authorities_and(&file).unwrap()).callbacks()
 }
 
 fn caller(authority: &Authority) -> Caller {

@@ -286,6 +286,35 @@ fn types_of_authorization_details_are_watched_like_the_rest() {
 }
 
 #[test]
+fn of_two_files_with_one_subject_neither_takes_the_others_place() {
+    let data = Data::new().unwrap();
+    let robert = declare(&data, "users/robert.json", "{\"sub\": \"s-1\"}");
+    let host = data.serve(&[]).unwrap();
+    let users = |host: &Host| -> Vec<String> {
+        let users = host.data.json(&["user", "list"]).unwrap();
+        users
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| format!("{} {}", user["username"].as_str().unwrap(), user["id"].as_str().unwrap()))
+            .collect()
+    };
+    declare(&host.data, "users/alice.json", "{\"sub\": \"s-1\"}");
+    logged(&host, "declared/users/alice: sub: declared/users/robert says the same");
+    assert_eq!(users(&host), ["robert s-1"]);
+    // Whichever is read first after a restart.
+    let data = host.stop().unwrap();
+    let said = data.run(&["config", "check"]).unwrap();
+    assert!(said.error.contains("declared/users/alice: sub: ") && said.error.contains("declared/users/robert: sub: "), "{}", said.error);
+    let host = data.serve(&[]).unwrap();
+    logged(&host, "declared/users/robert: sub: declared/users/alice says the same");
+    assert_eq!(users(&host), ["robert s-1"]);
+    // With the other file gone it is a new name.
+    fs::remove_file(robert).unwrap();
+    wait_for("the new name", || Ok((users(&host) == ["alice s-1"]).then_some(()))).unwrap();
+}
+
+#[test]
 fn names_and_files_that_mean_nothing_are_said() {
     let data = Data::new().unwrap();
     declare(&data, "clients/a.yaml", "");

@@ -194,7 +194,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
-            conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, config.limits.relaxed()).map(Arc::new),
+            conformance: Conformance::of(&config.conformance, &config.outbound.client_networks, config.limits.relaxed()).map(Arc::new),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         });
@@ -303,6 +303,10 @@ fn say(directory: &DataDirectory, config: &Config, issuer: &str, mtls: Option<&s
         println!("mtls     {mtls}");
     }
     println!("console  http://{admin}/  (sign in: ciba-host console --data {})", directory.path().display());
+    if let Some(address) = config.conformance.address() {
+        // To the terminal alone: the path may be a secret, and logs are read by many.
+        println!("decide   {issuer}{address}?auth_req_id={{auth_req_id}}&action={{action}}");
+    }
     println!("plugins  {}", directory.path().join(&config.plugins.folder).display());
     println!("ready");
 }

@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Flow, Refused};
 use crate::config::LimitsConfig;
@@ -30,12 +31,21 @@ use starting::{Started, Starting};
 /// one client must not lock the person out of the others.
 const ALL_CLIENTS: u32 = 4;
 
+/// Changes of itself that a client sends in a minute: each is a write, an entry in the audit log, and forgets what is known
+/// of clients and people.
+const CHANGES: u32 = 30;
+/// Documents of sectors that are fetched at the same time, and how many seconds later whoever finds no place comes back.
+const SECTORS: usize = 8;
+const SECTORS_BUSY: SignedDuration = SignedDuration::from_secs(10);
+
 /// Every limit, and what was used of it.
 pub struct Limits {
     of_client: Rated,
     of_user: Rated,
     of_pair: Rated,
     of_address: Rated,
+    of_changes: Rated,
+    sectors: Semaphore,
     /// What was said in the log: a flood must not become one there.
     said: Rated,
     pending: usize,
@@ -69,6 +79,8 @@ impl Limits {
             of_user: Rated::new(config.requests_per_user_minute),
             of_pair: Rated::new(config.requests_per_pair_minute),
             of_address: Rated::new(config.failures_per_address_minute),
+            of_changes: Rated::new(CHANGES),
+            sectors: Semaphore::new(SECTORS),
             said: Rated::new(1),
             pending: config.pending_per_user as usize,
             starting: Starting::default(),
@@ -187,6 +199,27 @@ impl Limits {
         self.listen(None, from, now)?;
         self.count(from, now);
         Ok(())
+    }
+
+    /// Whether a client that manages itself may change itself once more.
+    ///
+    /// # Errors
+    /// It has done so too often.
+    pub fn change(&self, client: &ClientId, now: Timestamp) -> Result<(), Refused> {
+        self.of_changes.take(client, now).map_err(|wait| {
+            if self.say(("change", client), now) {
+                tracing::warn!(%client, "a client changes its registration more than {CHANGES} times a minute; the others are refused");
+            }
+            later("this client changes its registration too often", wait)
+        })
+    }
+
+    /// A place for fetching the document of a sector, whose server may take its time.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn fetch_sector(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        self.sectors.try_acquire().map_err(|_| later("too many documents of sectors are fetched at the moment", SECTORS_BUSY))
     }
 
     fn count(&self, from: IpAddr, now: Timestamp) {

@@ -69,7 +69,7 @@ impl Flow {
             auth_req_id: Some(auth_req_id.digest()),
             // A request for nobody waits for its end.
             notify: found.user.map(|user| Parties {
-                client_name: Some(client.name().to_owned()),
+                client_name: client.is_vouched_for().then(|| client.name().to_owned()),
                 user_name: Some(user.name),
                 locale: user.locale,
             }),

@@ -3,6 +3,7 @@
 //! Nobody here chose these addresses, so nothing about them is believed: https only, checked after DNS whether they are
 //! names or numbers, no redirect, little time, little to read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{Client, SendError};
@@ -20,11 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DRAIN_MAX: usize = 64 << 10;
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Calls addresses that clients registered. Clones share connections.
+/// Documents that are fetched at the same time. Whoever finds no place waits for one, within its patience.
+const FETCHES_MAX: usize = 64;
+
+/// Calls addresses that clients registered. Clones share connections, and places.
 #[derive(Clone)]
 pub struct Caller {
     client: Client<Full<Bytes>>,
     patience: Duration,
+    fetches: Arc<Semaphore>,
 }
 
 /// What came of a ping or push.
@@ -66,12 +72,12 @@ pub enum CallError {
 
 impl Caller {
     pub(super) fn new(client: Client<Full<Bytes>>) -> Self {
-        Self { client, patience: PATIENCE }
+        Self { client, patience: PATIENCE, fetches: Arc::new(Semaphore::new(FETCHES_MAX)) }
     }
 
     /// The same with less time for each call, for example what is left of a job.
     pub fn within(&self, patience: Duration) -> Self {
-        Self { client: self.client.clone(), patience: patience.min(self.patience) }
+        Self { patience: patience.min(self.patience), ..self.clone() }
     }
 
     /// Sends a body. What comes back in one is read and dropped.
@@ -99,6 +105,7 @@ impl Caller {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
         let request = request(Method::GET, url, headers, Bytes::new())?;
         let fetch = async {
+            let _place = self.fetches.acquire().await;
             let response = self.client.send(request).await?;
             let status = response.status().as_u16();
             let max_age = max_age(response.headers());

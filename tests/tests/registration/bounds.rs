@@ -17,13 +17,14 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
         "jwks_uri": "https://client.example/jwks",
     });
     let answer = |body: &str| Reply::Whole(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec());
+    const CANNOT: &str = "cannot be used: it has to answer with a list";
     for (reply, what) in [
         (answer("[\"https://other.example/jwks\"]"), "does not list https://client.example/jwks"),
-        (answer("{\"a\": 1}"), "not a list"),
-        (answer("<html>"), "not a list"),
-        (Reply::Status(404), "answers 404"),
-        (Reply::Whole(302, vec![("location".to_owned(), sector.url("/"))], Vec::new()), "answers 302"),
-        (Reply::Reset, "cannot be read"),
+        (answer("{\"a\": 1}"), CANNOT),
+        (answer("<html>"), CANNOT),
+        (Reply::Status(404), CANNOT),
+        (Reply::Whole(302, vec![("location".to_owned(), sector.url("/"))], Vec::new()), CANNOT),
+        (Reply::Reset, CANNOT),
     ] {
         sector.answer(reply);
         let refused = host.send(&registration(None, &metadata)).unwrap();
@@ -33,6 +34,29 @@ fn a_sector_is_joined_only_by_clients_that_it_lists() {
     sector.answer(answer("[\"https://client.example/cb\", \"https://client.example/jwks\"]"));
     let client = host.send(&registration(None, &metadata)).unwrap();
     assert_eq!((client.status, client.json()["subject_type"].as_str()), (201, Some("pairwise")), "{}", client.text());
+
+    // What was looked at already is not fetched for every change.
+    sector.answer(Reply::Status(404));
+    let client = client.json();
+    let mut changed = metadata.clone();
+    changed["client_id"] = client["client_id"].clone();
+    changed["client_name"] = "Shop".into();
+    let path = format!("/register/{}", client["client_id"].as_str().unwrap());
+    let put = |body: &Value| {
+        let request = Request::new("PUT", &path).header("content-type", "application/json").body(body.to_string());
+        host.send(&with_token(request, client["registration_access_token"].as_str())).unwrap()
+    };
+    assert_eq!(put(&changed).status, 200);
+    changed["jwks_uri"] = "https://other.example/jwks".into();
+    assert!(says(&put(&changed), CANNOT));
+
+    // Strangers do not learn from an answer which names we know, and what listens there.
+    let answers = ["https://localhost:1/", "https://nowhere.invalid/", "https://10.1.2.3/", "https://169.254.169.254/"].map(|uri| {
+        let mut elsewhere = metadata.clone();
+        elsewhere["sector_identifier_uri"] = uri.into();
+        host.send(&registration(None, &elsewhere)).unwrap().text()
+    });
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.contains(CANNOT)), "{answers:#?}");
 }
 
 #[test]
@@ -61,26 +85,48 @@ fn where_anybody_may_register_there_is_an_end_to_it_and_a_token_goes_on() {
 }
 
 #[test]
+fn a_change_that_changes_nothing_writes_nothing_and_many_are_refused() {
+    let host = host("open = true");
+    let client = register(&host, None, &json!({"client_name": "Shop"})).json();
+    let body = |name: &str| json!({"client_id": client["client_id"], "client_name": name});
+    let changes = || -> i64 {
+        let database = rusqlite::Connection::open(host.data.path().join("ciba.db")).unwrap();
+        database.query_row("SELECT count(*) FROM audit WHERE what = 'client update'", [], |row| row.get(0)).unwrap()
+    };
+    for (name, written) in [("Shop", 0), ("Corner shop", 1), ("Corner shop", 1)] {
+        assert_eq!(manage(&host, "PUT", &client, Some(&body(name))).status, 200);
+        assert_eq!(changes(), written, "{name}");
+    }
+    let late = (0..40).map(|_| manage(&host, "PUT", &client, Some(&body("Shop")))).find(|answer| answer.status != 200).unwrap();
+    assert_eq!(error(&late), (429, "temporarily_unavailable".to_owned()));
+    assert!(late.header("retry-after").is_some());
+    assert_eq!(error(&manage(&host, "DELETE", &client, None)).0, 429);
+    assert_eq!(manage(&host, "GET", &client, None).status, 200, "who only looks leaves nothing behind");
+}
+
+#[test]
 fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
     let host = SecureHost::with_config("[registration]\nenabled = true\nopen = true").unwrap();
     let sector = Receiver::start(&host.authority).unwrap();
-    let listed = Reply::Whole(200, Vec::new(), b"[\"https://client.example/jwks\"]".to_vec());
+    let listed =
+        Reply::Whole(200, Vec::new(), br#"["https://client.example/1", "https://client.example/2", "https://client.example/3"]"#.to_vec());
     sector.answer(listed.clone());
-    let metadata = |name: &str| {
+    // It is fetched for keys at another address, each time.
+    let metadata = |name: &str, keys: u32| {
         json!({
             "client_name": name,
             "subject_type": "pairwise",
             "sector_identifier_uri": sector.url("/sector.json"),
-            "jwks_uri": "https://client.example/jwks",
+            "jwks_uri": format!("https://client.example/{keys}"),
             "backchannel_authentication_request_signing_alg": "ES256",
         })
     };
-    let client = host.send(&registration(None, &metadata("As it came"))).unwrap();
+    let client = host.send(&registration(None, &metadata("As it came", 1))).unwrap();
     assert_eq!(client.status, 201, "{}", client.text());
     let client = client.json();
     let id = client["client_id"].as_str().unwrap();
-    let change = |name: &str| {
-        let mut body = metadata(name);
+    let change = |name: &str, keys: u32| {
+        let mut body = metadata(name, keys);
         body["client_id"] = json!(id);
         let request = Request::new("PUT", &format!("/register/{id}")).header("content-type", "application/json").body(body.to_string());
         host.send(&with_token(request, client["registration_access_token"].as_str())).unwrap()
@@ -97,7 +143,7 @@ fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
     let secret = host.host.data.beside("secret");
     std::fs::write(&secret, "a-secret-of-the-operator").unwrap();
     let changed = std::thread::scope(|scope| {
-        let changing = scope.spawn(|| change("By itself"));
+        let changing = scope.spawn(|| change("By itself", 2));
         sector.wait_for(2).unwrap();
         let (file, secret) = (file.to_str().unwrap(), secret.to_str().unwrap());
         host.host.data.must(&["client", "update", id, "--metadata", file, "--secret-file", secret]).unwrap();
@@ -118,7 +164,7 @@ fn what_an_operator_says_while_a_client_changes_itself_is_not_written_over() {
     sector.answer_next([held()]);
     let arrived = sector.received().len();
     let refused = std::thread::scope(|scope| {
-        let changing = scope.spawn(|| change("Too late"));
+        let changing = scope.spawn(|| change("Too late", 3));
         sector.wait_for(arrived + 1).unwrap();
         host.host.data.must(&["client", "remove", id]).unwrap();
         barrier.wait();

@@ -61,8 +61,15 @@ impl Flow {
         }) {
             return Ok(());
         }
-        let client =
-            Client { kind: ClientKind::Ciba, secret, metadata: Arc::new(metadata), origin: Origin::Declared, registration_token: None, id };
+        let client = Client {
+            kind: ClientKind::Ciba,
+            secret,
+            metadata: Arc::new(metadata),
+            origin: Origin::Declared,
+            registration_token: None,
+            set_by_operator: Vec::new(),
+            id,
+        };
         self.store.put_client(client, self.by_file("client declare", name)).await.map_err(|error| error.to_string())?;
         tracing::info!(client = name, "a client is as its file declares");
         Ok(())

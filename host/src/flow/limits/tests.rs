@@ -162,3 +162,21 @@ fn nothing_is_limited_where_everything_is_off() {
     }
     assert!(refused(limits.pend(&"a".into(), &vec!["a".into(); 1000])).is_none());
 }
+
+#[test]
+fn a_client_changes_itself_so_often_whatever_the_others_do() {
+    let limits = limits(OFF);
+    let change = |client: &str, second| refused(limits.change(&client.into(), at(second)));
+    assert!((0..CHANGES).all(|_| change("a", 0).is_none()));
+    assert_eq!(change("a", 0), Some((ErrorCode::TemporarilyUnavailable, 2)));
+    assert_eq!((change("b", 0), change("a", 2)), (None, None));
+}
+
+#[test]
+fn slow_sectors_take_up_so_many_places() {
+    let limits = limits(OFF);
+    let mut places: Vec<_> = (0..SECTORS).map(|_| limits.fetch_sector().unwrap()).collect();
+    assert_eq!(refused(limits.fetch_sector().map(drop)), Some((ErrorCode::TemporarilyUnavailable, 10)));
+    places.pop();
+    assert!(limits.fetch_sector().is_ok());
+}

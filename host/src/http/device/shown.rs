@@ -10,7 +10,11 @@ use crate::protocol::transaction::{Request, State, Stored};
 use crate::store::Card;
 
 fn client_view(card: &Card) -> ClientView {
-    ClientView { identifier: card.request.client.0.clone(), verified_name: card.client_name.clone() }
+    let identifier = card.request.client.0.clone();
+    let (verified_name, claimed_name) =
+        if card.client_vouched { (card.client_name.clone(), None) } else { (None, card.client_name.clone()) };
+    // A client without a name is called by its identifier, which is shown anyway.
+    ClientView { claimed_name: claimed_name.filter(|name| *name != identifier), identifier, verified_name }
 }
 
 /// What it allows beyond scopes, a sentence each: in the person's own language, where its operator wrote some in that.

@@ -123,6 +123,7 @@ pub struct Text {
     pub read_to_the_end: &'static str,
     pub unverified: &'static str,
     pub client_identifier: &'static str,
+    pub calls_itself: &'static str,
 
     // What became of it.
     pub sending: &'static str,

@@ -35,6 +35,8 @@ pub struct Client {
     pub identifier: String,
     /// The name the operator vouches for. Without one the page shows the identifier and says that nobody vouches.
     pub verified_name: Option<String>,
+    /// What it calls itself, where nobody vouches for that: shown as its claim, below who it is.
+    pub claimed_name: Option<String>,
 }
 
 /// A plugin's plain text, at most 120 characters: cut here, because the host draws it under its own name.

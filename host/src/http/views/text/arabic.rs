@@ -38,6 +38,7 @@ pub(super) static TEXT: Text = Text {
     read_to_the_end: "اقرأ كل ما ورد، ثم يمكنك الموافقة.",
     unverified: "لا يمكننا التحقق من هوية الطالب",
     client_identifier: "معرّف العميل",
+    calls_itself: "الاسم الذي يدّعيه",
 
     sending: "جارٍ إرسال ردك…",
     checking: "جارٍ التحقق من وصول ردك…",

@@ -40,6 +40,7 @@ pub(super) static TEXT: Text = Text {
     read_to_the_end: "Read all of it, then you can approve.",
     unverified: "We cannot verify who is asking",
     client_identifier: "Client ID",
+    calls_itself: "It calls itself",
 
     sending: "Sending your answer…",
     checking: "Checking whether your answer arrived…",
