@@ -119,7 +119,7 @@ pub fn host(folder: &Path) -> Result<(Host, Target)> {
             .env("CIBA_HOST_TLS__CLIENT_AUTHORITIES", file("ca.pem"))
             .env("CIBA_HOST_LISTEN__MTLS", "127.0.0.1:0")
             .env("CIBA_HOST_OUTBOUND__CERTIFICATE_AUTHORITIES", file("ca.pem"))
-            .env("CIBA_HOST_OUTBOUND__PRIVATE_NETWORKS", "['127.0.0.0/8']");
+            .env("CIBA_HOST_OUTBOUND__CLIENT_NETWORKS", "['127.0.0.0/8']");
     })?;
     let (issuer, mtls) = (host.said("issuer")?.to_owned(), host.said("mtls")?.to_owned());
     let invited = host.data.json(&["client", "invite", "--uses", "1000"])?;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -37,6 +37,8 @@ pub enum Reply {
     Stall,
     /// It answers 200 with a body of which a byte comes now and then.
     Drip,
+    /// It waits for somebody else at the barrier, and answers so then.
+    Held(Arc<Barrier>, Box<Reply>),
 }
 
 /// An https endpoint on loopback.
@@ -212,7 +214,15 @@ impl Shared {
             state.received.push(received);
             if state.next.is_empty() { state.then.clone() } else { state.next.remove(0) }
         };
+        self.reply(reply, stream, plain, life)
+    }
+
+    fn reply(&self, reply: Reply, mut stream: StreamOwned<ServerConnection, TcpStream>, plain: TcpStream, life: usize) -> Result<()> {
         match reply {
+            Reply::Held(barrier, reply) => {
+                barrier.wait();
+                self.reply(*reply, stream, plain, life)?;
+            }
             Reply::Status(status) => write(&mut stream, status, &[], b"")?,
             Reply::Whole(status, headers, body) => write(&mut stream, status, &headers, &body)?,
             Reply::Reset => {

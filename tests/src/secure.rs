@@ -318,7 +318,7 @@ impl SecureHost {
                 ("TLS__CLIENT_AUTHORITIES", "authority.pem"),
                 ("LISTEN__MTLS", "127.0.0.1:0"),
                 ("OUTBOUND__CERTIFICATE_AUTHORITIES", "authority.pem"),
-                ("OUTBOUND__PRIVATE_NETWORKS", "['127.0.0.0/8']"),
+                ("OUTBOUND__CLIENT_NETWORKS", "['127.0.0.0/8']"),
             ] {
                 command.env(format!("CIBA_HOST_{name}"), value);
             }

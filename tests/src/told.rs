@@ -69,7 +69,7 @@ impl Provider {
     /// # Errors
     /// Why it did not start.
     pub fn reaching(networks: &str, authority: &Authority, clients: &[Registered]) -> Result<Self> {
-        let config = format!("[outbound]\nprivate_networks = {networks}\ncertificate_authorities = 'authority.pem'\n");
+        let config = format!("[outbound]\nclient_networks = {networks}\ncertificate_authorities = 'authority.pem'\n");
         let data = Data::with_config(&config)?;
         fs::write(data.path().join("authority.pem"), authority.pem())?;
         register(&data, clients)?;

@@ -23,7 +23,7 @@ fn a_bad_request_is_refused_by_name() {
         ("scope=openid&login_hint=nobody", "unknown_user_id", ""),
         (&format!("scope=openid&login_hint=alice&binding_message={message}"), "invalid_binding_message", "101"),
         ("scope=openid&login_hint=alice&requested_expiry=0", "invalid_request", "requested_expiry"),
-        ("scope=openid&login_hint=alice&request=x", "request_not_supported", "request"),
+        ("scope=openid&login_hint=alice&request=x", "invalid_request", "request"),
         ("scope=openid&login_hint=alice&user_code=x", "invalid_request", "user_code"),
     ] {
         let request = Request::raw_form("/bc-authorize", body.as_bytes().to_vec());

@@ -281,7 +281,7 @@ fn the_console_says_who_is_registered_and_what_signs() {
 #[test]
 fn the_console_says_on_every_page_that_a_program_decides() {
     let config = "[conformance]\nautomated_approval = true\nclients = ['demo', 'suite-1']\n\n\
-                  [outbound]\nprivate_networks = ['127.0.0.0/8']\n";
+                  [outbound]\nclient_networks = ['127.0.0.0/8']\n";
     console(Data::with_config(config).unwrap(), Some("demo, suite-1|127.0.0.0/8"));
 }
 

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use ciba_tests::host::Said;
+use ciba_tests::host::{Data, Said};
 use ciba_tests::outside::{Prepared, Suite, host, suite_against_oidc_provider, suite_cases};
+use ciba_tests::party::Client;
+use ciba_tests::wire::Request;
 
 /// A program that says `ok …` for each check, and `ok all` at its end.
 fn all_ok(said: &Said) {
@@ -64,4 +66,58 @@ fn the_document_names_every_module_of_the_plan_and_each_has_its_case() {
     assert_eq!(named, played);
     // As many as the plan has for `plain_fapi`, over all of its variants.
     assert_eq!(named.len(), 43);
+}
+
+#[test]
+fn a_program_decides_for_clients_that_take_part_at_the_address_that_only_the_terminal_shows() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let config = format!(
+        "[authenticators]\norder = ['low', 'high']\n[conformance]\nautomated_approval = true\nclients = ['suite', 'strict']\n\
+         secret_path = '{SECRET}'\nauthenticator = {{ acr = 'low', amr = [] }}\n[log]\nfilter = 'debug'\n"
+    );
+    let host = Data::with_config(&config).unwrap().serve(&[]).unwrap();
+    host.data.must(&["user", "add", "alice"]).unwrap();
+    let suite = Client::add(&host, "suite", &[]).unwrap();
+    let other = Client::add(&host, "other", &[]).unwrap();
+    let file = host.data.beside("strict.toml");
+    std::fs::write(&file, "acr_minimum = 'high'\n").unwrap();
+    let strict = Client::add(&host, "strict", &["--metadata", file.to_str().unwrap()]).unwrap();
+
+    let printed = host.said("decide").unwrap().to_owned();
+    let address = format!("/conformance/{SECRET}/decide");
+    assert_eq!(printed, format!("{}{address}?auth_req_id={{auth_req_id}}&action={{action}}", host.issuer()));
+    let say = |address: &str, auth_req_id: &str, action: &str| {
+        let answer = host.send(&Request::form(&format!("{address}?auth_req_id={auth_req_id}&action={action}"), &[])).unwrap();
+        let what = if answer.status == 204 { String::new() } else { answer.text() };
+        (answer.status, what)
+    };
+    let refused = |answer: (u16, String), what: &str| assert!(answer.0 == 400 && answer.1.contains(what), "{what}: {answer:?}");
+
+    let asked = suite.start("alice").unwrap();
+    for elsewhere in ["/conformance/decide", "/conformance/0123456789abcdef0123456789abcdeX/decide", "/conformance//decide"] {
+        assert_eq!(say(elsewhere, &asked, "allow").0, 404, "{elsewhere}");
+    }
+    refused(say(&address, &asked, "perhaps"), "action=allow or action=deny");
+    refused(say(&address, "unknown.x", "allow"), "no request of a client that takes part");
+    let others = other.start("alice").unwrap();
+    refused(say(&address, &others, "allow"), "no request of a client that takes part");
+    // A transaction's name is no auth_req_id.
+    refused(say(&address, asked.split_once('.').unwrap().0, "allow"), "no request of a client that takes part");
+    assert_eq!([suite.poll(&asked).unwrap().status, other.poll(&others).unwrap().status], [400, 400], "something was decided");
+
+    assert_eq!(say(&address, &asked, "allow"), (204, String::new()));
+    refused(say(&address, &asked, "deny"), "not pending any more");
+    assert_eq!(suite.poll(&asked).unwrap().status, 200);
+    let denied = suite.start("alice").unwrap();
+    assert_eq!(say(&address, &denied, "deny").0, 204);
+    assert_eq!(suite.poll(&denied).unwrap().json()["error"], "access_denied");
+    let waits = strict.start("alice").unwrap();
+    refused(say(&address, &waits, "allow"), "proves less than acr_minimum");
+    assert_eq!(say(&address, &waits, "deny").0, 204);
+
+    assert!(!host.log().contains(SECRET), "the log tells where a program decides");
+    // Where nobody switched it on there is nothing.
+    let off = Data::new().unwrap().serve(&[]).unwrap();
+    assert!(off.said("decide").is_err());
+    assert_eq!(off.send(&Request::form("/conformance/decide?auth_req_id=x&action=allow", &[])).unwrap().status, 404);
 }

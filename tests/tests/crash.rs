@@ -3,9 +3,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ciba_host::protocol::algorithm::KeyEncryption;
+use ciba_host::protocol::client::DeliveryMode;
 use ciba_tests::crash::ForgetfulDisk;
 use ciba_tests::host::{Data, Host, wait_for};
 use ciba_tests::party::{Client, Phone};
+use ciba_tests::receiver::{Receiver, Reply};
+use ciba_tests::secure::Authority;
+use ciba_tests::told::{Provider, change, client};
 use ciba_tests::wire::{Answer, Request};
 
 const USERS: usize = 8;
@@ -151,4 +156,28 @@ fn what_was_acknowledged_survives_a_power_cut() {
     let disk = ForgetfulDisk::holding(&data.path()).unwrap();
     let start = |data: Data| data.serve_changed(&["--demo"], |command| disk.attach(command)).unwrap();
     survives(data, start, |_| disk.lose_unsynced().unwrap());
+}
+
+/// What failed before there was something to say are no tries of saying it.
+#[test]
+fn that_no_tokens_could_be_made_is_said_again_where_the_endpoint_does_not_take_it() {
+    let authority = Authority::new();
+    let receiver = Receiver::start(&authority).unwrap();
+    let mut push = client("push", DeliveryMode::Push, &receiver.url("/push"));
+    // For whom nothing can be encrypted: it has no key.
+    change(&mut push, |metadata| metadata.id_token_encrypted_response_alg = Some(KeyEncryption::EcdhEs));
+    let provider = Provider::start(&authority, &[push]).unwrap();
+    receiver.answer(Reply::Status(503));
+    let id = provider.approved("push").unwrap();
+    let fails = || provider.host.log().matches("a client could not be told yet").count();
+    wait_for("tokens could not be made three times", || Ok((fails() >= 3).then_some(()))).unwrap();
+    assert!(receiver.received().is_empty());
+    let database = rusqlite::Connection::open(provider.host.data.path().join("ciba.db")).unwrap();
+    assert_eq!(database.execute("UPDATE request SET expires_at = expires_at - 3600000", []).unwrap(), 1);
+    drop(database);
+    let _provider = provider.killed_and_started().unwrap();
+    for received in receiver.wait_for(2).unwrap() {
+        let said = received.json();
+        assert_eq!((said["error"].as_str(), said["auth_req_id"].as_str()), (Some("transaction_failed"), Some(&*id)));
+    }
 }

@@ -1,4 +1,4 @@
-//! Clients, users and keys in files, and the commands beside them.
+//! Clients, users, keys and types of `authorization_details` in files, and the commands beside them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,9 +29,12 @@ fn shop(more: &Value) -> String {
 }
 
 fn ask(host: &Host, client: &str, secret: &str, user: &str) -> String {
+    ask_for(host, client, secret, &[("scope", "openid"), ("login_hint", user)])
+}
+
+fn ask_for(host: &Host, client: &str, secret: &str, form: &[(&str, &str)]) -> String {
     let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{client}:{}", secret.replace(' ', "+"))));
-    let request = Request::form("/bc-authorize", &[("scope", "openid"), ("login_hint", user)]).header("authorization", &authorization);
-    let answer = host.send(&request).unwrap();
+    let answer = host.send(&Request::form("/bc-authorize", form).header("authorization", &authorization)).unwrap();
     answer.json()["error"].as_str().map_or_else(|| answer.status.to_string(), str::to_owned)
 }
 
@@ -230,6 +233,85 @@ fn a_user_keeps_their_subject_through_a_new_name() {
     declare(&host.data, "users/yara.json", "{}");
     wait_for("two more looks", || Ok((host.data.json(&["user", "list"])?.as_array().unwrap().len() == 3).then_some(()))).unwrap();
     assert_eq!(host.data.json(&["user", "list"]).unwrap()[0]["id"], "s-1", "the old name's file took nobody along");
+}
+
+#[test]
+fn types_of_authorization_details_are_watched_like_the_rest() {
+    let data = Data::new().unwrap();
+    declare(&data, "secrets/shop", SECRET);
+    declare(&data, "clients/shop.json", &shop(&json!({"authorization_details_types": ["payment"]})));
+    declare(&data, "users/alice.json", "{}");
+    // One that cannot be used keeps nobody from starting: who asks for it is refused.
+    declare(&data, "authorization_details/payment.toml", "schema = true\n[words]\nen = 'Pay {amount}'\n");
+    let says = "declared/authorization_details/payment.toml: words.en: what is in braces must be a JSON pointer";
+    assert!(data.run(&["config", "check"]).unwrap().error.contains(says));
+    let host = data.serve(&[]).unwrap();
+    logged(&host, &format!("a declared file was not taken: {says}"));
+    let pay = || {
+        let details = [("authorization_details", r#"[{"type":"payment","amount":"5"}]"#)];
+        ask_for(&host, "shop", SECRET, &[("scope", "openid"), ("login_hint", "alice"), details[0]])
+    };
+    let until = |what: &str, said: &str| wait_for(what, || Ok((pay() == said).then_some(()))).unwrap();
+    let types =
+        || host.send(&Request::get("/.well-known/openid-configuration")).unwrap().json()["authorization_details_types_supported"].clone();
+    let refused = "invalid_authorization_details";
+    assert_eq!((pay().as_str(), types().to_string().contains("payment")), (refused, false));
+    let open = "schema = true\nwords = { en = 'Pay {/amount}' }\n";
+    declare(&host.data, "authorization_details/payment.toml", open);
+    until("the mended file", "200");
+    assert_eq!(types(), json!(["payment"]));
+    // A bad one changes nothing, and neither does one that says what another says already.
+    declare(&host.data, "authorization_details/payment.toml", "schema = true\n");
+    logged(&host, "a declared file was not taken: declared/authorization_details/payment.toml: missing field `words`");
+    assert_eq!(pay(), "200");
+    let file =
+        declare(&host.data, "authorization_details/payment.toml", "schema.required = ['creditor']\nwords = { en = 'Pay {/amount}' }\n");
+    until("the stricter schema", refused);
+    let other = declare(&host.data, "authorization_details/other.toml", &format!("type = 'payment'\n{open}"));
+    let says = "another file declares the type payment too";
+    logged(&host, &format!("a declared file was not taken: declared/authorization_details/other: {says}"));
+    assert!(host.data.run(&["config", "check"]).unwrap().error.contains(says));
+    assert_eq!(pay(), refused);
+    fs::remove_file(file).unwrap();
+    until("the other file's turn", "200");
+    fs::remove_file(other).unwrap();
+    until("no file declares it", refused);
+    assert!(!types().to_string().contains("payment"), "{}", types());
+    declare(&host.data, "authorization_details/payment.toml", open);
+    until("it is back", "200");
+    // A folder that is not there takes nothing away.
+    fs::rename(host.data.path().join("declared/authorization_details"), host.data.beside("elsewhere")).unwrap();
+    logged(&host, "declared/authorization_details: cannot be read, and what it declared stays");
+    assert_eq!(pay(), "200");
+}
+
+#[test]
+fn of_two_files_with_one_subject_neither_takes_the_others_place() {
+    let data = Data::new().unwrap();
+    let robert = declare(&data, "users/robert.json", "{\"sub\": \"s-1\"}");
+    let host = data.serve(&[]).unwrap();
+    let users = |host: &Host| -> Vec<String> {
+        let users = host.data.json(&["user", "list"]).unwrap();
+        users
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| format!("{} {}", user["username"].as_str().unwrap(), user["id"].as_str().unwrap()))
+            .collect()
+    };
+    declare(&host.data, "users/alice.json", "{\"sub\": \"s-1\"}");
+    logged(&host, "declared/users/alice: sub: declared/users/robert says the same");
+    assert_eq!(users(&host), ["robert s-1"]);
+    // Whichever is read first after a restart.
+    let data = host.stop().unwrap();
+    let said = data.run(&["config", "check"]).unwrap();
+    assert!(said.error.contains("declared/users/alice: sub: ") && said.error.contains("declared/users/robert: sub: "), "{}", said.error);
+    let host = data.serve(&[]).unwrap();
+    logged(&host, "declared/users/robert: sub: declared/users/alice says the same");
+    assert_eq!(users(&host), ["robert s-1"]);
+    // With the other file gone it is a new name.
+    fs::remove_file(robert).unwrap();
+    wait_for("the new name", || Ok((users(&host) == ["alice s-1"]).then_some(()))).unwrap();
 }
 
 #[test]

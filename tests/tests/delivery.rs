@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_host::protocol::client::DeliveryMode;
 use ciba_tests::host::wait_for;
+use ciba_tests::party::waiting_in;
 use ciba_tests::receiver::{Received, Receiver, Reply};
 use ciba_tests::secure::Authority;
 use ciba_tests::told::{Provider, TOKEN, change, client};
@@ -274,6 +275,22 @@ fn a_push_that_was_cut_off_is_sent_again_byte_by_byte() {
 }
 
 #[test]
+fn a_push_that_the_person_reports_before_it_arrives_says_that_access_is_denied() {
+    let (provider, receiver, _authority) = provider();
+    receiver.answer(Reply::Status(503));
+    let id = provider.start_request("push", &[]).unwrap();
+    let card = waiting_in(&provider.phone.check().unwrap()).remove(0);
+    assert_eq!(provider.phone.decide(&card, "approve").unwrap().status, 200);
+    receiver.wait_for(1).unwrap();
+    assert_eq!(provider.phone.decide(&card, "report").unwrap().status, 200);
+    receiver.answer(Reply::Status(204));
+    idle(&provider);
+    let told = receiver.received().last().unwrap().json();
+    assert_eq!((told["error"].as_str(), told["auth_req_id"].as_str()), (Some("access_denied"), Some(id.as_str())));
+    assert_eq!(provider.count("access_token").unwrap(), 0);
+}
+
+#[test]
 fn tokens_that_are_refused_are_revoked() {
     let (provider, receiver, _authority) = provider();
     for (number, status) in [400, 401, 403, 410, 302].into_iter().enumerate() {
@@ -287,6 +304,7 @@ fn tokens_that_are_refused_are_revoked() {
     }
     assert_eq!(provider.count("access_token").unwrap(), 0);
     logged(&provider, "tokens could not be pushed and are revoked");
+    logged(&provider, "status 302, a redirect, which is never followed");
 }
 
 /// What an operator reads of a request, from the command.

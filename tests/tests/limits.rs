@@ -87,6 +87,19 @@ fn so_many_requests_wait_for_a_person_until_they_have_ended() {
     wait_for("the end of what waited", || Ok(Some(ask(&shop, "alice")).filter(|answer| answer.status == 200))).unwrap();
 }
 
+#[test]
+fn no_more_wait_for_a_person_when_they_are_asked_for_at_the_same_time() {
+    let (host, shop, _) = host("pending_per_user = 6");
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..24).map(|_| scope.spawn(|| ask(&shop, "alice").status)).collect();
+        asking.into_iter().map(|asks| asks.join().unwrap()).collect()
+    });
+    let stored = stored(&host);
+    assert!((1..=3).contains(&stored), "{stored} wait, of a client that may fill half of six places");
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), stored);
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+}
+
 fn with_secret(path: &str, client: &str, secret: &str) -> Request {
     Request::form(path, &[("client_id", client), ("client_secret", secret), ("scope", "openid"), ("login_hint", "alice")])
 }

@@ -267,7 +267,7 @@ fn what_cannot_be_heeded_is_refused_by_name() {
         ("login_hint_token", "invalid_request"),
         ("id_token_hint", "invalid_request"),
         ("user_code", "invalid_request"),
-        ("request", "request_not_supported"),
+        ("request", "invalid_request"),
         ("request_uri", "request_uri_not_supported"),
         ("authorization_details", "invalid_authorization_details"),
         ("resource", "invalid_target"),

@@ -72,7 +72,11 @@ fn ask(host: &Host, more: &[(&str, &str)]) -> Answer {
 }
 
 fn poll(host: &Host, auth_req_id: &str) -> Answer {
-    let parameters = [("client_id", "bank"), ("client_secret", SECRET), ("grant_type", GRANT_TYPE), ("auth_req_id", auth_req_id)];
+    poll_as(host, "bank", auth_req_id)
+}
+
+fn poll_as(host: &Host, client: &str, auth_req_id: &str) -> Answer {
+    let parameters = [("client_id", client), ("client_secret", SECRET), ("grant_type", GRANT_TYPE), ("auth_req_id", auth_req_id)];
     host.send(&Request::form("/token", &parameters)).unwrap()
 }
 
@@ -159,7 +163,9 @@ fn item_9_a_signed_request_counts_once_and_every_fault_in_it_is_an_invalid_reque
     assert_eq!((said(&beside).as_str(), described(&beside).contains("login_hint stands beside it")), ("invalid_request", true));
     let unsigned = ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", "alice")]);
     assert_eq!((said(&unsigned).as_str(), described(&unsigned).contains("request is missing")), ("invalid_request", true));
-    assert_eq!(said(&ask_as(&host, "plain", &[("request", &first)])), "request_not_supported");
+    let unregistered = ask_as(&host, "plain", &[("request", &first)]);
+    assert_eq!(said(&unregistered), "invalid_request");
+    assert!(described(&unregistered).contains("did not register backchannel_authentication_request_signing_alg"));
     // Nothing of all that used up the last one.
     assert_eq!(ask_as(&host, "bank", &[("request", &es256(&good("three")))]).status, 200);
 }
@@ -407,16 +413,6 @@ fn item_8_details_resources_and_context_are_checked_and_kept() {
 }
 
 #[test]
-fn a_type_that_cannot_be_used_stops_the_start_and_is_named() {
-    let data = Data::new().unwrap();
-    let directory = data.path().join("declared/authorization_details");
-    fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join("payment.toml"), "schema = true\n[words]\nen = \"Pay {amount}\"\n").unwrap();
-    let error = format!("{:#}", data.serve(&[]).unwrap_err());
-    assert!(error.contains("payment.toml") && error.contains("JSON pointer"), "{error}");
-}
-
-#[test]
 fn item_10_the_client_comes_first_then_the_request_then_the_person() {
     let host = bank("", &json!({})).serve(&[]).unwrap();
     let wrong = [("client_id", "bank"), ("client_secret", "wrong"), ("scope", "email"), ("login_hint", "nobody")];
@@ -441,6 +437,7 @@ fn shape(answer: &Answer) -> (u16, Vec<String>, Vec<(String, String)>) {
 fn item_10_whoever_is_not_known_is_answered_like_everybody_where_the_operator_so_sets() {
     let data = bank("[ciba]\nhide_unknown_users = true\n", &json!({ "supersede": true }));
     register(&data, "coded", &json!({ "backchannel_user_code_parameter": true }));
+    register(&data, "hasty", &json!({ "fail_fast": true }));
     let host = data.serve(&[]).unwrap();
     let named = |hint: &str| ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", hint), ("requested_expiry", "60")]);
     let (known, unknown) = (named("alice"), named("nobody-at-all"));
@@ -461,6 +458,26 @@ fn item_10_whoever_is_not_known_is_answered_like_everybody_where_the_operator_so
     assert_eq!(jobs, 0, "nobody is notified");
     assert!(!host.log().contains("nobody-at-all"));
 
+    // What nobody will read is not kept.
+    for (hint, kept) in [("alice", true), ("nobody-at-all", false)] {
+        ask_as(&host, "bank", &[("scope", "openid"), ("login_hint", hint), ("request_context", r#"{"ip":"192.0.2.1"}"#)]);
+        assert_eq!(latest(&host, "particulars").is_some(), kept, "{hint}");
+    }
+
+    // Nor does it tell that somebody has no device, or one that nothing reaches.
+    host.data.must(&["user", "add", "carol"]).unwrap();
+    host.data.must(&["user", "device", "carol", "--channel", "pigeon", "--address", "1"]).unwrap();
+    for client in ["bank", "hasty"] {
+        let asked: Vec<Answer> = ["alice", "carol", "nobody-at-all"]
+            .into_iter()
+            .map(|hint| ask_as(&host, client, &[("scope", "openid"), ("login_hint", hint)]))
+            .collect();
+        wait_for("a try to reach each of them", || Ok((tried(&host, client) == 2).then_some(()))).unwrap();
+        for answer in &asked {
+            assert_eq!(said(&poll_as(&host, client, &auth_req_id(answer))), "authorization_pending", "{client}");
+        }
+    }
+
     // A code is asked for from everybody, and tells nothing either.
     let coded = |hint: &str, code: &str| ask_as(&host, "coded", &[("scope", "openid"), ("login_hint", hint), ("user_code", code)]);
     host.data.must(&["user", "add", "bob"]).unwrap();
@@ -470,6 +487,13 @@ fn item_10_whoever_is_not_known_is_answered_like_everybody_where_the_operator_so
         assert_eq!(said(&coded(hint, "wrong")), "invalid_user_code", "{hint}");
     }
     assert_eq!(coded("alice", "right code").status, 200);
+}
+
+/// How many people of whom this client waits could not be reached at the first try.
+fn tried(host: &Host, client: &str) -> i64 {
+    let query = "SELECT count(*) FROM job JOIN request r ON r.id = job.request
+                 WHERE r.client = ?1 AND r.state = 'pending' AND kind = 'notify' AND attempts > 0";
+    database(&host.data).query_row(query, [client], |row| row.get(0)).unwrap()
 }
 
 #[test]

@@ -216,7 +216,12 @@ fn item_17_acr_is_what_was_verified_and_less_than_the_client_takes_approves_noth
         let known = phone.waiting().unwrap();
         let request = shop.start_with("alice", &[("acr_values", asked)]).unwrap();
         let card = phone.next_card(&known).unwrap();
-        let status = phone.decide(&card, "approve").unwrap().status;
+        // The whole page, as it is without scripts: who cannot approve is told why before they try.
+        let page = phone.send(Request::get("/device")).unwrap().text();
+        assert_eq!((page.contains("value=\"approve\""), page.contains("wants stronger proof that it is you")), (got, !got));
+        let decided = phone.decide(&card, "approve").unwrap();
+        let status = decided.status;
+        assert_eq!(decided.text().contains("wants stronger proof that it is you"), !got, "{}", decided.text());
         let answer = shop.poll(&request).unwrap();
         if got {
             assert_eq!(status, 200);
@@ -228,6 +233,22 @@ fn item_17_acr_is_what_was_verified_and_less_than_the_client_takes_approves_noth
             assert_eq!(phone.decide(&card, "deny").unwrap().status, 200, "whoever cannot approve can deny");
         }
     }
+}
+
+#[test]
+fn what_a_simulated_authenticator_answered_is_said_of_it_and_of_no_operator() {
+    let host = Data::with_config("[conformance]\nautomated_approval = true\nclients = ['demo']").unwrap().demo().unwrap();
+    let (client, phone) = (Client::demo(&host), Phone::of(&host, "alice").unwrap());
+    for (action, says) in [("allow", "Approved by a simulated authenticator"), ("deny", "Denied by a simulated authenticator")] {
+        let id = client.start("alice").unwrap();
+        let answer = host.send(&Request::new("POST", &format!("/conformance/decide?auth_req_id={id}&action={action}"))).unwrap();
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        let (transaction, _) = id.split_once('.').unwrap();
+        let card = phone.send(Request::get(&format!("/device/cards/{transaction}"))).unwrap().text();
+        assert!(card.contains(says) && !card.contains("operator"), "{card}");
+    }
+    let history = phone.send(Request::get("/device/history")).unwrap().text();
+    assert_eq!(history.matches("by a simulated authenticator").count(), 2, "{history}");
 }
 
 #[test]

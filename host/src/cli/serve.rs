@@ -28,6 +28,7 @@ use crate::flow::dpop::Nonces;
 use crate::flow::hint_issuers::HintIssuers;
 use crate::flow::limits::Limits;
 use crate::flow::links::Links;
+use crate::flow::nobody::Nobodies;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
 use crate::flow::subject::Subjects;
@@ -154,6 +155,7 @@ impl Serve {
             issuer: issuer.clone(),
             mtls: mtls.clone(),
             subjects: Subjects::new(&installation.derive("pairwise subjects")),
+            nobodies: Nobodies::new(&installation.derive("nobodies")),
             nonces: Nonces::new(&installation.derive("DPoP nonces")),
             client_keys: ClientKeys::default(),
             ciba: config.ciba.clone(),
@@ -161,12 +163,13 @@ impl Serve {
             authenticators: config.authenticators.clone(),
             conformance: config.conformance.clone(),
             registration: config.registration.enabled.then(|| config.registration.clone()),
-            details: DetailTypes::load(&directory.path().join("declared/authorization_details")).map_err(anyhow::Error::msg)?,
+            details: DetailTypes::default(),
             hint_issuers: HintIssuers::open(&config.ciba.login_hint_token_issuers, directory.path())
                 .map_err(|what| anyhow::anyhow!("ciba.login_hint_token_issuers: {what}"))?,
             notify: config.notify.clone(),
             demo: self.demo,
             limits: Limits::new(&config.limits),
+            code_turns: Arc::default(),
             paces: Paces::default(),
             stopping: stopping.clone(),
         });
@@ -191,7 +194,7 @@ impl Serve {
             sessions,
             admin_token: Arc::new(AdminToken(Digest::of(admin_token.as_bytes()))),
             demo: demo.clone(),
-            conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, config.limits.relaxed()).map(Arc::new),
+            conformance: Conformance::of(&config.conformance, &config.outbound.client_networks, config.limits.relaxed()).map(Arc::new),
             not_encrypted: false,
             secure: issuer.starts_with("https://"),
         });
@@ -300,6 +303,10 @@ fn say(directory: &DataDirectory, config: &Config, issuer: &str, mtls: Option<&s
         println!("mtls     {mtls}");
     }
     println!("console  http://{admin}/  (sign in: ciba-host console --data {})", directory.path().display());
+    if let Some(address) = config.conformance.address() {
+        // To the terminal alone: the path may be a secret, and logs are read by many.
+        println!("decide   {issuer}{address}?auth_req_id={{auth_req_id}}&action={{action}}");
+    }
     println!("plugins  {}", directory.path().join(&config.plugins.folder).display());
     println!("ready");
 }

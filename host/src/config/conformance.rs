@@ -1,11 +1,12 @@
 //! A program that answers for people, where a suite of tests asks.
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
-use super::Authenticator;
+use super::{Authenticator, Registration};
 use crate::protocol::identifier::ClientId;
+
+/// The fewest characters of a path that nobody guesses.
+const SECRET_PATH_MIN: usize = 32;
 
 /// `[conformance]`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -30,7 +31,8 @@ impl Conformance {
         self.automated_approval.then(|| format!("/conformance{secret}/decide"))
     }
 
-    pub(super) fn check(&self, listeners: &[SocketAddr]) -> Result<(), (&'static str, String)> {
+    /// `reached` is how somebody beyond this machine may come here, if anybody can.
+    pub(super) fn check(&self, reached: Option<&str>) -> Result<(), (&'static str, String)> {
         if !self.automated_approval {
             return Ok(());
         }
@@ -41,12 +43,21 @@ impl Conformance {
         if !self.secret_path.chars().all(word) {
             return Err(("conformance.secret_path", "has letters, digits, `-` and `_` only".to_owned()));
         }
-        let reached = listeners.iter().find(|listener| !listener.ip().is_loopback());
         match reached {
-            Some(listener) if self.secret_path.len() < 32 => {
-                Err(("conformance.secret_path", format!("must have at least 32 characters, because {listener} is not on loopback")))
+            Some(how) if self.secret_path.len() < SECRET_PATH_MIN => {
+                Err(("conformance.secret_path", format!("must have at least {SECRET_PATH_MIN} characters, because {how}")))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Where anybody may register, a program that decides for whoever registered would decide for anybody.
+    pub(super) fn check_registration(&self, registration: &Registration) -> Result<(), (&'static str, String)> {
+        if self.automated_approval && self.registered_clients && registration.enabled && registration.open {
+            let what =
+                "must not be set together with registration.open: anybody could register, and be approved; invite the suite's clients";
+            return Err(("conformance.registered_clients", what.to_owned()));
+        }
+        Ok(())
     }
 }

@@ -33,16 +33,24 @@ pub struct Listen {
 /// host does not speak TLS itself.
 pub(super) fn check_url(issuer: &str, only_https: bool) -> Result<(), String> {
     let url = url::Url::parse(issuer).map_err(|error| format!("`{issuer}` is not a URL: {error}"))?;
-    let loopback = url.host_str().is_some_and(|host| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-    });
-    if url.scheme() != "https" && (only_https || url.scheme() != "http" || !loopback) {
+    if url.scheme() != "https" && (only_https || url.scheme() != "http" || !is_loopback(issuer)) {
         return Err(format!("`{issuer}` must begin with https://"));
     }
     if url.query().is_some() || url.fragment().is_some() || url.path() != "/" || issuer.ends_with('/') {
         return Err(format!("`{issuer}` must be scheme and host only, for example https://login.example.com"));
     }
     Ok(())
+}
+
+/// Whether a URL leads to this machine.
+pub(super) fn is_loopback(url: &str) -> bool {
+    let url = url::Url::parse(url);
+    url.is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
 }
 
 /// What is reached over a network is reached by https.

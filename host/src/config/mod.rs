@@ -33,7 +33,7 @@ pub use conformance::Conformance;
 pub use keys::Keys;
 pub use limits::LimitsConfig;
 pub use listen::Listen;
-use listen::{check_reach, check_url};
+use listen::{check_reach, check_url, is_loopback};
 pub use log::{Log, LogFormat};
 pub use outbound::Outbound;
 pub use plugins::Plugins;
@@ -119,8 +119,23 @@ impl Config {
             check_reach("device", device, &self.listen.device_url).map_err(|what| ("listen.device_url", what))?;
         }
         self.check_tls()?;
-        let reached = [Some(self.listen.public), self.listen.mtls].into_iter().flatten().collect::<Vec<_>>();
-        self.conformance.check(&reached)
+        self.conformance.check_registration(&self.registration)?;
+        self.conformance.check(self.reached_from_outside().as_deref())
+    }
+
+    /// How others than this machine's programs may reach the endpoints of clients. A listener on loopback says nothing where
+    /// something stands in front of it.
+    fn reached_from_outside(&self) -> Option<String> {
+        let Self { listen, proxy, .. } = self;
+        let listener = [Some(listen.public), listen.mtls].into_iter().flatten().find(|listener| !listener.ip().is_loopback());
+        let url = [("issuer", &self.issuer), ("listen.mtls_url", &listen.mtls_url)];
+        let url = url.into_iter().find(|(_, url)| !url.is_empty() && !is_loopback(url));
+        match (listener, url) {
+            (Some(listener), _) => Some(format!("{listener} is not on loopback")),
+            (None, Some((key, url))) => Some(format!("{key} is {url}, which is not on loopback")),
+            (None, None) if proxy.addresses != Networks::default() => Some("proxy.addresses says that a proxy stands in front".to_owned()),
+            (None, None) => None,
+        }
     }
 
     fn check_tls(&self) -> Result<(), (&'static str, String)> {

@@ -10,8 +10,10 @@ use crate::outbound::Networks;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outbound {
-    /// Networks that are not public and may be reached.
+    /// Networks that are not public, which plugins may reach.
     pub private_networks: Networks,
+    /// The same for addresses that clients registered.
+    pub client_networks: Networks,
     /// Further authorities that are believed, in PEM; relative to the data directory.
     pub certificate_authorities: PathBuf,
 }

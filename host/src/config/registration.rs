@@ -13,9 +13,11 @@ pub struct Registration {
     pub enabled: bool,
     /// Whether they may without an initial access token.
     pub open: bool,
+    /// How many registered clients there may be before one is needed all the same; 0 is no limit.
+    pub open_clients: u32,
     /// The delivery modes they may have.
     pub modes: Vec<DeliveryMode>,
-    /// What they may ask for where they do not say; empty for anything.
+    /// The most they may ask for, and what where they do not say; empty for anything.
     pub scope: String,
     /// The profile that all of them keep to.
     #[serde(with = "maybe_profile")]

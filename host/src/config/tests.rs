@@ -118,3 +118,36 @@ fn an_error_says_which_line_which_key_and_what_was_meant() {
     let error = load("", &[("CIBA_HOST_CIBA__INTERVAL", "soon")]).unwrap_err();
     assert_eq!(error.at, "CIBA_HOST_CIBA__INTERVAL");
 }
+
+#[test]
+fn a_program_that_decides_is_reached_from_outside_only_by_a_path_that_nobody_guesses() {
+    let on = "[conformance]\nautomated_approval = true\nclients = ['suite']\n";
+    let long = format!("secret_path = '{}'\n", "x".repeat(32));
+    let short = format!("secret_path = '{}'\n", "x".repeat(31));
+    for (outside, because) in [
+        ("issuer = 'https://login.example'\n[listen]\npublic = '0.0.0.0:8443'\n", "0.0.0.0:8443 is not on loopback"),
+        ("issuer = 'https://login.example'\n", "issuer is https://login.example"),
+        ("[proxy]\naddresses = ['127.0.0.1/32']\n", "a proxy stands in front"),
+        (
+            "[listen]\nmtls_url = 'https://mtls.example'\n[proxy]\naddresses = ['127.0.0.1/32']\nclient_cert = true\n",
+            "listen.mtls_url is https://mtls.example",
+        ),
+    ] {
+        for secret in ["", short.as_str()] {
+            let error = load(&format!("{outside}{on}{secret}"), &[]).unwrap_err();
+            assert_eq!(error.at, "ciba.toml: conformance.secret_path", "{outside}");
+            assert!(error.what.starts_with("must have at least 32 characters") && error.what.contains(because), "{error}");
+        }
+        load(&format!("{outside}{on}{long}"), &[]).unwrap();
+    }
+    load(on, &[]).unwrap();
+    load(&format!("issuer = 'http://localhost:8080'\n{on}"), &[]).unwrap();
+    for (text, at) in [
+        ("[conformance]\nautomated_approval = true", "conformance.clients"),
+        (&format!("{on}secret_path = 'a/b'"), "conformance.secret_path"),
+        (&format!("{on}registered_clients = true\n[registration]\nenabled = true\nopen = true"), "conformance.registered_clients"),
+    ] {
+        assert_eq!(load(text, &[]).unwrap_err().at, format!("ciba.toml: {at}"), "{text}");
+    }
+    load(&format!("{on}registered_clients = true\n[registration]\nenabled = true"), &[]).unwrap();
+}

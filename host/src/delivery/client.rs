@@ -9,7 +9,7 @@ use super::places::{Place, Places};
 use super::{RETRY_LONGEST, see_to, wake_at};
 use crate::flow::Flow;
 use crate::flow::tell::{Notice, Recipient, Said, Worth};
-use crate::protocol::transaction::Stored;
+use crate::protocol::transaction::{Request, Stored};
 use crate::store::{Heard, Job, JobKind, Next, StoreError};
 
 /// A decision of the last moment may still be on its way to the disk: nobody is told of an expiry before this has passed.
@@ -60,15 +60,15 @@ pub(super) async fn run(flow: &Flow, places: &Arc<Places>, job: &Job) {
 }
 
 async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<Place>) -> Result<Told, StoreError> {
-    let (request, now) = (&job.request, flow.clock.now());
-    if request.stored == Stored::Pending && now < request.expires_at + SETTLED {
+    let request = &job.request;
+    if request.stored == Stored::Pending && flow.clock.now() < request.expires_at + SETTLED {
         return Ok(Told::Later(request.expires_at + SETTLED));
     }
     let Some(recipient) = flow.recipient(request).await? else {
         tracing::info!(transaction = %request.transaction, client = %request.client, "the client is gone, or has another delivery mode now: it is not told");
         return Ok(Told::Never);
     };
-    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), now).await {
+    let place = match places.enter(&recipient.endpoint.origin().ascii_serialization(), || flow.clock.now()).await {
         Ok(place) => taken.insert(place),
         Err(turn) => return Ok(Told::Later(turn)),
     };
@@ -81,11 +81,12 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
             return Ok(Told::Never);
         }
         Err(why) => {
-            let again = now + pause(job, job.attempts);
-            // Once it is too late for tokens, that is what is said.
+            let now = flow.clock.now();
+            let again = now + pause(job, since_the_end(request, now));
+            // Once it is too late for tokens, that is what is said. Then the tries begin, of which these are none.
             let next = if now < request.redeem_until() { again.min(request.redeem_until()) } else { again };
             tracing::error!(transaction = %request.transaction, client = %request.client, %why, %next, "a client could not be told yet");
-            return Ok(Told::Again(next));
+            return Ok(Told::Later(next));
         }
     };
     // A host that was down, or a place that was long in coming: what came of it in time is all there is.
@@ -119,7 +120,7 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
             tracing::debug!(%transaction, %client, kind, status, "the client was told");
             return Told::Done;
         }
-        Ok(Answer { status, retry_after }) => (format!("status {status}"), retry_after, is_final(job.kind, status)),
+        Ok(Answer { status, retry_after }) => (in_words(status), retry_after, is_final(job.kind, status)),
         Err(error) => (error, None, false),
     };
     let tries = job.attempts + 1;
@@ -135,6 +136,12 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
         }
         None => give_up(job, notice.worth, &said),
     }
+}
+
+/// A status as the log has it.
+fn in_words(status: u16) -> String {
+    let redirect = if (300..400).contains(&status) { ", a redirect, which is never followed" } else { "" };
+    format!("status {status}{redirect}")
 }
 
 /// It will not get it: who reads the log can tell its owner.
@@ -174,6 +181,13 @@ fn pause(job: &Job, doubled: u32) -> SignedDuration {
     pause + pause * spread / 48
 }
 
+/// How often the first pause was doubled to come to the time since the request ended: who waits so long again doubles it.
+fn since_the_end(request: &Request, now: Timestamp) -> u32 {
+    let ended = request.decided_at.unwrap_or(request.expires_at);
+    let pauses = now.duration_since(ended).as_millis() / PAUSE_FIRST.as_millis();
+    u128::try_from(pauses).unwrap_or_default().max(1).ilog2()
+}
+
 /// What an endpoint asks for, within reason.
 fn bounded(asked: Option<SignedDuration>) -> SignedDuration {
     asked.unwrap_or_default().min(PAUSE_ASKED)
@@ -183,7 +197,6 @@ fn bounded(asked: Option<SignedDuration>) -> SignedDuration {
 mod tests {
     use super::*;
     use crate::protocol::client::DeliveryMode;
-    use crate::protocol::transaction::Request;
     use crate::store::Parties;
 
     fn now() -> Timestamp {
@@ -246,6 +259,22 @@ mod tests {
         let few: Vec<_> = (0..4).map(|tries| again(JobKind::Ping, tries, Worth::FewTries, Err(String::new()))).collect();
         assert!(few[0].is_some_and(|pause| pause >= 4.0) && few[1].is_some_and(|pause| pause >= 30.0), "{few:?}");
         assert_eq!(few[2..], [None, None]);
+    }
+
+    #[test]
+    fn what_cannot_be_said_yet_is_tried_less_and_less_often_and_is_no_try_of_saying_it() {
+        let job = job(JobKind::Push, 0);
+        let mut waited = SignedDuration::ZERO;
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            let next = pause(&job, since_the_end(&job.request, now() + waited));
+            pauses.push(next.as_millis());
+            waited += next;
+        }
+        assert_eq!(pauses[..6], [500, 500, 1_000, 2_000, 4_000, 8_000]);
+        assert_eq!(pauses[8..], [60_000; 4], "{pauses:?}");
+        // A clock that was set back does no harm.
+        assert_eq!(since_the_end(&job.request, now() - SignedDuration::from_hours(1)), 0);
     }
 
     #[test]

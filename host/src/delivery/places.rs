@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-/// Calls at the same time: to everybody, to one origin, and to one that is silent.
+/// Calls at the same time: to everybody, to one origin, to one that is slow, and to one that is silent.
 const CALLS: usize = 256;
 const PER_ORIGIN: usize = 16;
+const TO_SLOW: usize = 4;
 const TO_SILENT: usize = 2;
+/// What takes longer was slow: a few origins that are would hold every call there is otherwise.
+const SLOW: Duration = Duration::from_secs(2);
 /// How many calls in a row without an answer make an origin silent.
 const SILENT_AFTER: u32 = 3;
 /// How many jobs wait in memory for a place at one origin. Those beyond are put back and come again.
@@ -35,6 +40,8 @@ struct Origin {
     calling: usize,
     /// Calls since the last answer.
     unanswered: u32,
+    /// Whether the last answer was.
+    slow: bool,
     /// When the last one that was put back comes again.
     turn: Timestamp,
 }
@@ -43,7 +50,8 @@ struct Origin {
 pub(super) struct Place {
     places: Arc<Places>,
     origin: String,
-    calling: bool,
+    /// Since when it calls.
+    calling: Option<Instant>,
     permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
@@ -52,16 +60,17 @@ impl Places {
         Arc::new(Self { origins: Mutex::default(), calls: Arc::new(Semaphore::new(CALLS)) })
     }
 
-    /// A place for a call to this origin, as soon as there is one.
+    /// A place for a call to this origin, as soon as there is one. `now` is asked again after the wait.
     ///
     /// # Errors
     /// When to come again, because enough others wait.
-    pub(super) async fn enter(self: &Arc<Self>, origin: &str, now: Timestamp) -> Result<Place, Timestamp> {
-        let (mut place, places) = self.wait(origin, now)?;
+    pub(super) async fn enter(self: &Arc<Self>, origin: &str, now: impl Fn() -> Timestamp) -> Result<Place, Timestamp> {
+        let (mut place, places) = self.wait(origin, now())?;
         // They are never closed.
         place.permits[0] = places.acquire_owned().await.ok();
-        place.call(now)?;
+        place.call(now())?;
         place.permits[1] = Arc::clone(&self.calls).acquire_owned().await.ok();
+        place.calling = Some(Instant::now());
         Ok(place)
     }
 
@@ -81,13 +90,14 @@ impl Places {
             waiting: 0,
             calling: 0,
             unanswered: 0,
+            slow: false,
             turn: Timestamp::MIN,
         });
         if known.is_full() || known.waiting >= WAITING {
             return Err(known.next_turn(now));
         }
         known.waiting += 1;
-        let place = Place { places: Arc::clone(self), origin: origin.to_owned(), calling: false, permits: [None, None] };
+        let place = Place { places: Arc::clone(self), origin: origin.to_owned(), calling: None, permits: [None, None] };
         Ok((place, Arc::clone(&known.places)))
     }
 
@@ -101,9 +111,9 @@ impl Origin {
         self.unanswered >= SILENT_AFTER
     }
 
-    /// Nobody waits for who is silent: a few try, and the others come again later.
+    /// Nobody waits for who is silent, or slow: a few try, and the others come again later.
     fn is_full(&self) -> bool {
-        self.is_silent() && self.calling >= TO_SILENT
+        (self.is_silent() && self.calling >= TO_SILENT) || (self.slow && self.calling >= TO_SLOW)
     }
 
     fn next_turn(&mut self, now: Timestamp) -> Timestamp {
@@ -124,14 +134,19 @@ impl Place {
         }
         known.waiting -= 1;
         known.calling += 1;
-        self.calling = true;
+        self.calling = Some(Instant::now());
         Ok(())
     }
 
     /// Whether the origin answered, whatever it said.
     pub(super) fn answered(&self, answered: bool) {
+        self.took(answered, self.calling.map(|since| since.elapsed()).unwrap_or_default());
+    }
+
+    fn took(&self, answered: bool, time: Duration) {
         if let Some(known) = self.places.lock().get_mut(&self.origin) {
             known.unanswered = if answered { 0 } else { known.unanswered.saturating_add(1) };
+            known.slow = time > SLOW;
         }
     }
 }
@@ -140,9 +155,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut origins = self.places.lock();
         let Some(known) = origins.get_mut(&self.origin) else { return };
-        let count = if self.calling { &mut known.calling } else { &mut known.waiting };
+        let count = if self.calling.is_some() { &mut known.calling } else { &mut known.waiting };
         *count -= 1;
-        if known.waiting + known.calling == 0 && known.unanswered == 0 {
+        if known.waiting + known.calling == 0 && known.unanswered == 0 && !known.slow {
             origins.remove(&self.origin);
         }
     }
@@ -150,8 +165,6 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn now() -> Timestamp {
@@ -161,7 +174,7 @@ mod tests {
     /// As many places as there are without a wait, and what those hear who wait in vain.
     async fn fill(places: &Arc<Places>, origin: &str) -> Vec<Place> {
         let mut taken = Vec::new();
-        while let Ok(Ok(place)) = tokio::time::timeout(Duration::from_millis(20), places.enter(origin, now())).await {
+        while let Ok(Ok(place)) = tokio::time::timeout(Duration::from_millis(20), places.enter(origin, now)).await {
             taken.push(place);
         }
         taken
@@ -176,7 +189,7 @@ mod tests {
         // Whoever waits gets the place that is left.
         let waits = tokio::spawn({
             let places = Arc::clone(&places);
-            async move { places.enter("slow", now()).await.is_ok() }
+            async move { places.enter("slow", now).await.is_ok() }
         });
         drop(slow);
         assert!(waits.await.unwrap());
@@ -196,12 +209,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_slow_is_called_by_a_few_until_it_is_not() {
+        let places = Places::new();
+        let calling = fill(&places, "slow").await;
+        calling[0].took(true, SLOW + Duration::from_millis(1));
+        drop(calling);
+        let few = fill(&places, "slow").await;
+        assert_eq!(few.len(), TO_SLOW);
+        few[0].took(true, SLOW);
+        drop(few);
+        assert_eq!(fill(&places, "slow").await.len(), PER_ORIGIN);
+    }
+
+    #[tokio::test]
     async fn who_is_silent_is_tried_by_a_few_until_it_answers() {
         let places = Places::new();
         let mut calling = fill(&places, "dead").await;
         let waits = tokio::spawn({
             let places = Arc::clone(&places);
-            async move { places.enter("dead", now()).await.err() }
+            async move { places.enter("dead", now).await.err() }
         });
         while places.lock()["dead"].waiting == 0 {
             tokio::task::yield_now().await;

@@ -99,9 +99,10 @@ async fn unserved(flow: &Flow, job: &Job) -> Reached {
     if fails_fast(flow, job).await { Reached::Not } else { Reached::Unserved }
 }
 
-/// Whether the client wants to know at once that nobody can be reached.
+/// Whether the client wants to know at once that nobody can be reached. Where strangers are not to learn who is known
+/// (PROTOCOL 10), no client learns that: what ends at once would be somebody without a device, and what waits nobody.
 pub(super) async fn fails_fast(flow: &Flow, job: &Job) -> bool {
-    matches!(flow.store.client(&job.request.client).await, Ok(Some(client)) if client.metadata.fail_fast)
+    !flow.ciba.hide_unknown_users && matches!(flow.store.client(&job.request.client).await, Ok(Some(client)) if client.metadata.fail_fast)
 }
 
 /// What else an accepted notification brought about.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::{Flow, Refused};
-use crate::jose::UnverifiedJws;
+use crate::jose::{JwtFault, UnverifiedJws};
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::certificate::{ClientCertificate, RegisteredName};
 use crate::protocol::claims::Claims;
@@ -28,14 +28,17 @@ impl Flow {
         certificate: Option<&ClientCertificate>,
         from: IpAddr,
     ) -> Result<Client, Refused> {
-        let (claimed, now) = (claimed(credential), self.clock.now());
+        let shown = Presented::read(&credential.shown);
+        let (claimed, now) = (claimed(credential.client.as_ref(), &shown), self.clock.now());
         self.limits.listen(claimed.as_ref(), from, now)?;
-        let authenticated = self.verified_client(credential, certificate).await;
+        let unheard = self.limits.unheard(from, now);
+        let authenticated = self.verified_client(credential.client.as_ref(), &shown, certificate).await;
+        unheard.heard();
         match &authenticated {
             Ok(client) => self.limits.proved(&client.id, from, now),
             Err(Refused::Protocol(error)) if error.code == ErrorCode::InvalidClient => {
                 // Only a secret can be guessed. What is signed cannot, and to lock its client out would help who wants that.
-                let guessed = claimed.as_ref().filter(|_| matches!(credential.shown, Shown::Secret(_)));
+                let guessed = claimed.as_ref().filter(|_| matches!(shown, Presented::Secret(_)));
                 self.limits.failed(guessed, from, now);
             }
             Err(_) => {}
@@ -43,11 +46,17 @@ impl Flow {
         authenticated
     }
 
-    async fn verified_client(&self, credential: &UnverifiedCredential, certificate: Option<&ClientCertificate>) -> Result<Client, Refused> {
-        match &credential.shown {
-            Shown::Secret(secret) => self.by_secret(credential.client.as_ref(), secret).await,
-            Shown::Assertion(text) => self.by_assertion(credential.client.as_ref(), text).await,
-            Shown::Certificate => self.by_certificate(credential.client.as_ref(), certificate).await,
+    async fn verified_client(
+        &self,
+        named: Option<&ClientId>,
+        shown: &Presented<'_>,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<Client, Refused> {
+        match shown {
+            Presented::Secret(secret) => self.by_secret(named, secret).await,
+            Presented::Assertion(Ok(jws)) => self.by_assertion(named, jws).await,
+            Presented::Assertion(Err(fault)) => Err(unproven(fault.to_string())),
+            Presented::Certificate => self.by_certificate(named, certificate).await,
         }
     }
 
@@ -74,8 +83,7 @@ impl Flow {
     }
 
     /// `private_key_jwt` and `client_secret_jwt` (RFC 7523 2.2).
-    async fn by_assertion(&self, named: Option<&ClientId>, text: &str) -> Result<Client, Refused> {
-        let jws = UnverifiedJws::parse(text).map_err(|fault| unproven(fault.to_string()))?;
+    async fn by_assertion(&self, named: Option<&ClientId>, jws: &UnverifiedJws) -> Result<Client, Refused> {
         let subject = Claims(jws.claims()).text("sub").map_err(unproven)?;
         if named.is_some_and(|named| named.as_str() != subject) {
             return Err(unproven("sub is not the client_id beside the assertion".to_owned()));
@@ -91,7 +99,7 @@ impl Flow {
                     (None, Some(_)) => &JwsAlgorithm::FAPI,
                     (None, None) => &JwsAlgorithm::ASYMMETRIC,
                 };
-                self.verify_by_client(&client, &jws, allowed).await.map_err(unproven)?;
+                self.verify_by_client(&client, jws, allowed).await.map_err(unproven)?;
             }
             AuthenticationMethod::ClientSecretJwt => {
                 let sealed = client.secret.as_ref().and_then(|secret| secret.sealed.as_deref());
@@ -163,14 +171,28 @@ impl Flow {
     }
 }
 
-/// The client it says it is, which proves nothing.
-fn claimed(credential: &UnverifiedCredential) -> Option<ClientId> {
-    match (&credential.client, &credential.shown) {
-        (Some(named), _) => Some(named.clone()),
-        (None, Shown::Assertion(text)) => {
-            let jws = UnverifiedJws::parse(text).ok()?;
-            Claims(jws.claims()).text("sub").ok().map(Into::into)
+/// What was shown, of which an assertion is read once: it may say who shows it.
+enum Presented<'a> {
+    Secret(&'a str),
+    Assertion(Result<UnverifiedJws, JwtFault>),
+    Certificate,
+}
+
+impl<'a> Presented<'a> {
+    fn read(shown: &'a Shown) -> Self {
+        match shown {
+            Shown::Secret(secret) => Self::Secret(secret),
+            Shown::Assertion(text) => Self::Assertion(UnverifiedJws::parse(text)),
+            Shown::Certificate => Self::Certificate,
         }
+    }
+}
+
+/// The client it says it is, which proves nothing.
+fn claimed(named: Option<&ClientId>, shown: &Presented<'_>) -> Option<ClientId> {
+    match (named, shown) {
+        (Some(named), _) => Some(named.clone()),
+        (None, Presented::Assertion(Ok(jws))) => Claims(jws.claims()).text("sub").ok().map(Into::into),
         (None, _) => None,
     }
 }

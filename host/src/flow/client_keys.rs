@@ -25,7 +25,15 @@ const CLIENTS: usize = 10_000;
 
 /// Keys that were read already.
 #[derive(Default)]
-pub struct ClientKeys(Mutex<HashMap<ClientId, Entry>>);
+pub struct ClientKeys(Mutex<Halves>);
+
+/// When the younger half is full, the older one is forgotten: a crowd of clients drives out those that have not been here
+/// for longest, and not everybody at once. What is asked for moves to the younger one.
+#[derive(Default)]
+struct Halves {
+    young: HashMap<ClientId, Entry>,
+    old: HashMap<ClientId, Entry>,
+}
 
 /// One client's keys, and the registration that they belong to.
 struct Entry {
@@ -44,7 +52,7 @@ impl ClientKeys {
     fn of(&self, client: &Client) -> Result<Source, String> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let metadata = &client.metadata;
-        if let Some(entry) = clients.get(&client.id).filter(|entry| Arc::ptr_eq(&entry.of, metadata) || *entry.of == **metadata) {
+        if let Some(entry) = clients.find(&client.id).filter(|entry| Arc::ptr_eq(&entry.of, metadata) || *entry.of == **metadata) {
             return Ok(entry.keys.clone());
         }
         let keys = match &metadata.jwks {
@@ -54,11 +62,24 @@ impl ClientKeys {
             }
             None => Source::Elsewhere(Arc::default()),
         };
-        if clients.len() >= CLIENTS {
-            clients.clear();
-        }
-        clients.insert(client.id.clone(), Entry { of: Arc::clone(metadata), keys: keys.clone() });
+        clients.keep(client.id.clone(), Entry { of: Arc::clone(metadata), keys: keys.clone() });
         Ok(keys)
+    }
+}
+
+impl Halves {
+    fn find(&mut self, client: &ClientId) -> Option<&Entry> {
+        if let Some((client, entry)) = self.old.remove_entry(client) {
+            self.keep(client, entry);
+        }
+        self.young.get(client)
+    }
+
+    fn keep(&mut self, client: ClientId, entry: Entry) {
+        if self.young.len() >= CLIENTS / 2 && !self.young.contains_key(&client) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(client, entry);
     }
 }
 
@@ -103,7 +124,9 @@ impl Flow {
     pub async fn client_keys(&self, client: &Client) -> Result<Arc<PublicKeys>, String> {
         let keys = match (self.client_keys.of(client)?, &client.metadata.jwks_uri) {
             (Source::Registered(keys), _) => Some(keys),
-            (Source::Elsewhere(kept), Some(uri)) => kept.get(&self.clock, self.fetch_keys(client, uri)).await,
+            (Source::Elsewhere(kept), Some(uri)) => {
+                kept.get(&self.clock, fetch_keys(self.callbacks.clone(), client.id.clone(), uri.clone())).await
+            }
             (Source::Elsewhere(_), None) => None,
         };
         keys.ok_or_else(|| "the client's keys are not known: its jwks_uri cannot be read, or it registered none".to_owned())
@@ -112,22 +135,24 @@ impl Flow {
     /// The same set fetched anew, where that is possible and something else than `old`.
     async fn newer_client_keys(&self, client: &Client, old: &Arc<PublicKeys>) -> Option<Arc<PublicKeys>> {
         match (self.client_keys.of(client).ok()?, &client.metadata.jwks_uri) {
-            (Source::Elsewhere(kept), Some(uri)) => kept.newer(old, &self.clock, self.fetch_keys(client, uri)).await,
+            (Source::Elsewhere(kept), Some(uri)) => {
+                kept.newer(old, &self.clock, fetch_keys(self.callbacks.clone(), client.id.clone(), uri.clone())).await
+            }
             _ => None,
         }
     }
+}
 
-    async fn fetch_keys(&self, client: &Client, uri: &str) -> Option<Fetched> {
-        let url = Url::parse(uri).map_err(|error| error.to_string());
-        let fetched = match &url {
-            Ok(url) => fetch_key_set(&self.callbacks, url).await,
-            Err(error) => Err(error.clone()),
-        };
-        if let Err(error) = &fetched {
-            tracing::warn!(client = %client.id, "the client's jwks_uri cannot be used: {}.  do: tell whoever runs the client", error.escape_debug());
-        }
-        fetched.ok()
+async fn fetch_keys(caller: Caller, client: ClientId, uri: String) -> Option<Fetched> {
+    let url = Url::parse(&uri).map_err(|error| error.to_string());
+    let fetched = match &url {
+        Ok(url) => fetch_key_set(&caller, url).await,
+        Err(error) => Err(error.clone()),
+    };
+    if let Err(error) = &fetched {
+        tracing::warn!(%client, "the client's jwks_uri cannot be used: {}.  do: tell whoever runs the client", error.escape_debug());
     }
+    fetched.ok()
 }
 
 /// Fetches a key set of somebody else's.
@@ -144,4 +169,29 @@ pub(super) async fn fetch_key_set(caller: &Caller, url: &Url) -> Result<Fetched,
 pub(super) fn read_key_set(text: &[u8]) -> Result<PublicKeys, String> {
     let jwks: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     PublicKeys::parse(&jwks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::{ClientKind, Origin};
+    use crate::protocol::identifier::Digest;
+
+    #[test]
+    fn a_crowd_of_clients_drives_out_those_that_were_not_here_for_longest() {
+        let kept = ClientKeys::default();
+        let client = |id: &str| Client::with_secret(id.into(), id, ClientKind::Ciba, Digest::of(b""), Origin::Command);
+        let keys_of = |id: &str| match kept.of(&client(id)) {
+            Ok(Source::Elsewhere(keys)) => keys,
+            _ => panic!("{id} registered no keys"),
+        };
+        let (bank, shop) = (keys_of("bank"), keys_of("shop"));
+        for number in 0..CLIENTS * 2 {
+            keys_of(&format!("crowd-{number}"));
+            assert!(Arc::ptr_eq(&bank, &keys_of("bank")), "{number}: a client that is here all the time was forgotten");
+            let halves = kept.0.lock().unwrap();
+            assert!(halves.young.len() + halves.old.len() <= CLIENTS);
+        }
+        assert!(!Arc::ptr_eq(&shop, &keys_of("shop")), "it is remembered for ever");
+    }
 }

@@ -6,7 +6,7 @@ use super::{Flow, Refused};
 use crate::protocol::client::Origin;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::UnverifiedBearer;
-use crate::protocol::transaction::Decision;
+use crate::protocol::transaction::{Decision, State};
 use crate::store::{AuditEntry, Decided};
 
 impl Flow {
@@ -35,7 +35,15 @@ impl Flow {
         };
         match self.decide(&request.transaction, &request.user, decision, By::Conformance, Some(audit)).await? {
             Decided::Now(_) => Ok(()),
-            Decided::Not(_) => Err(ProtocolError::new(ErrorCode::InvalidRequest, "the request is not pending any more").into()),
+            Decided::Not(card) => {
+                let waits = card.is_some_and(|card| card.request.state(self.clock.now()) == State::Pending);
+                let what = if waits {
+                    "the request waits on: conformance.authenticator proves less than acr_minimum of its client"
+                } else {
+                    "the request is not pending any more"
+                };
+                Err(ProtocolError::new(ErrorCode::InvalidRequest, what).into())
+            }
         }
     }
 }

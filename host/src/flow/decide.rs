@@ -17,6 +17,9 @@ pub enum By<'a> {
     Conformance,
 }
 
+/// What stands for the device's name where a program answered, for conformance tests.
+pub const SIMULATED: &str = "simulated authenticator";
+
 impl Flow {
     /// `pending → approved | denied`, by the user who was asked, before it expires. What the store answers is the
     /// truth: of two answers at the same time, one counts. An approval that proves less than the client takes does not
@@ -33,9 +36,12 @@ impl Flow {
         audit: Option<AuditEntry>,
     ) -> Result<Decided, StoreError> {
         let evidence = self.evidence(by);
-        if decision == Decision::Approve && self.is_too_weak(transaction, user, &evidence).await? {
+        if decision == Decision::Approve
+            && let Some(card) = self.store.card(user, transaction).await?
+            && self.is_too_weak(&evidence, card.acr_minimum.as_deref())
+        {
             tracing::warn!(%transaction, "an approval proves less than the client takes (acr_minimum); the request waits on.  do: see [authenticators]");
-            return Ok(Decided::Not(self.store.card(user, transaction).await?.map(Box::new)));
+            return Ok(Decided::Not(Some(Box::new(card))));
         }
         let by = DecisionBy {
             transaction: transaction.clone(),
@@ -76,17 +82,17 @@ impl Flow {
         }
     }
 
-    /// Whether this is less than the client of the request takes.
-    async fn is_too_weak(&self, transaction: &TransactionId, user: &UserId, evidence: &Evidence) -> Result<bool, StoreError> {
-        if self.authenticators.order.is_empty() {
-            return Ok(false);
-        }
-        let Some(card) = self.store.card(user, transaction).await? else { return Ok(false) };
-        let Some(client) = self.registered(&card.request.client).await? else { return Ok(false) };
-        let Some(minimum) = &client.metadata.acr_minimum else { return Ok(false) };
+    /// Whether an approval on the device page proves less than this minimum of the client's, so that it does not count.
+    pub fn page_is_too_weak(&self, acr_minimum: Option<&str>) -> bool {
+        self.is_too_weak(&self.authenticators.device_page.evidence(), acr_minimum)
+    }
+
+    /// Whether this is less than the client takes.
+    fn is_too_weak(&self, evidence: &Evidence, acr_minimum: Option<&str>) -> bool {
+        let Some(minimum) = acr_minimum.filter(|_| !self.authenticators.order.is_empty()) else { return false };
         let rank = |acr: &str| self.authenticators.order.iter().position(|known| known == acr);
         // A minimum that is not in the list is met by nothing.
-        Ok(rank(minimum).is_none_or(|least| evidence.acr.as_deref().and_then(rank).is_none_or(|shown| shown < least)))
+        rank(minimum).is_none_or(|least| evidence.acr.as_deref().and_then(rank).is_none_or(|shown| shown < least))
     }
 
     /// The person says that somebody else's answer was not theirs. What the client got is taken back.
@@ -118,7 +124,7 @@ impl By<'_> {
         match self {
             Self::Device(device) => &device.name,
             Self::Operator => "operator",
-            Self::Conformance => "conformance",
+            Self::Conformance => SIMULATED,
         }
     }
 }

@@ -33,8 +33,8 @@ impl Flow {
         };
         let id = user.as_ref().map_or_else(
             || match &named {
-                Named::By(hint) => UserId::nobody(hint),
-                Named::User(id) => UserId::nobody(id.as_str()),
+                Named::By(hint) => self.nobodies.of(hint),
+                Named::User(id) => self.nobodies.of(id.as_str()),
             },
             |user| user.id.clone(),
         );
@@ -68,6 +68,6 @@ impl Flow {
             verified => verified,
         };
         let claims = claims.map_err(refused_login_token)?;
-        Ok(hint::login_token(Claims(claims), issuer.subject(), &self.issuer, now)?)
+        Ok(hint::login_token(Claims(claims), jws.header().typ.as_deref(), issuer.subject(), &self.issuer, now)?)
     }
 }

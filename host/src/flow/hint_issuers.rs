@@ -19,14 +19,14 @@ const FILE_KEPT: SignedDuration = SignedDuration::from_mins(10);
 
 /// All of them.
 #[derive(Default)]
-pub struct HintIssuers(Vec<HintIssuer>);
+pub struct HintIssuers(Vec<Arc<HintIssuer>>);
 
 /// One of them.
 pub(super) struct HintIssuer {
     issuer: String,
     subject: HintSubject,
     source: Source,
-    kept: KeptKeys,
+    kept: Arc<KeptKeys>,
 }
 
 enum Source {
@@ -48,7 +48,7 @@ impl HintIssuers {
             if let Source::File(path) = &source {
                 read(path)?;
             }
-            Ok(HintIssuer { issuer: configured.issuer.clone(), subject: configured.subject, source, kept: KeptKeys::default() })
+            Ok(Arc::new(HintIssuer { issuer: configured.issuer.clone(), subject: configured.subject, source, kept: Arc::default() }))
         };
         configured.iter().map(open).collect::<Result<_, String>>().map(Self)
     }
@@ -58,7 +58,7 @@ impl HintIssuers {
         self.0.is_empty()
     }
 
-    pub(super) fn named(&self, issuer: &str) -> Option<&HintIssuer> {
+    pub(super) fn named(&self, issuer: &str) -> Option<&Arc<HintIssuer>> {
         self.0.iter().find(|known| known.issuer == issuer)
     }
 }
@@ -69,19 +69,19 @@ impl HintIssuer {
     }
 
     /// Its keys.
-    pub(super) async fn keys(&self, caller: &Caller, clock: &Clock) -> Result<Arc<PublicKeys>, String> {
-        self.kept.get(clock, self.fetch(caller)).await.ok_or_else(|| "the keys of its issuer cannot be read".to_owned())
+    pub(super) async fn keys(self: &Arc<Self>, caller: &Caller, clock: &Clock) -> Result<Arc<PublicKeys>, String> {
+        self.kept.get(clock, Arc::clone(self).fetch(caller.clone())).await.ok_or_else(|| "the keys of its issuer cannot be read".to_owned())
     }
 
     /// Others than `old`, where it has them now.
-    pub(super) async fn newer_keys(&self, old: &Arc<PublicKeys>, caller: &Caller, clock: &Clock) -> Option<Arc<PublicKeys>> {
-        self.kept.newer(old, clock, self.fetch(caller)).await
+    pub(super) async fn newer_keys(self: &Arc<Self>, old: &Arc<PublicKeys>, caller: &Caller, clock: &Clock) -> Option<Arc<PublicKeys>> {
+        self.kept.newer(old, clock, Arc::clone(self).fetch(caller.clone())).await
     }
 
-    async fn fetch(&self, caller: &Caller) -> Option<Fetched> {
+    async fn fetch(self: Arc<Self>, caller: Caller) -> Option<Fetched> {
         let fetched = match &self.source {
             Source::File(path) => read(path).map(|keys| (keys, FILE_KEPT)),
-            Source::Address(url) => fetch_key_set(caller, url).await,
+            Source::Address(url) => fetch_key_set(&caller, url).await,
         };
         if let Err(error) = &fetched {
             tracing::warn!(

@@ -3,10 +3,14 @@
 //! A set is kept as long as its server says, within bounds. When a key is not in it, its owner may have rotated, and it is
 //! fetched again, but not for everybody who invents a name. While it is fetched, and when its server is away, the set at
 //! hand goes on being used, for a day.
+//!
+//! A fetch that was begun is finished, also when whoever caused it hangs up: else a stranger who does could have a server
+//! asked without a pause, and keep the new keys from whoever they belong to.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::Clock;
 use crate::jose::PublicKeys;
@@ -23,7 +27,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Default)]
 pub(super) struct KeptKeys {
     known: Mutex<Known>,
-    fetching: tokio::sync::Mutex<()>,
+    fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -39,7 +43,11 @@ pub(super) type Fetched = (PublicKeys, SignedDuration);
 
 impl KeptKeys {
     /// The keys. `fetch` runs only where they are not there, or no longer fresh; it says in the log what went wrong.
-    pub(super) async fn get(&self, clock: &Clock, fetch: impl Future<Output = Option<Fetched>>) -> Option<Arc<PublicKeys>> {
+    pub(super) async fn get(
+        self: &Arc<Self>,
+        clock: &Clock,
+        fetch: impl Future<Output = Option<Fetched>> + Send + 'static,
+    ) -> Option<Arc<PublicKeys>> {
         let now = clock.now();
         let (at_hand, fresh) = {
             let known = self.known();
@@ -50,46 +58,62 @@ impl KeptKeys {
         }
         // Keys that should be fetched again are good meanwhile: one request fetches, and the others do not wait for it.
         let turn = match &at_hand {
-            Some(_) => self.fetching.try_lock().ok(),
-            None => Some(self.fetching.lock().await),
+            Some(_) => Arc::clone(&self.fetching).try_lock_owned().ok(),
+            None => Some(Arc::clone(&self.fetching).lock_owned().await),
         };
-        if turn.is_some() && !self.known().is_fresh(clock.now()) {
-            self.fetch(clock, fetch).await;
+        if let Some(turn) = turn.filter(|_| !self.known().is_fresh(clock.now())) {
+            self.fetch(turn, clock, fetch).await;
         }
         self.known().usable(clock.now()).or(at_hand)
     }
 
     /// The same set fetched anew, where that is something else than `old`.
     pub(super) async fn newer(
-        &self,
+        self: &Arc<Self>,
         old: &Arc<PublicKeys>,
         clock: &Clock,
-        fetch: impl Future<Output = Option<Fetched>>,
+        fetch: impl Future<Output = Option<Fetched>> + Send + 'static,
     ) -> Option<Arc<PublicKeys>> {
-        let _turn = self.fetching.lock().await;
         let newer = || self.known().keys.clone().filter(|keys| !Arc::ptr_eq(keys, old));
+        // Nobody waits for nothing: a stranger's invented names would make a queue.
+        if self.known().is_paused(clock.now()) {
+            return newer();
+        }
+        let turn = Arc::clone(&self.fetching).lock_owned().await;
         // Somebody else may have fetched it while we waited.
         if newer().is_none() {
-            self.fetch(clock, fetch).await;
+            self.fetch(turn, clock, fetch).await;
         }
         newer()
     }
 
-    /// The caller holds `fetching`.
-    async fn fetch(&self, clock: &Clock, fetch: impl Future<Output = Option<Fetched>>) {
-        let paused = self.known().tried_at.is_some_and(|tried| clock.now().duration_since(tried) < PAUSE);
-        if paused {
+    async fn fetch(
+        self: &Arc<Self>,
+        turn: OwnedMutexGuard<()>,
+        clock: &Clock,
+        fetch: impl Future<Output = Option<Fetched>> + Send + 'static,
+    ) {
+        if self.known().is_paused(clock.now()) {
             return;
         }
-        let fetched = fetch.await;
-        let now = clock.now();
-        let mut known = self.known();
-        // From the end of a try on, however long it took.
-        known.tried_at = Some(now);
-        if let Some((keys, kept)) = fetched {
-            known.keys = Some(Arc::new(keys));
-            known.fetched_at = Some(now);
-            known.fresh_until = Some(now + kept.clamp(KEPT_MIN, KEPT_MAX));
+        let (kept_keys, clock) = (Arc::clone(self), clock.clone());
+        let work = async move {
+            let fetched = fetch.await;
+            let now = clock.now();
+            let mut known = kept_keys.known();
+            // From the end of a try on, however long it took.
+            known.tried_at = Some(now);
+            if let Some((keys, kept)) = fetched {
+                known.keys = Some(Arc::new(keys));
+                known.fetched_at = Some(now);
+                known.fresh_until = Some(now + kept.clamp(KEPT_MIN, KEPT_MAX));
+            }
+            drop((known, turn));
+        };
+        if let Err(failed) = tokio::spawn(work).await
+            && failed.is_panic()
+        {
+            std::panic::resume_unwind(failed.into_panic());
         }
     }
 
@@ -105,6 +129,10 @@ impl Known {
         self.keys.clone().filter(|_| !stale)
     }
 
+    fn is_paused(&self, now: Timestamp) -> bool {
+        self.tried_at.is_some_and(|tried| now.duration_since(tried) < PAUSE)
+    }
+
     fn is_fresh(&self, now: Timestamp) -> bool {
         self.fresh_until.is_some_and(|until| now < until)
     }
@@ -112,6 +140,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn key_set() -> PublicKeys {
@@ -134,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn a_set_is_kept_survives_an_outage_for_a_day_and_is_not_fetched_for_every_invented_name() {
         let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
-        let kept = KeptKeys::default();
+        let kept = Arc::new(KeptKeys::default());
         assert!(kept.get(&clock, away()).await.is_none());
         assert!(kept.get(&clock, unwanted()).await.is_none(), "a moment after it failed");
         clock.advance(PAUSE);
@@ -151,9 +181,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_fetch_goes_on_when_whoever_caused_it_hangs_up() {
+        let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+        let kept = Arc::new(KeptKeys::default());
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let hangs_up = kept.get(&clock, async move { answered.await.ok() });
+        assert!(hangs_up.now_or_never().is_none());
+        answer.send((key_set(), SignedDuration::from_mins(10))).ok().unwrap();
+        let first = kept.get(&clock, unwanted()).await.expect("what was begun is finished");
+
+        clock.advance(PAUSE);
+        let (answer, answered) = tokio::sync::oneshot::channel::<Fetched>();
+        assert!(kept.newer(&first, &clock, async move { answered.await.ok() }).now_or_never().is_none());
+        drop(answer);
+        assert!(kept.newer(&first, &clock, unwanted()).await.is_none(), "the pause does not wait for who hung up");
+        let _somebody = kept.fetching.lock().await;
+        assert!(kept.newer(&first, &clock, unwanted()).now_or_never().is_some(), "in the pause nobody waits");
+    }
+
+    #[tokio::test]
     async fn keys_at_hand_are_used_while_somebody_fetches() {
         let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
-        let kept = KeptKeys::default();
+        let kept = Arc::new(KeptKeys::default());
         kept.get(&clock, good()).await.unwrap();
         clock.advance(SignedDuration::from_mins(11));
         let _somebody = kept.fetching.lock().await;

@@ -7,13 +7,16 @@
 
 mod rated;
 mod recent;
+mod starting;
 #[cfg(test)]
 mod tests;
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Flow, Refused};
 use crate::config::LimitsConfig;
@@ -22,10 +25,18 @@ use crate::protocol::identifier::{ClientId, UserId};
 use crate::protocol::rate::{Failures, Lockout};
 use rated::Rated;
 use recent::Recent;
+use starting::{Started, Starting};
 
 /// How many times as often as with one client a person's code may be wrong with all of them together: whoever has
 /// one client must not lock the person out of the others.
 const ALL_CLIENTS: u32 = 4;
+
+/// Changes of itself that a client sends in a minute: each is a write, an entry in the audit log, and forgets what is known
+/// of clients and people.
+const CHANGES: u32 = 30;
+/// Documents of sectors that are fetched at the same time, and how many seconds later whoever finds no place comes back.
+const SECTORS: usize = 8;
+const SECTORS_BUSY: SignedDuration = SignedDuration::from_secs(10);
 
 /// Every limit, and what was used of it.
 pub struct Limits {
@@ -33,20 +44,32 @@ pub struct Limits {
     of_user: Rated,
     of_pair: Rated,
     of_address: Rated,
+    of_changes: Rated,
+    sectors: Semaphore,
     /// What was said in the log: a flood must not become one there.
     said: Rated,
     pending: usize,
+    starting: Starting,
+    /// Held while both rates of [`Limits::reach`] are looked at and used.
+    reaching: Mutex<()>,
     lockout: Option<Lockout>,
     /// Of clients, from an address.
     clients: Recent<Failures>,
     /// Of codes: for a person and a client, and for a person.
     codes: Recent<Failures>,
+    /// The same of those whom nobody knows: hints can be invented, and must not drive out anybody's lockout.
+    codes_of_nobody: Recent<Failures>,
+    /// When a client last had the code of a person.
+    codes_right: Recent<Option<Timestamp>>,
     /// When a client last proved itself from an address.
     proved: Recent<Option<Timestamp>>,
 }
 
 /// For how long after it proved itself a client is not made to suffer for who else comes from its address.
 const PROVED: SignedDuration = SignedDuration::from_hours(1);
+/// For how long after it had a person's code a client is not made to suffer for who else guesses at it. People use some
+/// clients once a month.
+const CODE_RIGHT: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 impl Limits {
     /// Nothing was used yet.
@@ -56,11 +79,17 @@ impl Limits {
             of_user: Rated::new(config.requests_per_user_minute),
             of_pair: Rated::new(config.requests_per_pair_minute),
             of_address: Rated::new(config.failures_per_address_minute),
+            of_changes: Rated::new(CHANGES),
+            sectors: Semaphore::new(SECTORS),
             said: Rated::new(1),
             pending: config.pending_per_user as usize,
+            starting: Starting::default(),
+            reaching: Mutex::default(),
             lockout: Lockout::new(config.lockout_failures, config.lockout_minutes),
             clients: Recent::default(),
             codes: Recent::default(),
+            codes_of_nobody: Recent::default(),
+            codes_right: Recent::default(),
             proved: Recent::default(),
         }
     }
@@ -84,8 +113,15 @@ impl Limits {
     /// # Errors
     /// They are. Nothing was counted.
     pub fn reach(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Refused> {
-        let of_pair = self.of_pair.take(&(client, user), now).map_err(|wait| ("this client asks this person", wait));
-        of_pair.and_then(|()| self.of_user.take(user, now).map_err(|wait| ("this person is asked", wait))).map_err(|(who, wait)| {
+        let one_at_a_time = self.reaching.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_pair = self.of_pair.left(&(client, user), now).map_err(|wait| ("this client asks this person", wait));
+        let left = of_pair.and_then(|()| self.of_user.left(user, now).map_err(|wait| ("this person is asked", wait)));
+        if left.is_ok() {
+            self.of_pair.count(&(client, user), now);
+            self.of_user.count(user, now);
+        }
+        drop(one_at_a_time);
+        left.map_err(|(who, wait)| {
             if self.say(("reach", client, user), now) {
                 tracing::warn!(%client, %user, "{who} more often than the limits allow; the other requests are refused");
             }
@@ -139,6 +175,12 @@ impl Limits {
         }
     }
 
+    /// A credential is looked at, which may take time. Whoever hangs up meanwhile has failed, as far as their address goes:
+    /// else nobody would ever count what a stranger has us look at.
+    pub(super) fn unheard(&self, from: IpAddr, now: Timestamp) -> Unheard<'_> {
+        Unheard { limits: self, from, now, heard: false }
+    }
+
     /// A credential was right.
     pub fn proved(&self, client: &ClientId, from: IpAddr, now: Timestamp) {
         let from = network(from);
@@ -159,6 +201,27 @@ impl Limits {
         Ok(())
     }
 
+    /// Whether a client that manages itself may change itself once more.
+    ///
+    /// # Errors
+    /// It has done so too often.
+    pub fn change(&self, client: &ClientId, now: Timestamp) -> Result<(), Refused> {
+        self.of_changes.take(client, now).map_err(|wait| {
+            if self.say(("change", client), now) {
+                tracing::warn!(%client, "a client changes its registration more than {CHANGES} times a minute; the others are refused");
+            }
+            later("this client changes its registration too often", wait)
+        })
+    }
+
+    /// A place for fetching the document of a sector, whose server may take its time.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn fetch_sector(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        self.sectors.try_acquire().map_err(|_| later("too many documents of sectors are fetched at the moment", SECTORS_BUSY))
+    }
+
     fn count(&self, from: IpAddr, now: Timestamp) {
         let from = network(from);
         if self.of_address.count(&from, now) && self.say(("address", from), now) {
@@ -173,9 +236,11 @@ impl Limits {
     /// It is not: too many were wrong.
     pub fn try_code(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Refused> {
         let Some(lockout) = self.lockout else { return Ok(()) };
-        let mut locked = self.codes.with(&(Some(client), user), |failures| attempt(lockout, failures, now));
-        if locked.is_ok() {
-            locked = self.codes.with(&(None::<&ClientId>, user), |failures| attempt(lockout.times(ALL_CLIENTS), failures, now));
+        let codes = self.codes(user);
+        let mut locked = codes.with(&(Some(client), user), |failures| attempt(lockout, failures, now));
+        let was_right = || self.codes_right.of(&(client, user)).is_some_and(|right| now.duration_since(right) < CODE_RIGHT);
+        if locked.is_ok() && !was_right() {
+            locked = codes.with(&(None::<&ClientId>, user), |failures| attempt(lockout.times(ALL_CLIENTS), failures, now));
         }
         locked.map_err(|wait| {
             if self.say(("code", client, user), now) {
@@ -187,10 +252,15 @@ impl Limits {
     }
 
     /// What was tried was right.
-    pub fn code_was_right(&self, client: &ClientId, user: &UserId) {
+    pub fn code_was_right(&self, client: &ClientId, user: &UserId, now: Timestamp) {
         for client in [Some(client), None] {
-            self.codes.with(&(client, user), |failures| *failures = Failures::default());
+            self.codes(user).with(&(client, user), |failures| *failures = Failures::default());
         }
+        self.codes_right.with(&(client, user), |right| *right = Some(now));
+    }
+
+    fn codes(&self, user: &UserId) -> &Recent<Failures> {
+        if user.is_nobody() { &self.codes_of_nobody } else { &self.codes }
     }
 
     /// Whether this is worth a line in the log: once a minute.
@@ -199,16 +269,44 @@ impl Limits {
     }
 }
 
+/// A credential that nobody heard the outcome of. See [`Limits::unheard`].
+pub(super) struct Unheard<'a> {
+    limits: &'a Limits,
+    from: IpAddr,
+    now: Timestamp,
+    heard: bool,
+}
+
+impl Unheard<'_> {
+    /// Whoever asked is still there.
+    pub(super) fn heard(mut self) {
+        self.heard = true;
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if !self.heard {
+            self.limits.failed(None, self.from, self.now);
+        }
+    }
+}
+
 impl Flow {
-    /// Whether this client may reach this person now, before anything is stored.
+    /// Whether this client may reach this person now, before anything is stored. What comes back is held until it is.
     ///
     /// # Errors
     /// The person is asked too often, or asked too much already.
-    pub async fn may_reach(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Refused> {
+    pub(super) async fn may_reach(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<Started<'_>, Refused> {
+        let started = self.limits.starting.begin(client, user);
         if self.limits.pending > 0 {
-            self.limits.pend(client, &self.store.pending_of(user, now).await?)?;
+            // In this order: what is stored meanwhile is counted twice rather than not at all.
+            let mut waiting = started.ahead();
+            waiting.extend(self.store.pending_of(user, now).await?);
+            self.limits.pend(client, &waiting)?;
         }
-        self.limits.reach(client, user, now)
+        self.limits.reach(client, user, now)?;
+        Ok(started)
     }
 }
 
@@ -218,7 +316,7 @@ fn attempt(lockout: Lockout, failures: &mut Failures, now: Timestamp) -> Result<
     Ok(())
 }
 
-fn later(what: impl Into<String>, wait: SignedDuration) -> Refused {
+pub(super) fn later(what: impl Into<String>, wait: SignedDuration) -> Refused {
     Refused::later(ProtocolError::new(ErrorCode::TemporarilyUnavailable, what), wait)
 }
 

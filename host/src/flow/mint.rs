@@ -11,7 +11,7 @@ use crate::protocol::algorithm::{ContentEncryption, JwsAlgorithm};
 use crate::protocol::client::{Client, TokenFormat};
 use crate::protocol::identifier::{Bearer, Digest};
 use crate::protocol::tokens::{
-    AccessTokenClaims, IdTokenClaims, NewAccessToken, NewGrant, NewRefreshToken, TokenAnswer, token_hash, token_type,
+    AccessTokenClaims, ApprovalClaims, IdTokenClaims, NewAccessToken, NewGrant, NewRefreshToken, TokenAnswer, token_hash, token_type,
 };
 use crate::protocol::transaction::{Confirmation, Request};
 
@@ -86,20 +86,13 @@ impl Flow {
             }
             TokenFormat::Jwt => {
                 let seconds = seconds.min(JWT_SECONDS_MAX);
-                let evidence = request.evidence.clone().unwrap_or_default();
                 let sub = self.subjects.of(client, &request.user);
                 let claims = AccessTokenClaims {
-                    iss: &self.issuer,
-                    sub: &sub,
+                    approval: self.approval_claims(request, &sub, seconds, now),
                     aud: if audience.is_empty() { json!(self.issuer) } else { json!(audience) },
                     client_id: client.id.as_str(),
-                    exp: now.as_second() + i64::from(seconds),
-                    iat: now.as_second(),
                     jti: name.reveal(),
                     scope: &request.scope,
-                    auth_time: request.decided_at.unwrap_or(now).as_second(),
-                    acr: evidence.acr.as_deref(),
-                    amr: &evidence.amr,
                     cnf: confirmation.as_ref(),
                     authorization_details: request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref()),
                 };
@@ -123,17 +116,10 @@ impl Flow {
     ) -> anyhow::Result<String> {
         let metadata = &client.metadata;
         let algorithm = metadata.id_token_algorithm();
-        let evidence = request.evidence.clone().unwrap_or_default();
         let sub = self.subjects.of(client, &request.user);
         let claims = IdTokenClaims {
-            iss: &self.issuer,
-            sub: &sub,
+            approval: self.approval_claims(request, &sub, self.ciba.id_token_expires_in, now),
             aud: &client.id,
-            exp: now.as_second() + i64::from(self.ciba.id_token_expires_in),
-            iat: now.as_second(),
-            auth_time: request.decided_at.unwrap_or(now).as_second(),
-            acr: evidence.acr.as_deref(),
-            amr: &evidence.amr,
             at_hash: access_token.map(|token| token_hash(algorithm, token.reveal())),
             rt_hash: refresh_token.filter(|_| pushed.is_some()).map(|token| token_hash(algorithm, token.reveal())),
             auth_req_id: pushed,
@@ -146,6 +132,20 @@ impl Flow {
             key.ok_or_else(|| anyhow::anyhow!("the client has no key for {encryption}, in which its ID tokens are to be encrypted"))?;
         let content = metadata.id_token_encrypted_response_enc.unwrap_or(ContentEncryption::A256Gcm);
         jwe::encrypt(&jwt, key, encryption, content, &self.random.bytes())
+    }
+
+    /// For a token that is good for so many seconds.
+    fn approval_claims<'a>(&'a self, request: &'a Request, sub: &'a str, seconds: u32, now: Timestamp) -> ApprovalClaims<'a> {
+        let evidence = request.evidence.as_ref();
+        ApprovalClaims {
+            iss: &self.issuer,
+            sub,
+            exp: now.as_second() + i64::from(seconds),
+            iat: now.as_second(),
+            auth_time: request.decided_at.unwrap_or(now).as_second(),
+            acr: evidence.and_then(|evidence| evidence.acr.as_deref()),
+            amr: evidence.map_or(&[], |evidence| &evidence.amr),
+        }
     }
 }
 

@@ -14,11 +14,13 @@ pub mod device;
 pub mod dpop;
 mod hint;
 pub mod hint_issuers;
+mod interception;
 mod kept_keys;
 pub mod keys;
 pub mod limits;
 pub mod links;
 pub mod mint;
+pub mod nobody;
 pub mod operator;
 pub mod protected;
 pub mod redeem;
@@ -28,6 +30,7 @@ mod signed_request;
 pub mod start;
 pub mod subject;
 pub mod tell;
+pub mod turns;
 pub mod user_code;
 pub mod view;
 mod wakes;
@@ -51,7 +54,9 @@ use dpop::Nonces;
 use hint_issuers::HintIssuers;
 use limits::Limits;
 use links::Links;
+use nobody::Nobodies;
 use subject::Subjects;
+use turns::Turns;
 pub use wakes::{Waiting, Wakes};
 
 /// Everything the story needs. One per process.
@@ -80,6 +85,8 @@ pub struct Flow {
     pub mtls: Option<String>,
     /// Subjects of users.
     pub subjects: Subjects,
+    /// Names of people whom nobody knows.
+    pub nobodies: Nobodies,
     /// Nonces for DPoP.
     pub nonces: Nonces,
     /// Keys of clients that were read already.
@@ -104,6 +111,8 @@ pub struct Flow {
     pub demo: bool,
     /// Who may ask how often.
     pub limits: Limits,
+    /// Codes that are compared.
+    pub code_turns: Arc<Turns>,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
     /// Turns true when the host is to stop: whatever is held is answered then.
@@ -124,6 +133,12 @@ pub enum Refused {
         /// Seconds.
         after: u64,
     },
+    /// There is too much to do here already: nothing was looked at, and coming back soon helps.
+    #[error("too much is to be done already")]
+    Busy,
+    /// A plugin that decides about it failed. Coming back may help, once somebody has looked.
+    #[error("a plugin that decides about this gave no answer")]
+    Plugin,
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),

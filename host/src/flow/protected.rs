@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Flow, Refused};
-use crate::protocol::client::{Client, Origin};
+use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
@@ -89,7 +89,7 @@ impl Flow {
         let now = self.clock.now();
         if let Some(grant) = self.store.grant(&transaction, &name, now).await? {
             // What a client says of itself makes it no resource.
-            let vouched = asks.origin != Origin::Registered;
+            let vouched = asks.is_vouched_for();
             let is_for = vouched && grant.audience.iter().any(|resource| asks.metadata.resources.contains(resource));
             if grant.request.client != asks.id && !is_for {
                 return inactive();

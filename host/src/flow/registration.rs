@@ -13,17 +13,24 @@ use crate::protocol::client::registration::{self, Circumstances, KeysFound, Meta
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
-use crate::store::AuditEntry;
+use crate::store::{Admission, AuditEntry, Updated};
 
-/// The fewest characters of a secret that somebody chose.
-pub(super) const SECRET_MIN: usize = 16;
+/// The fewest bytes of a secret that somebody chose, and of one that makes MACs with SHA-256 (RFC 7518 3.2).
+const SECRET_MIN: usize = 16;
+const SECRET_MIN_HS256: usize = 32;
 /// The longest document with a sector's addresses that is read, in bytes.
 const SECTOR_MAX: usize = 64 << 10;
+/// How often a client's change of itself is made anew because somebody else has changed the client meanwhile.
+const CHANGES_MAX: usize = 4;
 
 /// Members that only an operator sets: more than a client may give itself. Of what a client says of them nothing is kept
 /// (RFC 7591 2 lets the server replace and leave out), and what an operator said stays when the client changes itself.
 const OPERATORS: [&str; 7] =
     ["binding_message_characters", "expires_in", "expires_in_max", "interval", "keep_refresh_token", "long_poll", "resources"];
+
+/// Members by which an operator may limit a client, and a client itself: what an operator set stays.
+const LIMITS: [&str; 6] =
+    ["acr_minimum", "authorization_details_types", "binding_message_pattern", "binding_message_required", "fapi_profile", "scope"];
 
 /// A client that has just registered, or changed itself, with what is shown this once.
 pub struct Registered {
@@ -36,28 +43,24 @@ pub struct Registered {
 }
 
 impl Flow {
-    /// What lets a client register: the digest of its initial access token, or nothing where anybody may.
+    /// What lets a client register: its initial access token, or that anybody may.
     ///
     /// # Errors
     /// `invalid_token` when one is needed, and this is none.
-    pub async fn may_register(&self, policy: &Registration, presented: Option<&str>) -> Result<Option<Digest>, Refused> {
+    pub async fn may_register(&self, policy: &Registration, presented: Option<&str>) -> Result<Admission, Refused> {
         let Some(presented) = presented else {
-            return if policy.open { Ok(None) } else { Err(not_invited()) };
+            return if policy.open { Ok(Admission::Open(policy.open_clients)) } else { Err(not_invited()) };
         };
         let token = Digest::of(presented.as_bytes());
-        if self.store.is_invited(&token, self.clock.now()).await? { Ok(Some(token)) } else { Err(not_invited()) }
+        if self.store.is_invited(&token, self.clock.now()).await? { Ok(Admission::Invited(token)) } else { Err(not_invited()) }
     }
 
     /// Registers a client (RFC 7591 3).
     ///
     /// # Errors
-    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile.
-    pub async fn register(
-        &self,
-        policy: &Registration,
-        members: Map<String, Value>,
-        invitation: Option<Digest>,
-    ) -> Result<Registered, Refused> {
+    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile, or there are
+    /// as many clients as may register without one.
+    pub async fn register(&self, policy: &Registration, members: Map<String, Value>, admission: Admission) -> Result<Registered, Refused> {
         let metadata = self.checked(policy, members, None).await?;
         let id = ClientId(DeviceId::from_random(self.random.bytes()).0);
         let token = Bearer::from_random(self.random.bytes());
@@ -68,10 +71,21 @@ impl Flow {
             metadata: Arc::new(metadata),
             origin: Origin::Registered,
             registration_token: Some(token.digest()),
+            set_by_operator: Vec::new(),
             id,
         };
-        if !self.store.register_client(client.clone(), invitation, self.by_client(&client.id, "client register")).await? {
-            return Err(not_invited());
+        if !self.store.register_client(client.clone(), admission, self.by_client(&client.id, "client register")).await? {
+            return Err(match admission {
+                Admission::Invited(_) => not_invited(),
+                Admission::Open(most) => {
+                    tracing::warn!(
+                        most,
+                        "a client could not register: as many have as may (registration.open_clients).  do: remove those that nobody knows, or raise it"
+                    );
+                    let what = "an initial access token is required: as many clients as may have registered without one";
+                    ProtocolError::new(ErrorCode::InvalidToken, what).into()
+                }
+            });
         }
         tracing::info!(client = %client.id, "a client has registered itself");
         Ok(Registered { client, secret, token: Some(token) })
@@ -102,10 +116,9 @@ impl Flow {
     pub async fn change_registration(
         &self,
         policy: &Registration,
-        client: Client,
+        mut client: Client,
         mut members: Map<String, Value>,
     ) -> Result<Registered, Refused> {
-        let invalid = |what: &str| Refused::Protocol(ProtocolError::new(ErrorCode::InvalidRequest, what));
         match members.remove("client_id") {
             Some(Value::String(id)) if id == client.id.as_str() => {}
             Some(_) => return Err(invalid("client_id is another client's")),
@@ -117,24 +130,46 @@ impl Flow {
             }
         }
         let sent = members.remove("client_secret").filter(|secret| !secret.is_null());
+        // The document of a sector may be slow to come. What an operator says of the client meanwhile holds: the change is
+        // made anew, of what the client is by then.
+        for _ in 0..CHANGES_MAX {
+            let (changed, secret) = self.changed(policy, &client, members.clone(), sent.as_ref()).await?;
+            if changed == client {
+                // Nothing is written, and nothing that is known forgotten.
+                return Ok(Registered { client, secret, token: None });
+            }
+            let audit = self.by_client(&client.id, "client update");
+            match self.store.update_registered(client, changed.clone(), audit).await? {
+                Updated::Done => return Ok(Registered { client: changed, secret, token: None }),
+                Updated::Meanwhile(is) => client = *is,
+                Updated::Gone => return Err(ErrorCode::InvalidToken.into()),
+            }
+        }
+        Err(ErrorCode::TemporarilyUnavailable.into())
+    }
+
+    /// What a client becomes with what it says now, and its secret where it needs a new one.
+    async fn changed(
+        &self,
+        policy: &Registration,
+        client: &Client,
+        members: Map<String, Value>,
+        sent: Option<&Value>,
+    ) -> Result<(Client, Option<Bearer>), Refused> {
         if let Some(sent) = sent {
             let right = sent.as_str().map(|sent| Digest::of(sent.as_bytes())).zip(client.secret.as_ref());
             if !right.is_some_and(|(sent, secret)| sent.matches(&secret.digest)) {
                 return Err(invalid("client_secret is not the client's; leave it out"));
             }
         }
-        let metadata = self.checked(policy, members, Some(&client.metadata)).await?;
+        let metadata = self.checked(policy, members, Some(client)).await?;
         let method = metadata.token_endpoint_auth_method;
         // A secret of which only the digest was kept makes no MAC.
         let good = |secret: &ClientSecret| method != AuthenticationMethod::ClientSecretJwt || secret.sealed.is_some();
-        let kept = client.secret.filter(|secret| method.has_secret() && good(secret));
+        let kept = client.secret.clone().filter(|secret| method.has_secret() && good(secret));
         let made = (method.has_secret() && kept.is_none()).then(|| Bearer::from_random(self.random.bytes()));
         let secret = kept.or_else(|| made.as_ref().map(|made| keep_secret(&self.seal, &client.id, method, made.reveal())));
-        let client = Client { secret, metadata: Arc::new(metadata), ..client };
-        if !self.store.update_registered(client.clone(), self.by_client(&client.id, "client update")).await? {
-            return Err(ErrorCode::InvalidToken.into());
-        }
-        Ok(Registered { client, secret: made, token: None })
+        Ok((Client { secret, metadata: Arc::new(metadata), ..client.clone() }, made))
     }
 
     /// Removes a client that wants to go (RFC 7592 2.3), with all it was given.
@@ -160,31 +195,46 @@ impl Flow {
         &self,
         policy: &Registration,
         members: Map<String, Value>,
-        before: Option<&ClientMetadata>,
+        before: Option<&Client>,
     ) -> Result<ClientMetadata, Refused> {
         let members = within(policy, members, before);
         let circumstances = Circumstances { by_operator: false, modes: &policy.modes, read_keys: &read_keys };
         let metadata = registration::metadata(&members, &circumstances).map_err(|error| refused(&error))?;
-        self.check_sector(&metadata).await.map_err(|what| refused(&MetadataError::of("sector_identifier_uri", what)))?;
+        check_ceiling(policy, &metadata, before).map_err(|error| refused(&error))?;
+        let known = before.is_some_and(|before| sector(&before.metadata) == sector(&metadata));
+        if !known {
+            self.check_sector(&metadata).await?;
+        }
         Ok(metadata)
     }
 
-    /// OpenID Connect Registration 5: the document lists the client, or anybody could join a sector.
-    async fn check_sector(&self, metadata: &ClientMetadata) -> Result<(), String> {
-        let Some(uri) = metadata.sector_identifier_uri.as_ref().filter(|_| metadata.subject_type == SubjectType::Pairwise) else {
-            return Ok(());
+    /// OpenID Connect Registration 5: the document lists the client, or anybody could join a sector. Whoever registers is not
+    /// told what came of the call: it would tell of names and ports that only we see.
+    async fn check_sector(&self, metadata: &ClientMetadata) -> Result<(), Refused> {
+        let Some((uri, own)) = sector(metadata) else { return Ok(()) };
+        let wrong = |what: &str| refused(&MetadataError::of("sector_identifier_uri", what));
+        let listed = {
+            let _place = self.limits.fetch_sector()?;
+            self.listed(uri).await
         };
-        let url = Url::parse(uri).map_err(|error| error.to_string())?;
-        let fetched = self.callbacks.get(&url, SECTOR_MAX, "application/json").await.map_err(|error| format!("cannot be read: {error}"))?;
-        if fetched.status != 200 {
-            return Err(format!("cannot be read: it answers {}", fetched.status));
-        }
-        let listed: Vec<String> = serde_json::from_slice(&fetched.body)
-            .map_err(|_| "is not a list of addresses in JSON (OpenID Connect Registration 5)".to_owned())?;
-        match listed_in_sector(metadata).filter(|own| !listed.iter().any(|listed| listed == own)) {
-            Some(missing) => Err(format!("does not list {missing}")),
+        let listed = listed.map_err(|cause| {
+            tracing::warn!(uri = %uri.escape_debug(), "the document of a sector cannot be used: {}", cause.escape_debug());
+            wrong("cannot be used: it has to answer with a list of addresses in JSON (OpenID Connect Registration 5), where we may call it")
+        })?;
+        match own.filter(|own| !listed.iter().any(|listed| listed == own)) {
+            Some(missing) => Err(wrong(&format!("does not list {missing}"))),
             None => Ok(()),
         }
+    }
+
+    /// What the document at this address lists.
+    async fn listed(&self, uri: &str) -> Result<Vec<String>, String> {
+        let url = Url::parse(uri).map_err(|error| error.to_string())?;
+        let fetched = self.callbacks.get(&url, SECTOR_MAX, "application/json").await.map_err(|error| error.to_string())?;
+        if fetched.status != 200 {
+            return Err(format!("it answers {}", fetched.status));
+        }
+        serde_json::from_slice(&fetched.body).map_err(|_| "it is not a list of addresses in JSON".to_owned())
     }
 
     fn by_client(&self, id: &ClientId, what: &str) -> AuditEntry {
@@ -192,10 +242,47 @@ impl Flow {
     }
 }
 
+/// The document that has to be looked at before a client is of its sector, and what it has to list.
+fn sector(metadata: &ClientMetadata) -> Option<(&str, Option<&str>)> {
+    let uri = metadata.sector_identifier_uri.as_deref().filter(|_| metadata.subject_type == SubjectType::Pairwise)?;
+    Some((uri, listed_in_sector(metadata)))
+}
+
+/// `registration.scope` is the most that a client can give itself. An operator can give it more.
+fn check_ceiling(policy: &Registration, metadata: &ClientMetadata, before: Option<&Client>) -> Result<(), MetadataError> {
+    let by_operator = before.is_some_and(|before| before.set_by_operator.iter().any(|member| member == "scope"));
+    let said = metadata.scope.as_deref().filter(|_| !policy.scope.is_empty() && !by_operator).unwrap_or_default();
+    match said.split(' ').find(|value| !value.is_empty() && !policy.scope.split(' ').any(|most| most == *value)) {
+        Some(more) => Err(MetadataError::of("scope", format!("{more} is more than clients may register here, which is: {}", policy.scope))),
+        None => Ok(()),
+    }
+}
+
+/// The members among what an operator says of a client that are to stay when the client changes itself.
+pub(super) fn set_in(members: &Map<String, Value>) -> Vec<String> {
+    let set = LIMITS.iter().filter(|member| members.get(**member).is_some_and(|value| !value.is_null()));
+    set.map(|member| (*member).to_owned()).collect()
+}
+
+/// Whether a secret that somebody chose is long enough for its method.
+///
+/// # Errors
+/// It is not, in words that follow on whose it is.
+pub(super) fn check_secret_length(secret: &str, method: AuthenticationMethod) -> Result<(), String> {
+    match method {
+        AuthenticationMethod::ClientSecretJwt if secret.len() < SECRET_MIN_HS256 => {
+            Err(format!("needs at least {SECRET_MIN_HS256} bytes for client_secret_jwt (RFC 7518 3.2)"))
+        }
+        _ if secret.len() < SECRET_MIN => Err(format!("needs at least {SECRET_MIN} characters")),
+        _ => Ok(()),
+    }
+}
+
 /// What a client says, with what the operator says of all that register and of this one.
-fn within(policy: &Registration, mut members: Map<String, Value>, before: Option<&ClientMetadata>) -> Map<String, Value> {
-    let before = before.and_then(|before| serde_json::to_value(before).ok());
-    for member in OPERATORS {
+fn within(policy: &Registration, mut members: Map<String, Value>, before: Option<&Client>) -> Map<String, Value> {
+    let set_by_operator = before.map(|before| before.set_by_operator.as_slice()).unwrap_or_default();
+    let before = before.and_then(|before| serde_json::to_value(&*before.metadata).ok());
+    for member in OPERATORS.into_iter().chain(set_by_operator.iter().map(String::as_str)) {
         members.remove(member);
         if let Some(kept) = before.as_ref().and_then(|before| before.get(member)) {
             members.insert(member.to_owned(), kept.clone());
@@ -256,6 +343,10 @@ pub(super) fn keep_secret(seal: &Seal, id: &ClientId, method: AuthenticationMeth
     ClientSecret { digest: Digest::of(secret.as_bytes()), sealed }
 }
 
+fn invalid(what: &str) -> Refused {
+    Refused::Protocol(ProtocolError::new(ErrorCode::InvalidRequest, what))
+}
+
 fn refused(error: &MetadataError) -> Refused {
     Refused::Protocol(ProtocolError::new(ErrorCode::InvalidClientMetadata, error.to_string()))
 }
@@ -273,7 +364,14 @@ mod tests {
     use crate::protocol::client::FapiProfile;
 
     fn policy() -> Registration {
-        Registration { enabled: true, open: true, modes: vec![DeliveryMode::Poll], scope: String::new(), fapi_profile: None }
+        Registration {
+            enabled: true,
+            open: true,
+            open_clients: 0,
+            modes: vec![DeliveryMode::Poll],
+            scope: String::new(),
+            fapi_profile: None,
+        }
     }
 
     fn members(value: Value) -> Map<String, Value> {
@@ -284,9 +382,52 @@ mod tests {
     fn a_client_gives_itself_nothing_that_is_the_operators_to_give() {
         let asked: Map<String, Value> = OPERATORS.iter().map(|member| ((*member).to_owned(), json!(true))).collect();
         assert_eq!(within(&policy(), asked.clone(), None), Map::new());
-        let before = ClientMetadata { interval: Some(2), long_poll: true, ..ClientMetadata::default() };
+        let before = client(ClientMetadata { interval: Some(2), long_poll: true, ..ClientMetadata::default() }, &[]);
         let kept = within(&policy(), asked, Some(&before));
         assert_eq!((&kept["interval"], &kept["long_poll"]), (&json!(2), &json!(true)));
+    }
+
+    fn client(metadata: ClientMetadata, set_by_operator: &[&str]) -> Client {
+        let client = Client::with_secret("shop".into(), "Shop", ClientKind::Ciba, Digest([0; 32]), Origin::Registered);
+        let set_by_operator = set_by_operator.iter().map(|member| (*member).to_owned()).collect();
+        Client { metadata: Arc::new(metadata), set_by_operator, ..client }
+    }
+
+    #[test]
+    fn what_an_operator_set_of_a_client_stays_and_what_it_set_itself_does_not() {
+        let asked = members(json!({"scope": "openid payments", "acr_minimum": "low"}));
+        let metadata =
+            ClientMetadata { scope: Some("openid".to_owned()), acr_minimum: Some("high".to_owned()), ..ClientMetadata::default() };
+        let kept = within(&policy(), asked.clone(), Some(&client(metadata.clone(), &["scope", "acr_minimum"])));
+        assert_eq!((&kept["scope"], &kept["acr_minimum"]), (&json!("openid"), &json!("high")));
+        assert_eq!(within(&policy(), Map::new(), Some(&client(metadata.clone(), &["scope"])))["scope"], "openid");
+        let free = within(&policy(), asked, Some(&client(metadata, &[])));
+        assert_eq!((&free["scope"], &free["acr_minimum"]), (&json!("openid payments"), &json!("low")));
+        // What an operator merely repeats of the rest, such as keys, the client may go on changing.
+        let said = members(json!({"scope": "openid", "jwks_uri": "https://a.example/", "acr_minimum": null, "interval": 2}));
+        assert_eq!(set_in(&said), ["scope"]);
+    }
+
+    #[test]
+    fn no_client_registers_more_than_the_ceiling_unless_an_operator_gave_it_more() {
+        let policy = Registration { scope: "openid email".to_owned(), ..policy() };
+        let check = |scope: &str, set: &[&str]| {
+            let metadata = ClientMetadata { scope: Some(scope.to_owned()), ..ClientMetadata::default() };
+            check_ceiling(&policy, &metadata, Some(&client(metadata.clone(), set))).map_err(|error| error.to_string())
+        };
+        assert_eq!((check("email openid", &[]), check("openid payments", &["scope"])), (Ok(()), Ok(())));
+        let refused = check("openid payments", &["acr_minimum"]).unwrap_err();
+        assert_eq!(refused, "scope: payments is more than clients may register here, which is: openid email");
+    }
+
+    #[test]
+    fn a_secret_that_makes_macs_is_as_long_as_they_need() {
+        use AuthenticationMethod::{ClientSecretBasic, ClientSecretJwt};
+        for (method, length, good) in
+            [(ClientSecretBasic, 15, false), (ClientSecretBasic, 16, true), (ClientSecretJwt, 31, false), (ClientSecretJwt, 32, true)]
+        {
+            assert_eq!(check_secret_length(&"x".repeat(length), method).is_ok(), good, "{method:?} {length}");
+        }
     }
 
     #[test]

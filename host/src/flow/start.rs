@@ -57,7 +57,8 @@ impl Flow {
             return Err(ErrorCode::UnknownUserId.into());
         }
         self.check_user_code(client, found.user.as_ref(), &found.id, &asked).await?;
-        self.may_reach(&client.id, &found.id, now).await?;
+        // Until it is stored, it counts here for those that come at the same time.
+        let _starting = self.may_reach(&client.id, &found.id, now).await?;
 
         let transaction = TransactionId::new(now, self.random.bytes());
         let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
@@ -68,7 +69,7 @@ impl Flow {
             auth_req_id: Some(auth_req_id.digest()),
             // A request for nobody waits for its end.
             notify: found.user.map(|user| Parties {
-                client_name: Some(client.name().to_owned()),
+                client_name: client.is_vouched_for().then(|| client.name().to_owned()),
                 user_name: Some(user.name),
                 locale: user.locale,
             }),
@@ -117,6 +118,8 @@ impl Flow {
             request_context: asked.request_context,
             confirmation,
         };
+        // Nobody's are never read, and a client could fill the disk with them.
+        let kept = particulars != Particulars::default() && !user.is_nobody();
         Request {
             transaction,
             client: client.id.clone(),
@@ -129,7 +132,7 @@ impl Flow {
             expires_at: now + SignedDuration::from_secs(i64::from(asked.expires_in)),
             decided_at: None,
             delivery: client.delivery(),
-            particulars: (particulars != Particulars::default()).then(|| Arc::new(particulars)),
+            particulars: kept.then(|| Arc::new(particulars)),
             evidence: None,
         }
     }

@@ -97,14 +97,19 @@ impl Flow {
         let error = match request.state(self.clock.now()) {
             State::Approved | State::Redeemed => {
                 let kept = match self.store.push_body(&request.transaction).await? {
-                    Some(kept) => kept,
-                    None if request.stored == Stored::Approved => self.redeem_by_push(request, to_notify, &recipient.client).await?,
-                    // It was taken back.
-                    None => return Ok(None),
+                    Some(kept) => Some(kept),
+                    None if request.stored == Stored::Approved => Some(self.redeem_by_push(request, to_notify, &recipient.client).await?),
+                    None => None,
                 };
-                let body = self.seal.open(&kept.sealed, &body_context(request));
-                let body = body.ok_or_else(|| internal("the body of a push cannot be opened"))?;
-                return Ok(Some((Bytes::copy_from_slice(&body), Worth::Until(kept.deadline))));
+                match kept {
+                    Some(kept) => {
+                        let body = self.seal.open(&kept.sealed, &body_context(request));
+                        let body = body.ok_or_else(|| internal("the body of a push cannot be opened"))?;
+                        return Ok(Some((Bytes::copy_from_slice(&body), Worth::Until(kept.deadline))));
+                    }
+                    // It was taken back before it arrived: the person said that it was not them.
+                    None => ErrorCode::AccessDenied,
+                }
             }
             State::Denied if request.is_given_up() => ErrorCode::TransactionFailed,
             State::Denied | State::Superseded => ErrorCode::AccessDenied,

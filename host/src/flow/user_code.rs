@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use super::turns::Turn;
 use super::{Flow, Refused};
 use crate::clock::Random;
 use crate::protocol::backchannel::BackchannelRequest;
@@ -23,11 +23,6 @@ const ROUNDS: NonZeroU32 = NonZeroU32::new(210_000).expect("more than none");
 /// The most rounds that a stored hash may ask for.
 const ROUNDS_MAX: u32 = 10_000_000;
 const LENGTH: usize = 32;
-/// Codes that are compared at the same time: they are work, and clients cause it.
-const AT_ONCE: usize = 2;
-
-static COMPARING: Semaphore = Semaphore::const_new(AT_ONCE);
-
 /// A new code: six digits, which a person can keep in mind.
 pub fn made(random: Random) -> Zeroizing<String> {
     Zeroizing::new(format!("{:06}", u64::from_be_bytes(random.bytes()) % 1_000_000))
@@ -85,7 +80,7 @@ impl Flow {
     /// Checks the code that came with a request. `id` is who was named, also where `user` says that nobody is.
     ///
     /// # Errors
-    /// `missing_user_code` or `invalid_user_code`.
+    /// `missing_user_code` or `invalid_user_code`, or too many are compared already: they are work, and clients cause it.
     pub(super) async fn check_user_code(
         &self,
         client: &Client,
@@ -105,24 +100,29 @@ impl Flow {
             let required = kept.is_some() || self.ciba.hide_unknown_users;
             return if required { Err(ErrorCode::MissingUserCode.into()) } else { Ok(()) };
         };
+        // First, so that a code that is not looked at does not count as wrong.
+        let ticket = self.code_turns.queue(&client.id)?;
         self.limits.try_code(&client.id, id, self.clock.now())?;
         // Nobody's code takes as long as anybody's.
-        if !compare(code, kept).await? {
+        if !compare(code, kept, ticket.wait().await?).await? {
             return Err(ErrorCode::InvalidUserCode.into());
         }
-        self.limits.code_was_right(&client.id, id);
+        self.limits.code_was_right(&client.id, id, self.clock.now());
         Ok(())
     }
 }
 
-/// Compares on a thread that may take its time.
-async fn compare(code: Zeroizing<String>, kept: Option<String>) -> Result<bool, Refused> {
-    let _place = COMPARING.acquire().await.map_err(|error| Refused::Internal(error.to_string()))?;
-    let work = move || match kept {
-        Some(kept) => verify(&code, &kept),
-        None => {
-            std::hint::black_box(derive(&code, &[0; 16], ROUNDS));
-            false
+/// Compares on a thread that may take its time. The turn ends with the work, also when whoever asked has hung up: that
+/// does not stop the thread.
+async fn compare(code: Zeroizing<String>, kept: Option<String>, turn: Turn) -> Result<bool, Refused> {
+    let work = move || {
+        let _turn = turn;
+        match kept {
+            Some(kept) => verify(&code, &kept),
+            None => {
+                std::hint::black_box(derive(&code, &[0; 16], ROUNDS));
+                false
+            }
         }
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| Refused::Internal(format!("a code could not be compared: {error}")))
@@ -130,7 +130,12 @@ async fn compare(code: Zeroizing<String>, kept: Option<String>) -> Result<bool, 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::flow::turns::Turns;
 
     #[test]
     fn item_6_a_code_is_kept_as_a_slow_salted_hash() {
@@ -141,6 +146,22 @@ mod tests {
         for wrong in ["", "12345", "1234567", "654321"] {
             assert!(!verify(wrong, &kept), "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_hangs_up_while_a_code_is_compared_makes_no_room_for_another() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let turns = Arc::new(Turns::default());
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        runtime.block_on(async {
+            // The only thread for such work is taken for as long as we like.
+            let _other = tokio::task::spawn_blocking(move || wait.recv());
+            let turn = turns.queue(&"shop".into()).unwrap().wait().await.unwrap();
+            assert!(compare(Zeroizing::new("1234".to_owned()), None, turn).now_or_never().is_none());
+        });
+        assert_eq!(turns.crowd(), 1, "the work is still to be done");
+        drop((go, runtime));
+        assert_eq!(turns.crowd(), 0);
     }
 
     #[test]

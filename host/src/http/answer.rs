@@ -81,7 +81,7 @@ impl IntoResponse for Refusal {
                 after = Some((header::RETRY_AFTER, HeaderValue::from(seconds)));
                 error
             }
-            Refused::Store(StoreError::Overloaded { .. }) => return unavailable(),
+            Refused::Busy | Refused::Plugin | Refused::Store(StoreError::Overloaded { .. }) => return unavailable(),
             // Nothing a client sends leads here; it is ours to mend.
             Refused::Store(error) => {
                 tracing::error!(%error, "the store failed.  do: look at the disk and at the database");

@@ -7,6 +7,7 @@ use super::answer::Refusal;
 use super::peer::Peer;
 use crate::flow::dpop::Presented;
 use crate::protocol::client::{Client, UnverifiedCredential};
+use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
 
@@ -16,11 +17,20 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The client that sent this form.
 pub(super) async fn client(app: &App, headers: &HeaderMap, form: &Form, peer: &Peer) -> Result<Client, Refusal> {
-    let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let authorization = authorization(headers)?.map(HeaderValue::as_bytes);
     let credential =
         UnverifiedCredential::read(authorization, form).map_err(|error| Refusal::challenged(error, authorization.is_some()))?;
     let authenticated = app.flow.authenticate_client(&credential, peer.certificate.as_deref(), peer.address).await;
     authenticated.map_err(|refused| Refusal::challenged(refused, credential.in_header))
+}
+
+/// The `Authorization` header. Its value is no list (RFC 9110 5.3, 11.6.2), so that of two nobody knows which is meant.
+pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, ProtocolError> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    match (sent.next(), sent.next()) {
+        (one, None) => Ok(one),
+        _ => Err(ProtocolError::new(ErrorCode::InvalidRequest, "there is more than one Authorization header")),
+    }
 }
 
 /// What the sender of this request proves to hold.

@@ -11,7 +11,7 @@ use crate::protocol::discovery::{Discovery, JWKS_MAX_AGE, Served};
 /// What a client library needs to know.
 pub(super) async fn document(State(app): State<App>) -> Response {
     let login_hint_token_types = if app.flow.hint_issuers.is_empty() { Vec::new() } else { vec!["jwt".to_owned()] };
-    let authorization_details_types: Vec<String> = app.flow.details.names().map(str::to_owned).collect();
+    let authorization_details_types = app.flow.details.names();
     let served = Served {
         issuer: &app.flow.issuer,
         mtls: app.flow.mtls.as_deref(),

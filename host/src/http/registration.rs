@@ -23,13 +23,13 @@ pub(super) async fn register(State(app): State<App>, peer: Peer, headers: Header
     let Some(policy) = served(&app) else { return not_found().await };
     let answer = async {
         app.flow.limits.knock(peer.address, app.flow.clock.now())?;
-        let invitation = app.flow.may_register(&policy, bearer(&headers)).await?;
-        let registered = app.flow.register(&policy, members(&headers, body).await?, invitation).await?;
+        let admission = app.flow.may_register(&policy, bearer(&headers)?).await?;
+        let registered = app.flow.register(&policy, members(&headers, body).await?, admission).await?;
         let mut shown = shown(&app, registered);
         shown.insert("client_id_issued_at".to_owned(), app.flow.clock.now().as_second().into());
         Ok::<_, Refusal>((StatusCode::CREATED, [NO_STORE], Json(shown)).into_response())
     };
-    answer.await.unwrap_or_else(challenged)
+    answer.await.unwrap_or_else(|refusal| challenged(&headers, refusal))
 }
 
 /// What is registered of a client.
@@ -38,34 +38,44 @@ pub(super) async fn read(State(app): State<App>, Path(id): Path<String>, headers
         return not_found().await;
     }
     let answer = async {
-        let client = app.flow.managed(&ClientId(id), bearer(&headers)).await?;
+        let client = app.flow.managed(&ClientId(id), bearer(&headers)?).await?;
         Ok::<_, Refusal>(answer(&app, &headers, Registered { client, secret: None, token: None }))
     };
-    answer.await.unwrap_or_else(challenged)
+    answer.await.unwrap_or_else(|refusal| challenged(&headers, refusal))
 }
 
 /// Replaces it.
-pub(super) async fn change(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn change(State(app): State<App>, peer: Peer, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Response {
     let Some(policy) = served(&app) else { return not_found().await };
     let answer = async {
-        let client = app.flow.managed(&ClientId(id), bearer(&headers)).await?;
+        let client = knocked(&app, &peer, id, &headers).await?;
         let changed = app.flow.change_registration(&policy, client, members(&headers, body).await?).await?;
         Ok::<_, Refusal>(answer(&app, &headers, changed))
     };
-    answer.await.unwrap_or_else(challenged)
+    answer.await.unwrap_or_else(|refusal| challenged(&headers, refusal))
 }
 
 /// Removes the client.
-pub(super) async fn remove(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn remove(State(app): State<App>, peer: Peer, Path(id): Path<String>, headers: HeaderMap) -> Response {
     if served(&app).is_none() {
         return not_found().await;
     }
     let answer = async {
-        let client = app.flow.managed(&ClientId(id), bearer(&headers)).await?;
+        let client = knocked(&app, &peer, id, &headers).await?;
         app.flow.unregister(&client).await?;
         Ok::<_, Refusal>((StatusCode::NO_CONTENT, [NO_STORE]).into_response())
     };
-    answer.await.unwrap_or_else(challenged)
+    answer.await.unwrap_or_else(|refusal| challenged(&headers, refusal))
+}
+
+/// The client that wants to change or go, before anything is read of what it wants. Both leave something behind, like a
+/// registration.
+async fn knocked(app: &App, peer: &Peer, id: String, headers: &HeaderMap) -> Result<Client, Refusal> {
+    let now = app.flow.clock.now();
+    app.flow.limits.knock(peer.address, now)?;
+    let client = app.flow.managed(&ClientId(id), bearer(headers)?).await?;
+    app.flow.limits.change(&client.id, now)?;
+    Ok(client)
 }
 
 /// Who may register, where anybody may.
@@ -74,9 +84,9 @@ fn served(app: &App) -> Option<Registration> {
 }
 
 /// RFC 6750 2.1.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ProtocolError> {
+    let sent = super::client::authorization(headers)?.and_then(|value| value.to_str().ok()?.split_once(' '));
+    Ok(sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim()))
 }
 
 async fn members(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Refusal> {
@@ -92,7 +102,7 @@ async fn members(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, 
 /// The answer to a client that showed its registration access token, which is still the same.
 fn answer(app: &App, headers: &HeaderMap, registered: Registered) -> Response {
     let mut shown = shown(app, registered);
-    shown.insert("registration_access_token".to_owned(), bearer(headers).unwrap_or_default().into());
+    shown.insert("registration_access_token".to_owned(), bearer(headers).ok().flatten().unwrap_or_default().into());
     ([NO_STORE], Json(shown)).into_response()
 }
 
@@ -118,11 +128,13 @@ fn shown(app: &App, Registered { client, secret, token }: Registered) -> Map<Str
     shown
 }
 
-/// RFC 6750 3: whoever lacks a token is told which kind is meant.
-fn challenged(refusal: impl Into<Refusal>) -> Response {
+/// RFC 6750 3: whoever lacks a token is told which kind is meant, and what was wrong only where one was sent (3.1).
+fn challenged(headers: &HeaderMap, refusal: impl Into<Refusal>) -> Response {
     let mut response = refusal.into().into_response();
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        let sent = headers.contains_key(header::AUTHORIZATION);
+        let challenge = HeaderValue::from_static(if sent { "Bearer error=\"invalid_token\"" } else { "Bearer" });
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde_json::json;
 
@@ -70,7 +70,7 @@ async fn granted(app: &App, headers: &HeaderMap, peer: &Peer, asked: (&str, &str
 /// Scheme and token of the `Authorization` header (RFC 6750 2.1, RFC 9449 7.1).
 fn presented(headers: &HeaderMap) -> Result<(&str, &str), ProtocolError> {
     let missing = || ProtocolError::new(ErrorCode::InvalidToken, "an access token is required, in the Authorization header");
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let value = client::authorization(headers)?.and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
     let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
     let known = ["bearer", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     if known { Ok((scheme, token.trim())) } else { Err(missing()) }

@@ -11,20 +11,19 @@ use crate::protocol::algorithm::KeyEncryption;
 /// How many keys a set may hold.
 const KEYS_MAX: usize = 50;
 
-/// A certificate that stands beside a key (`x5c`, RFC 7517 4.7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A certificate that stands beside a key (`x5c`, RFC 7517 4.7). Nobody vouches for it, it was not looked into, and it may
+/// be long: only its digest is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// As it stands there: nobody vouches for it, and it was not looked into.
-    pub der: Vec<u8>,
     /// Of all of it.
     pub sha256: [u8; 32],
 }
 
 impl Certificate {
-    fn of(der: Vec<u8>) -> Self {
+    fn of(der: &[u8]) -> Self {
         let mut sha256 = [0; 32];
-        sha256.copy_from_slice(digest(&SHA256, &der).as_ref());
-        Self { der, sha256 }
+        sha256.copy_from_slice(digest(&SHA256, der).as_ref());
+        Self { sha256 }
     }
 
     /// `x5t#S256` (RFC 8705 3.1).
@@ -60,7 +59,7 @@ impl PublicKeys {
             // A certificate serves for TLS whatever signatures its key could make.
             let chain = members.get("x5c").and_then(Value::as_array);
             let first = chain.and_then(|chain| chain.first()?.as_str()).and_then(|text| BASE64_STANDARD.decode(text).ok());
-            read.certificates.extend(first.map(Certificate::of));
+            read.certificates.extend(first.as_deref().map(Certificate::of));
             match Jwk::of_public(members) {
                 Ok(key) => read.keys.push(key),
                 Err(what) => left_out.push(at(what)),
@@ -204,7 +203,6 @@ mod tests {
         let keys = PublicKeys::parse(&json!({"keys": [unknown.clone()]})).unwrap();
         assert!(keys.keys().is_empty());
         let [certificate] = keys.certificates() else { panic!("{:?}", keys.certificates()) };
-        assert_eq!(certificate.der, der);
         assert_eq!(certificate.thumbprint(), BASE64_URL_SAFE_NO_PAD.encode(certificate.sha256));
         let sha256 = |bytes: &[u8]| <[u8; 32]>::try_from(digest(&SHA256, bytes).as_ref()).unwrap();
         assert!(keys.has_certificate(&sha256(der)));

@@ -3,13 +3,15 @@
 //! Nobody here chose these addresses, so nothing about them is believed: https only, checked after DNS whether they are
 //! names or numbers, no redirect, little time, little to read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{Client, SendError};
@@ -20,11 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DRAIN_MAX: usize = 64 << 10;
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Calls addresses that clients registered. Clones share connections.
+/// Documents that are fetched at the same time. Whoever finds no place waits for one, within its patience.
+const FETCHES_MAX: usize = 64;
+
+/// Calls addresses that clients registered. Clones share connections, and places.
 #[derive(Clone)]
 pub struct Caller {
     client: Client<Full<Bytes>>,
     patience: Duration,
+    fetches: Arc<Semaphore>,
 }
 
 /// What came of a ping or push.
@@ -34,8 +40,6 @@ pub struct CallbackAnswer {
     pub status: u16,
     /// `Retry-After`, where it says seconds; a day at most.
     pub retry_after: Option<Duration>,
-    /// Whether there is a `Location`, which was not followed.
-    pub has_location: bool,
 }
 
 /// What was fetched.
@@ -68,12 +72,12 @@ pub enum CallError {
 
 impl Caller {
     pub(super) fn new(client: Client<Full<Bytes>>) -> Self {
-        Self { client, patience: PATIENCE }
+        Self { client, patience: PATIENCE, fetches: Arc::new(Semaphore::new(FETCHES_MAX)) }
     }
 
     /// The same with less time for each call, for example what is left of a job.
     pub fn within(&self, patience: Duration) -> Self {
-        Self { client: self.client.clone(), patience: patience.min(self.patience) }
+        Self { patience: patience.min(self.patience), ..self.clone() }
     }
 
     /// Sends a body. What comes back in one is read and dropped.
@@ -87,7 +91,6 @@ impl Caller {
         let answer = CallbackAnswer {
             status: response.status().as_u16(),
             retry_after: headers.get(RETRY_AFTER).and_then(|value| seconds(value.to_str().ok()?)),
-            has_location: headers.contains_key(LOCATION),
         };
         // The answer is there: whoever goes on dripping bytes only loses the connection.
         let _ = tokio::time::timeout(DRAIN.min(self.patience), read(response, DRAIN_MAX, false)).await;
@@ -102,6 +105,7 @@ impl Caller {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
         let request = request(Method::GET, url, headers, Bytes::new())?;
         let fetch = async {
+            let _place = self.fetches.acquire().await;
             let response = self.client.send(request).await?;
             let status = response.status().as_u16();
             let max_age = max_age(response.headers());

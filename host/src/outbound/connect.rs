@@ -2,14 +2,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::address::{Networks, may_be_named};
 
@@ -18,6 +20,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// Addresses of one name that are tried, each for its share of the time: one that swallows everything must not stand
 /// in the way of the next.
 const TRIED_MAX: usize = 4;
+
+/// Names that are looked up at the same time, for each rule. The system's resolver takes a thread for as long as a name
+/// server is silent, of a pool that the database works in too, and does not stop when nobody waits any more.
+const LOOK_UPS_MAX: usize = 32;
 
 /// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +44,41 @@ pub(super) struct CheckedConnector {
 }
 
 /// Where addresses of names come from.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) enum Names {
-    /// The system's resolver.
-    #[default]
-    System,
+    /// The system's resolver, and the places at it.
+    System(Arc<Semaphore>),
     /// Answers that a test wrote down, each for one question.
     #[cfg(test)]
-    Scripted(std::sync::Arc<std::sync::Mutex<std::collections::VecDeque<Vec<IpAddr>>>>),
+    Scripted(Arc<std::sync::Mutex<std::collections::VecDeque<Vec<IpAddr>>>>),
 }
 
 impl Names {
+    /// The system's. What strangers registered takes no place from what the operator allowed.
+    pub(super) fn of_system(rule: Rule) -> Self {
+        static PLACES: LazyLock<[Arc<Semaphore>; 2]> = LazyLock::new(|| [(); 2].map(|()| Arc::new(Semaphore::new(LOOK_UPS_MAX))));
+        let [allowed, registered] = &*PLACES;
+        Self::System(Arc::clone(match rule {
+            Rule::Allowed => allowed,
+            Rule::Registered => registered,
+        }))
+    }
+
     async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         match self {
-            Self::System => Ok(tokio::net::lookup_host((host, port)).await?.collect()),
+            Self::System(places) => {
+                if let Ok(address) = host.parse() {
+                    return Ok(vec![SocketAddr::new(address, port)]);
+                }
+                let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+                let host = host.to_owned();
+                let look_up = move || {
+                    // Held as long as the thread is, also when whoever asked has given up.
+                    let _place = place;
+                    Ok((host.as_str(), port).to_socket_addrs()?.collect())
+                };
+                tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?
+            }
             #[cfg(test)]
             Self::Scripted(answers) => {
                 let answer = answers.lock().unwrap().pop_front().ok_or_else(|| io::Error::other("nobody expected this question"))?;
@@ -118,7 +145,7 @@ impl CheckedConnector {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use tokio::net::TcpListener;
 
@@ -195,6 +222,18 @@ mod tests {
             assert_eq!(found.is_ok(), reachable, "{rule:?} {networks:?} {host}: {found:?}");
             assert!(found.is_ok() || found.unwrap_err().starts_with("PermissionDenied"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_waits_for_a_place_at_the_resolver_and_an_address_needs_none() {
+        let places = Arc::new(Semaphore::new(1));
+        let names = Names::System(Arc::clone(&places));
+        let taken = places.try_acquire().unwrap();
+        assert!(tokio::time::timeout(Duration::ZERO, names.look_up("localhost", 1)).await.is_err());
+        assert_eq!(names.look_up("::1", 1).await.unwrap(), ["[::1]:1".parse().unwrap()]);
+        drop(taken);
+        assert!(names.look_up("localhost", 1).await.unwrap().iter().all(|address| address.ip().is_loopback()));
+        assert_eq!(places.available_permits(), 1);
     }
 
     #[tokio::test]

@@ -34,18 +34,27 @@ const HEAD_MAX: usize = 64 << 10;
 pub struct Door {
     tls: ClientConfig,
     private_networks: Networks,
+    client_networks: Networks,
 }
 
 impl Door {
-    /// A door that lets connections through to public addresses, and to `private_networks`. It believes the authorities
-    /// of this system.
+    /// A door that lets connections through to public addresses, and for origins that the operator allowed to
+    /// `private_networks`. It believes the authorities of this system.
     pub fn new(private_networks: Networks) -> Self {
-        Self::believing(private_networks, system_authorities())
+        Self { tls: system_authorities(), private_networks, client_networks: Networks::default() }
     }
 
     /// The same, for which `tls` says whom it believes.
-    pub fn believing(private_networks: Networks, tls: ClientConfig) -> Self {
-        Self { tls, private_networks }
+    #[must_use]
+    pub fn believing(self, tls: ClientConfig) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The same, where what clients registered may lead to these networks: strangers wrote those addresses, so that it takes
+    /// a word of its own.
+    #[must_use]
+    pub fn with_client_networks(self, client_networks: Networks) -> Self {
+        Self { client_networks, ..self }
     }
 
     /// A client with connections of its own, for origins that the operator allowed.
@@ -55,21 +64,25 @@ impl Door {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.client_for(Rule::Allowed, Names::System)
+        self.client_for(Rule::Allowed)
     }
 
     /// What calls the addresses that clients registered.
     pub fn callbacks(&self) -> Caller {
-        Caller::new(self.client_for(Rule::Registered, Names::System))
+        Caller::new(self.client_for(Rule::Registered))
     }
 
-    fn client_for<B>(&self, rule: Rule, names: Names) -> Client<B>
+    fn client_for<B>(&self, rule: Rule) -> Client<B>
     where
         B: Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let connector = CheckedConnector { private_networks: self.private_networks.clone(), rule, names };
+        let private_networks = match rule {
+            Rule::Allowed => self.private_networks.clone(),
+            Rule::Registered => self.client_networks.clone(),
+        };
+        let connector = CheckedConnector { private_networks, rule, names: Names::of_system(rule) };
         let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(self.tls.clone());
         let https = match rule {
             Rule::Allowed => https.https_or_http(),

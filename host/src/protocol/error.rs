@@ -77,8 +77,6 @@ codes! {
     /// RFC 8707 2.
     InvalidTarget = "invalid_target", 400, "The resource is not known here.";
     /// OpenID Connect Core 3.1.2.6.
-    RequestNotSupported = "request_not_supported", 400, "Signed requests are not supported.";
-    /// OpenID Connect Core 3.1.2.6.
     RequestUriNotSupported = "request_uri_not_supported", 400, "request_uri is not supported.";
     /// RFC 6749 4.1.2.1, used here with `Retry-After`.
     TemporarilyUnavailable = "temporarily_unavailable", 503, "Too busy or too broken to answer now: try again later.";

@@ -82,7 +82,17 @@ pub enum HintSubject {
 ///
 /// # Errors
 /// `expired_login_hint_token` when it has expired, `invalid_request` for everything else that is wrong.
-pub fn login_token(claims: Claims<'_>, subject: HintSubject, issuer: &str, now: Timestamp) -> Result<Named, ProtocolError> {
+pub fn login_token(
+    claims: Claims<'_>,
+    typ: Option<&str>,
+    subject: HintSubject,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<Named, ProtocolError> {
+    // RFC 8725 3.11: what says that it is something else, such as an access token or a logout token, is no hint.
+    if typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
+        return Err(refused_login_token("its typ is that of something else"));
+    }
     if !claims.audience().map_err(refused_login_token)?.contains(&issuer) {
         return Err(refused_login_token("its aud does not name the issuer"));
     }
@@ -170,19 +180,23 @@ mod tests {
     #[test]
     fn item_3_a_login_hint_token_is_for_us_and_in_force() {
         use ErrorCode::*;
-        for (aud, exp, nbf, expected) in [
-            (json!(OP), NOW + 60, NOW, None),
-            (json!([OP, "x"]), NOW - 59, NOW - 100, None),
-            (json!(OP), NOW - 60, NOW - 100, Some(ExpiredLoginHintToken)),
-            (json!(OP), NOW + 600, NOW + 61, Some(InvalidRequest)),
-            (json!("https://other.example"), NOW + 60, NOW, Some(InvalidRequest)),
+        for (typ, aud, exp, nbf, expected) in [
+            (None, json!(OP), NOW + 60, NOW, None),
+            (Some("JWT"), json!(OP), NOW + 60, NOW, None),
+            (Some("jwt"), json!([OP, "x"]), NOW - 59, NOW - 100, None),
+            (Some("at+jwt"), json!(OP), NOW + 60, NOW, Some(InvalidRequest)),
+            (Some("logout+jwt"), json!(OP), NOW - 60, NOW - 100, Some(InvalidRequest)),
+            (Some(""), json!(OP), NOW + 60, NOW, Some(InvalidRequest)),
+            (None, json!(OP), NOW - 60, NOW - 100, Some(ExpiredLoginHintToken)),
+            (None, json!(OP), NOW + 600, NOW + 61, Some(InvalidRequest)),
+            (None, json!("https://other.example"), NOW + 60, NOW, Some(InvalidRequest)),
         ] {
             let claims = json!({ "aud": aud, "exp": exp, "nbf": nbf, "sub": "Alice" });
-            let said = login_token(Claims(claims.as_object().unwrap()), HintSubject::Username, OP, now());
-            assert_eq!(said.err().map(|error| error.code), expected, "{claims}");
+            let said = login_token(Claims(claims.as_object().unwrap()), typ, HintSubject::Username, OP, now());
+            assert_eq!(said.err().map(|error| error.code), expected, "{typ:?} {claims}");
         }
         let endless = json!({ "aud": OP, "sub": "alice" });
-        let said = login_token(Claims(endless.as_object().unwrap()), HintSubject::Username, OP, now());
+        let said = login_token(Claims(endless.as_object().unwrap()), None, HintSubject::Username, OP, now());
         assert_eq!(said.unwrap_err().code, InvalidRequest);
     }
 

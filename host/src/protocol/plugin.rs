@@ -149,15 +149,27 @@ pub struct PluginFile {
     pub enabled: bool,
     /// Lower numbers come first; equal ones in the order of their names.
     pub order: i32,
+    /// What it means that it failed where an answer of its decides.
+    pub fail: Fail,
     /// Settings for the plugin; its `describe` has the schema.
     pub settings: toml::Table,
     /// What it asks the operator to allow.
     pub asks: Permissions,
 }
 
+/// What the failure of a plugin means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fail {
+    /// What it was asked about does not happen.
+    Closed,
+    /// It is as if it had not been there.
+    Open,
+}
+
 impl Default for PluginFile {
     fn default() -> Self {
-        Self { enabled: true, order: 100, settings: toml::Table::new(), asks: Permissions::default() }
+        Self { enabled: true, order: 100, fail: Fail::Closed, settings: toml::Table::new(), asks: Permissions::default() }
     }
 }
 

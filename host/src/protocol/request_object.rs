@@ -34,7 +34,8 @@ pub struct Identity {
     pub until: Timestamp,
 }
 
-/// How the client has to send its requests, and what it sent.
+/// How the client has to send its requests, and what it sent. That we do not support them (`request_not_supported` in
+/// OpenID Connect Core 3.1.2.6) would be untrue, and is no error of CIBA Core 13.
 ///
 /// # Errors
 /// When it sent a request object and registered none, or sent none and registered that it does.
@@ -42,7 +43,7 @@ pub fn of<'a>(form: &'a Form, client: &ClientMetadata) -> Result<Option<(&'a str
     match (form.value("request"), client.backchannel_authentication_request_signing_alg) {
         (None, None) => Ok(None),
         (Some(_), None) => Err(ProtocolError::new(
-            ErrorCode::RequestNotSupported,
+            ErrorCode::InvalidRequest,
             "request: the client did not register backchannel_authentication_request_signing_alg",
         )),
         (None, Some(_)) => Err(ProtocolError::new(
@@ -284,6 +285,6 @@ mod tests {
         assert_eq!(of(&plain, &ClientMetadata::default()), Ok(None));
         assert_eq!(of(&signed, &signs), Ok(Some(("a.b.c", JwsAlgorithm::Ps256))));
         assert_eq!(of(&plain, &signs).unwrap_err().code, ErrorCode::InvalidRequest);
-        assert_eq!(of(&signed, &ClientMetadata::default()).unwrap_err().code, ErrorCode::RequestNotSupported);
+        assert_eq!(of(&signed, &ClientMetadata::default()).unwrap_err().code, ErrorCode::InvalidRequest);
     }
 }

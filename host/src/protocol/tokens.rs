@@ -10,15 +10,14 @@ use super::algorithm::JwsAlgorithm;
 use super::identifier::{Bearer, ClientId, Digest};
 use super::transaction::Confirmation;
 
-/// The claims of an ID token.
+/// What every token says: who approved, when, and how that was verified. Flattened, which costs nothing where it is
+/// written: there is no map in between.
 #[derive(Debug, Serialize)]
-pub struct IdTokenClaims<'a> {
+pub struct ApprovalClaims<'a> {
     /// Issuer.
     pub iss: &'a str,
     /// Subject.
     pub sub: &'a str,
-    /// Audience: the client.
-    pub aud: &'a ClientId,
     /// When it ends, in seconds since 1970.
     pub exp: i64,
     /// When it was made.
@@ -31,6 +30,16 @@ pub struct IdTokenClaims<'a> {
     /// By which methods (RFC 8176).
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub amr: &'a [String],
+}
+
+/// The claims of an ID token.
+#[derive(Debug, Serialize)]
+pub struct IdTokenClaims<'a> {
+    /// Of the approval.
+    #[serde(flatten)]
+    pub approval: ApprovalClaims<'a>,
+    /// Audience: the client.
+    pub aud: &'a ClientId,
     /// The left half of the access token's hash (OpenID Connect Core 3.1.3.6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_hash: Option<String>,
@@ -45,30 +54,17 @@ pub struct IdTokenClaims<'a> {
 /// The claims of an access token that is a JWT (RFC 9068 2.2).
 #[derive(Debug, Serialize)]
 pub struct AccessTokenClaims<'a> {
-    /// Issuer.
-    pub iss: &'a str,
-    /// Subject.
-    pub sub: &'a str,
+    /// Of the approval.
+    #[serde(flatten)]
+    pub approval: ApprovalClaims<'a>,
     /// The resources it is for, or the issuer.
     pub aud: Value,
     /// Who got it.
     pub client_id: &'a str,
-    /// When it ends, in seconds since 1970.
-    pub exp: i64,
-    /// When it was made.
-    pub iat: i64,
     /// By which it is known again.
     pub jti: &'a str,
     /// What was granted.
     pub scope: &'a str,
-    /// When the person decided.
-    pub auth_time: i64,
-    /// What was verified when they did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acr: Option<&'a str>,
-    /// By which methods.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub amr: &'a [String],
     /// What it is bound to (RFC 7800 3.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<&'a Confirmation>,

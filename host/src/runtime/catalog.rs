@@ -1,12 +1,13 @@
 //! What there is and what serves, as one value that is replaced whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Runtime;
+use super::hooks::{self, Hook};
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::version::Version;
@@ -19,6 +20,8 @@ const EVENTS_KEPT: usize = 50;
 #[derive(Clone, Default)]
 pub struct Catalog {
     plugins: BTreeMap<PluginName, Plugin>,
+    /// Who serves each hook, in the operator's order: looked up at every request.
+    hooks: HashMap<&'static str, Arc<[Arc<Version>]>>,
 }
 
 /// One plugin.
@@ -94,6 +97,19 @@ impl Catalog {
         serving
     }
 
+    /// Who serves this hook, in the operator's order. Nobody, for the most part.
+    pub fn of_hook<H: Hook>(&self) -> Option<&Arc<[Arc<Version>]>> {
+        self.hooks.get(H::NAME)
+    }
+
+    fn arrange(&mut self) {
+        let serving: Vec<Arc<Version>> = self.serving().into_iter().map(Arc::clone).collect();
+        let of = |hook: &&'static str| -> Arc<[Arc<Version>]> {
+            serving.iter().filter(|version| version.hooks.iter().any(|served| served == hook)).map(Arc::clone).collect()
+        };
+        self.hooks = hooks::NAMES.iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
+    }
+
     /// Who notifies on this channel. There is at most one.
     pub fn notifier(&self, channel: &str) -> Option<&Arc<Version>> {
         let serves = |version: &&Arc<Version>| {
@@ -134,6 +150,7 @@ impl Runtime {
             change(plugin);
             let surplus = plugin.events.len().saturating_sub(EVENTS_KEPT);
             plugin.events.drain(..surplus);
+            next.arrange();
             *catalog = Arc::new(next);
         });
     }

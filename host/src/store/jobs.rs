@@ -106,7 +106,7 @@ pub struct Job {
 /// Who asks whom, as plugins are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parties {
-    /// The client's registered name, while it is registered.
+    /// The client's name, while it is registered and an operator vouches for it.
     pub client_name: Option<String>,
     /// The user's name, while there is such a user.
     pub user_name: Option<String>,

@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
 pub use plugins::ActivePlugin;
-pub use registry::{AuditEntry, Invitation, NewDevice};
+pub use registry::{Admission, AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
 /// What a verb answers, some time after its commit.
@@ -55,10 +55,10 @@ pub trait Store: Send + Sync {
     fn invite(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()>;
     /// Whether a client may register with this token at `now`.
     fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool>;
-    /// Adds a client that registers itself, and counts one use of the token that let it; `false` when that works no more.
-    fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool>;
-    /// Replaces a client that manages itself; `false` when there is none with this registration access token any more.
-    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Adds a client that registers itself; `false` when what let it does so no more.
+    fn register_client(&self, client: Client, admission: Admission, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Replaces a client that manages itself, if it is still as it `was` when the change was made of it.
+    fn update_registered(&self, was: Client, client: Client, audit: AuditEntry) -> Answer<'_, Updated>;
 
     /// The user with this identifier.
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>>;

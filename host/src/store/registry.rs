@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::client::Client;
 use crate::protocol::identifier::{DeviceId, Digest};
 
 /// An initial access token (RFC 7591 1.2).
@@ -14,6 +15,26 @@ pub struct Invitation {
     pub expires_at: Timestamp,
     /// For how many registrations.
     pub uses: u32,
+}
+
+/// What lets a client register itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// An initial access token with this digest, of which it counts as a use.
+    Invited(Digest),
+    /// That anybody may, while fewer clients than this have registered themselves; 0 is no limit.
+    Open(u32),
+}
+
+/// How a client's change of itself ended.
+#[derive(Clone, Debug)]
+pub enum Updated {
+    /// It is stored.
+    Done,
+    /// Nothing is: somebody else has changed it meanwhile, and it is this now.
+    Meanwhile(Box<Client>),
+    /// There is none with this registration access token any more.
+    Gone,
 }
 
 /// A device page that is being enrolled.

@@ -85,6 +85,10 @@ pub struct Card {
     pub request: Request,
     /// The client's registered name; `None` when it is no longer registered.
     pub client_name: Option<String>,
+    /// Whether the operator vouches for that name: nobody does for a client that registered itself.
+    pub client_vouched: bool,
+    /// The least `acr` that the client takes, where it says so.
+    pub acr_minimum: Option<String>,
     /// A plugin's note.
     pub note: Option<String>,
     /// Whether the person sees it: a plugin announced it, or they checked.

@@ -374,6 +374,19 @@ async fn what_ended_is_forgotten_and_what_lives_is_not() {
 }
 
 #[tokio::test]
+async fn what_clients_did_to_themselves_is_audited_for_a_while_and_what_others_did_for_good() {
+    for (store, _kept) in backends() {
+        for who in ["operator", "client", "client shop", "clients of mine"] {
+            store.audit(AuditEntry { who: who.to_owned(), ..audit("client update") }).await.unwrap();
+        }
+        let who = async || store.audit_log(10).await.unwrap().into_iter().map(|entry| entry.who).collect::<Vec<_>>();
+        assert_eq!((store.forget(now(), later(2_000)).await.unwrap(), who().await.len()), (0, 4));
+        assert_eq!(store.forget(later(1), later(2_000)).await.unwrap(), 1);
+        assert!(!who().await.contains(&"client shop".to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn however_much_has_ended_is_looked_for_once_and_forgotten_step_by_step() {
     for (store, kept) in backends() {
         let lives_on = |name: &str| {

@@ -35,11 +35,11 @@ impl Security {
 
 /// The door that leads out, and whom it believes there.
 pub(in crate::cli) fn door(config: &Outbound, directory: &DataDirectory) -> anyhow::Result<Door> {
-    let networks = config.private_networks.clone();
+    let door = Door::new(config.private_networks.clone()).with_client_networks(config.client_networks.clone());
     let further = &config.certificate_authorities;
     if further.as_os_str().is_empty() {
-        return Ok(Door::new(networks));
+        return Ok(door);
     }
     let tls = system_authorities_and(&directory.path().join(further)).context("outbound.certificate_authorities cannot be used")?;
-    Ok(Door::believing(networks, tls))
+    Ok(door.believing(tls))
 }

@@ -30,6 +30,11 @@ impl Flow {
         match content {
             Content::Client { metadata, secret } => self.declare_client(&file.name, *metadata, secret).await,
             Content::User(user) => self.declare_user(&file.name, user).await,
+            Content::DetailType(name, declared) => {
+                self.details.declare(&file.name, name.clone(), declared)?;
+                tracing::info!("the authorization_details of type {name} are as their file declares");
+                Ok(())
+            }
             Content::Key(alg, der) => {
                 let (ring, now) = (self.keys.clone(), self.clock.now());
                 let imported = tokio::task::spawn_blocking(move || ring.import(alg, &der, now)).await.map_err(|error| error.to_string())?;
@@ -56,8 +61,15 @@ impl Flow {
         }) {
             return Ok(());
         }
-        let client =
-            Client { kind: ClientKind::Ciba, secret, metadata: Arc::new(metadata), origin: Origin::Declared, registration_token: None, id };
+        let client = Client {
+            kind: ClientKind::Ciba,
+            secret,
+            metadata: Arc::new(metadata),
+            origin: Origin::Declared,
+            registration_token: None,
+            set_by_operator: Vec::new(),
+            id,
+        };
         self.store.put_client(client, self.by_file("client declare", name)).await.map_err(|error| error.to_string())?;
         tracing::info!(client = name, "a client is as its file declares");
         Ok(())
@@ -109,6 +121,10 @@ impl Flow {
         match file.kind {
             // It has signed, and whoever holds a token of it relies on that.
             Kind::Key => tracing::info!("the file of the {name} key is gone; the key stays until it is replaced: ciba-host key rotate"),
+            Kind::DetailType => {
+                self.details.undeclare(&file.name);
+                tracing::info!("a type of authorization_details was removed with its file {name}");
+            }
             Kind::Client => {
                 let id = ClientId(name.to_owned());
                 let client = self.store.client(&id).await.map_err(|error| error.to_string())?;

@@ -17,10 +17,12 @@ pub enum Kind {
     User,
     /// A signing key, whose algorithm is the file's name.
     Key,
+    /// A type of `authorization_details`, whose name is the file's unless it says another.
+    DetailType,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Client, Self::User, Self::Key];
+    const ALL: [Self; 4] = [Self::Client, Self::User, Self::Key, Self::DetailType];
 
     /// The folder it stands in.
     const fn folder(self) -> &'static str {
@@ -28,13 +30,14 @@ impl Kind {
             Self::Client => "clients",
             Self::User => "users",
             Self::Key => "keys",
+            Self::DetailType => "authorization_details",
         }
     }
 
     /// How its files end.
     const fn endings(self) -> [&'static str; 2] {
         match self {
-            Self::Client | Self::User => ["json", "toml"],
+            Self::Client | Self::User | Self::DetailType => ["json", "toml"],
             Self::Key => ["pem", "json"],
         }
     }
@@ -69,7 +72,7 @@ pub enum News {
 /// Length, inode, times: what changes when a file does.
 type Look = Option<(u64, u64, i64, i64, i64)>;
 
-/// The three folders, and what was seen in them.
+/// The folders, and what was seen in them.
 pub struct Folder {
     root: PathBuf,
     own: PathBuf,
@@ -83,6 +86,8 @@ struct Seen {
     /// Of the file, and of the secret it points to.
     look: Vec<Look>,
     also: Option<PathBuf>,
+    /// Who a user is to clients, where the file says that.
+    sub: Option<String>,
     /// What is wrong, and in how many looks it has been so.
     problem: Option<(String, u32)>,
     /// In how many looks it was not there.
@@ -147,29 +152,36 @@ impl Folder {
     }
 
     fn look_at(&mut self, kind: Kind, files: &BTreeMap<String, PathBuf>, first: bool, news: &mut Vec<News>) {
+        let look = |path: &PathBuf, also: &Option<PathBuf>| std::iter::once(path).chain(also).map(|path| look_of(path)).collect::<Vec<_>>();
+        let mut read_now = Vec::new();
         for (name, path) in files {
             let named = Named { kind, name: name.clone() };
             let seen = self.seen.entry(named.clone()).or_default();
             seen.missing = 0;
-            let look = |also: &Option<PathBuf>| std::iter::once(path).chain(also).map(|path| look_of(path)).collect::<Vec<_>>();
-            let now = look(&seen.also);
+            let now = look(path, &seen.also);
             if now == seen.look && seen.problem.is_none() {
                 continue;
             }
-            let said = read::read(kind, name, path, &self.root, &self.own);
-            match said {
+            match read::read(kind, name, path, &self.root, &self.own) {
                 Ok((content, also)) => {
-                    (seen.look, seen.also) = (look(&also), also);
-                    news.push(News::Says(named, content));
+                    seen.sub = content.sub().map(str::to_owned);
+                    read_now.push((named, path, content, also));
                 }
-                Err(problem) => {
-                    // The first time it may only be half written.
-                    let times = seen.failed(&problem.what);
-                    if (first && times == 1) || times == 2 {
-                        news.push(News::Wrong(problem));
-                    }
-                }
+                Err(problem) => seen.wrong(problem, first, news),
             }
+        }
+        // Only now, when all of them are read: of two people with one `sub` neither takes the other's place, whichever was
+        // read first.
+        for (named, path, content, also) in read_now {
+            let twin = content.sub().and_then(|sub| self.twin(&named, sub, files));
+            let Some(seen) = self.seen.get_mut(&named) else { continue };
+            if let Some(twin) = twin {
+                let what = format!("sub: {twin} says the same, and they are two people; write another, or remove one of the files");
+                seen.wrong(Problem { file: named.shown(), what }, first, news);
+                continue;
+            }
+            (seen.look, seen.also) = (look(path, &also), also);
+            news.push(News::Says(named, content));
         }
         let gone: Vec<Named> = self
             .seen
@@ -184,6 +196,12 @@ impl Folder {
             self.seen.remove(&named);
             news.push(News::Gone(named));
         }
+    }
+
+    /// Another file that is there and gives its person this `sub`.
+    fn twin(&self, named: &Named, sub: &str, files: &BTreeMap<String, PathBuf>) -> Option<String> {
+        let same = |(other, seen): &(&Named, &Seen)| *other != named && other.kind == named.kind && seen.sub.as_deref() == Some(sub);
+        self.seen.iter().filter(same).map(|(other, _)| other).find(|other| files.contains_key(&other.name)).map(Named::shown)
     }
 
     /// What a file says is in force, or could not be: then it is tried again at the next look.
@@ -208,6 +226,14 @@ impl Folder {
 }
 
 impl Seen {
+    /// It cannot be used. The first time it may only be half written.
+    fn wrong(&mut self, problem: Problem, first: bool, news: &mut Vec<News>) {
+        let times = self.failed(&problem.what);
+        if (first && times == 1) || times == 2 {
+            news.push(News::Wrong(problem));
+        }
+    }
+
     fn failed(&mut self, what: &str) -> u32 {
         let times = self.problem.take().filter(|(said, _)| said == what).map_or(0, |(_, times)| times);
         self.problem = Some((what.to_owned(), times.saturating_add(1)));

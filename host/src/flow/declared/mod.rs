@@ -1,5 +1,5 @@
-//! Clients, users and signing keys that stand in files, for whoever keeps configuration in git: `declared/clients`,
-//! `declared/users` and `declared/keys` of the data directory.
+//! Clients, users, signing keys and types of `authorization_details` that stand in files, for whoever keeps configuration
+//! in git: `declared/clients`, `declared/users`, `declared/keys` and `declared/authorization_details` of the data directory.
 //!
 //! [`folder`] looks at the files once a second, as the plugin folder is looked at: a pull of the repository is all it
 //! takes, and there is no signal to forget. [`read`] says what a file says, [`apply`] has the store say the same. What a
@@ -19,7 +19,9 @@ pub use folder::Folder;
 pub use read::{Problem, members_of};
 
 use super::Flow;
+use super::details::DetailTypes;
 use folder::News;
+use read::Content;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,8 +30,15 @@ const EVERY: Duration = Duration::from_secs(1);
 /// anybody's secret.
 pub fn check(root: &Path, own: &Path) -> (usize, Vec<Problem>) {
     let news = Folder::new(root, own).look(true);
-    let count = news.len();
-    (count, news.into_iter().filter_map(|news| if let News::Wrong(problem) = news { Some(problem) } else { None }).collect())
+    let (count, types) = (news.len(), DetailTypes::default());
+    let problem = |news| match news {
+        News::Wrong(problem) => Some(problem),
+        News::Says(file, Content::DetailType(name, declared)) => {
+            types.declare(&file.name, name, declared).err().map(|what| Problem { file: file.shown(), what })
+        }
+        News::Says(..) | News::Gone(_) => None,
+    };
+    (count, news.into_iter().filter_map(problem).collect())
 }
 
 /// Takes in what is declared, and from then on what changes, until the host stops. What is right is in force when this

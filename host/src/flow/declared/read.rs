@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::folder::Kind;
-use crate::flow::registration::{SECRET_MIN, operators_metadata};
+use crate::flow::details::DetailType;
+use crate::flow::registration::{check_secret_length, operators_metadata};
 use crate::jose::import::private_key;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::ClientMetadata;
@@ -48,6 +49,18 @@ pub enum Content {
     User(DeclaredUser),
     /// A signing key in PKCS #8.
     Key(JwsAlgorithm, Zeroizing<Vec<u8>>),
+    /// A type of `authorization_details`, by its name.
+    DetailType(String, DetailType),
+}
+
+impl Content {
+    /// Who a user is to clients, where the file says that.
+    pub(super) fn sub(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => user.sub.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// A secret as a file has it.
@@ -91,6 +104,10 @@ pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path)
     })?;
     match kind {
         Kind::User => user(name, members).map(|user| (Content::User(user), None)).map_err(wrong),
+        Kind::DetailType => {
+            let (name, declared) = DetailType::read(name, members).map_err(wrong)?;
+            Ok((Content::DetailType(name, declared), None))
+        }
         Kind::Client | Kind::Key => {
             let (secret, also) = secret(&mut members, root, own).map_err(wrong)?;
             let metadata = operators_metadata(&members, &ClientId(name.to_owned())).map_err(|error| wrong(error.to_string()))?;
@@ -103,6 +120,10 @@ pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path)
                 (false, Some(_)) => Err(wrong(format!("client_secret: {} has none; leave it out", method.as_str()))),
                 (true, Some(DeclaredSecret::Sha256(_))) if method.as_str() == "client_secret_jwt" => {
                     Err(wrong("client_secret_sha256: client_secret_jwt needs the secret itself, as client_secret".to_owned()))
+                }
+                (_, Some(DeclaredSecret::Text(text))) => {
+                    check_secret_length(text, method).map_err(|what| wrong(format!("client_secret: {what}")))?;
+                    Ok((Content::Client { metadata: Box::new(metadata), secret }, also))
                 }
                 _ => Ok((Content::Client { metadata: Box::new(metadata), secret }, also)),
             }
@@ -167,9 +188,6 @@ fn secret(members: &mut Map<String, Value>, root: &Path, own: &Path) -> Result<(
                 }
             };
             let secret = text.trim_end_matches(['\n', '\r']);
-            if secret.len() < SECRET_MIN {
-                return Err(format!("client_secret: has fewer than {SECRET_MIN} characters"));
-            }
             Ok((Some(DeclaredSecret::Text(Zeroizing::new(secret.to_owned()))), also))
         }
     }

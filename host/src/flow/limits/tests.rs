@@ -48,6 +48,39 @@ fn a_person_is_asked_so_often_and_by_one_client_less() {
 }
 
 #[test]
+fn what_is_refused_for_the_person_uses_up_nothing_of_the_pair() {
+    let limits = limits(LimitsConfig { requests_per_user_minute: 3, requests_per_pair_minute: 2, ..OFF });
+    let reach = |client: &str, second| refused(limits.reach(&client.into(), &"alice".into(), at(second))).map(|(_, after)| after);
+    assert_eq!([reach("b", 0), reach("b", 0), reach("c", 0)], [None; 3]);
+    assert_eq!([reach("a", 0), reach("a", 0)], [Some(20), Some(20)]);
+    assert_eq!(reach("a", 20), None, "what was refused counted");
+}
+
+#[test]
+fn who_has_had_a_persons_code_is_not_locked_out_by_others_that_guess_it() {
+    let limits = limits(LimitsConfig { lockout_failures: 2, ..OFF });
+    let try_code = |client: &str, user: &str, second| refused(limits.try_code(&client.into(), &user.into(), at(second)));
+    limits.code_was_right(&"bank".into(), &"alice".into(), at(0));
+    for client in ["a", "b", "c", "d"] {
+        assert_eq!([try_code(client, "alice", 1), try_code(client, "alice", 1)], [None, None], "{client}");
+    }
+    assert!(try_code("shop", "alice", 2).is_some(), "many clients guess together");
+    assert_eq!([try_code("bank", "alice", 2), try_code("bank", "alice", 2)], [None, None]);
+    assert!(try_code("bank", "alice", 2).is_some(), "its own count holds");
+}
+
+#[test]
+fn invented_hints_do_not_drive_out_anybodys_lockout() {
+    let limits = limits(LimitsConfig { lockout_failures: 1, ..OFF });
+    let try_code = |user: &str| refused(limits.try_code(&"a".into(), &user.into(), at(0)));
+    assert_eq!(try_code("alice"), None);
+    for number in 0..recent::ENTRIES {
+        assert_eq!(try_code(&format!("?{number}")), None);
+    }
+    assert!(try_code("alice").is_some());
+}
+
+#[test]
 fn one_client_fills_half_of_the_places() {
     let limits = limits(LimitsConfig { pending_per_user: 3, ..OFF });
     let pend = |client: &str, waiting: &[&str]| {
@@ -90,6 +123,19 @@ fn an_address_that_fails_is_refused_but_not_the_clients_that_proved_themselves_t
 }
 
 #[test]
+fn who_hangs_up_before_the_outcome_has_failed() {
+    let limits = limits(LimitsConfig { failures_per_address_minute: 2, ..OFF });
+    for _ in 0..5 {
+        limits.unheard(HERE, at(0)).heard();
+    }
+    assert_eq!(refused(limits.listen(None, HERE, at(0))), None);
+    for _ in 0..2 {
+        drop(limits.unheard(HERE, at(0)));
+    }
+    assert!(refused(limits.listen(None, HERE, at(0))).is_some());
+}
+
+#[test]
 fn codes_are_not_guessed_by_one_client_nor_by_many_nor_at_once() {
     let limits = limits(LimitsConfig { lockout_failures: 2, ..OFF });
     let try_code = |client: &str, user: &str| refused(limits.try_code(&client.into(), &user.into(), at(0)));
@@ -101,7 +147,7 @@ fn codes_are_not_guessed_by_one_client_nor_by_many_nor_at_once() {
         assert_eq!([try_code(client, "alice"), try_code(client, "alice")], [None, None], "{client}");
     }
     assert_eq!(try_code("e", "alice"), locked, "many clients guess together");
-    limits.code_was_right(&"e".into(), &"alice".into());
+    limits.code_was_right(&"e".into(), &"alice".into(), at(0));
     assert_eq!(try_code("f", "alice"), None);
 }
 
@@ -115,4 +161,22 @@ fn nothing_is_limited_where_everything_is_off() {
         assert!(asked.into_iter().chain(shown).all(|result| refused(result).is_none()));
     }
     assert!(refused(limits.pend(&"a".into(), &vec!["a".into(); 1000])).is_none());
+}
+
+#[test]
+fn a_client_changes_itself_so_often_whatever_the_others_do() {
+    let limits = limits(OFF);
+    let change = |client: &str, second| refused(limits.change(&client.into(), at(second)));
+    assert!((0..CHANGES).all(|_| change("a", 0).is_none()));
+    assert_eq!(change("a", 0), Some((ErrorCode::TemporarilyUnavailable, 2)));
+    assert_eq!((change("b", 0), change("a", 2)), (None, None));
+}
+
+#[test]
+fn slow_sectors_take_up_so_many_places() {
+    let limits = limits(OFF);
+    let mut places: Vec<_> = (0..SECTORS).map(|_| limits.fetch_sector().unwrap()).collect();
+    assert_eq!(refused(limits.fetch_sector().map(drop)), Some((ErrorCode::TemporarilyUnavailable, 10)));
+    places.pop();
+    assert!(limits.fetch_sector().is_ok());
 }

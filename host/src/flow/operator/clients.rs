@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::{NotDone, Operator, SecretText, to_json};
-use crate::flow::registration::{SECRET_MIN, check_id, keep_secret, operators_metadata};
+use crate::flow::registration::{check_id, check_secret_length, keep_secret, operators_metadata, set_in};
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, Origin};
 use crate::protocol::identifier::{Bearer, ClientId, Digest};
 use crate::store::{Invitation, StoreError};
@@ -49,6 +49,7 @@ impl Operator {
             metadata: Arc::new(metadata),
             origin: Origin::Command,
             registration_token: None,
+            set_by_operator: Vec::new(),
             id: id.clone(),
         };
         let view = full_view(&client, made.as_ref())?;
@@ -74,7 +75,8 @@ impl Operator {
         }
         let metadata = read(members, id)?;
         let (secret, made) = self.secret(id, metadata.token_endpoint_auth_method, secret, client.secret)?;
-        let client = Client { secret, metadata: Arc::new(metadata), ..client };
+        let set_by_operator = if client.origin == Origin::Registered { set_in(members) } else { Vec::new() };
+        let client = Client { secret, metadata: Arc::new(metadata), set_by_operator, ..client };
         let view = full_view(&client, made.as_ref())?;
         self.store.put_client(client, self.audit("client update", id.as_str())).await?;
         Ok(view)
@@ -100,7 +102,7 @@ impl Operator {
         given: Option<SecretText>,
         kept: Option<ClientSecret>,
     ) -> Result<(Option<ClientSecret>, Option<Bearer>), NotDone> {
-        check_secret(given.as_ref())?;
+        check_secret(given.as_ref(), method)?;
         if !method.has_secret() {
             return match given {
                 Some(_) => Err(NotDone::Asked(format!("{} has no secret; leave --secret-file out", method.as_str()))),
@@ -132,7 +134,7 @@ impl Operator {
         if kind == ClientKind::HookCaller && secret.as_ref().is_some_and(|secret| secret.0.contains('.')) {
             return Err(NotDone::Asked("the secret of a hook caller has no dot: its credential is CLIENT_ID.SECRET".to_owned()));
         }
-        check_secret(secret.as_ref())?;
+        check_secret(secret.as_ref(), AuthenticationMethod::ClientSecretBasic)?;
         let made = Bearer::from_random(self.random.bytes());
         let digest = secret.as_ref().map_or_else(|| made.digest(), |secret| Digest::of(secret.0.as_bytes()));
         let mut client = Client::with_secret(id.clone(), &name, kind, digest, Origin::Command);
@@ -162,11 +164,9 @@ fn no_client(id: &ClientId) -> NotDone {
     NotDone::Asked(format!("there is no client {id}"))
 }
 
-fn check_secret(secret: Option<&SecretText>) -> Result<(), NotDone> {
-    if secret.is_some_and(|secret| secret.0.len() < SECRET_MIN) {
-        return Err(NotDone::Asked(format!("a client secret needs at least {SECRET_MIN} characters; leave it out and one is made")));
-    }
-    Ok(())
+fn check_secret(secret: Option<&SecretText>, method: AuthenticationMethod) -> Result<(), NotDone> {
+    let checked = secret.map_or(Ok(()), |secret| check_secret_length(&secret.0, method));
+    checked.map_err(|what| NotDone::Asked(format!("the client secret {what}; leave it out and one is made")))
 }
 
 fn exists_or(error: StoreError, id: &ClientId) -> NotDone {

@@ -1,5 +1,6 @@
 //! A stored request, as its person sees it.
 
+use crate::flow::decide::SIMULATED;
 use crate::flow::device::Session;
 use crate::http::App;
 use crate::http::views::device::{Answer, AnsweredBy, Card as CardView, CardState, Client as ClientView, HistoryEntry, Note, Outcome};
@@ -9,7 +10,11 @@ use crate::protocol::transaction::{Request, State, Stored};
 use crate::store::Card;
 
 fn client_view(card: &Card) -> ClientView {
-    ClientView { identifier: card.request.client.0.clone(), verified_name: card.client_name.clone() }
+    let identifier = card.request.client.0.clone();
+    let (verified_name, claimed_name) =
+        if card.client_vouched { (card.client_name.clone(), None) } else { (None, card.client_name.clone()) };
+    // A client without a name is called by its identifier, which is shown anyway.
+    ClientView { claimed_name: claimed_name.filter(|name| *name != identifier), identifier, verified_name }
 }
 
 /// What it allows beyond scopes, a sentence each: in the person's own language, where its operator wrote some in that.
@@ -39,6 +44,7 @@ pub(super) fn card_view(app: &App, card: &Card, session: &Session, locale: Local
         binding_message: request.binding_message.clone(),
         note: card.note.clone().map(Note),
         expires_at: Moment(request.expires_at.as_second()),
+        needs_more: app.flow.page_is_too_weak(card.acr_minimum.as_deref()),
         state,
     }
 }
@@ -46,6 +52,7 @@ pub(super) fn card_view(app: &App, card: &Card, session: &Session, locale: Local
 /// Who answered. Two phones may bear one name, so the device counts.
 fn answered_by(card: &Card, session: &Session) -> AnsweredBy {
     match &card.decided_by {
+        None if card.decided_on.as_deref() == Some(SIMULATED) => AnsweredBy::Simulated,
         None => AnsweredBy::Operator,
         Some(device) if *device == session.device.id => AnsweredBy::ThisPhone,
         Some(_) => AnsweredBy::Device(card.decided_on.clone().unwrap_or_default()),

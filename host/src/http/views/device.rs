@@ -201,6 +201,7 @@ impl Page {
             AnsweredBy::ThisPhone => (text.on_device)(&foreign(this_phone)),
             AnsweredBy::Device(name) => (text.on_device)(&foreign(name)),
             AnsweredBy::Operator => Markup::trusted(text.by_operator),
+            AnsweredBy::Simulated => Markup::trusted(text.by_simulated),
         }
     }
 

@@ -110,6 +110,8 @@ pub struct Text {
     pub wants_to_confirm: &'static str,
     pub what_you_approve: &'static str,
     pub more_than_fits: &'static str,
+    /// Client.
+    pub needs_more: WithOne,
     pub wants_to: &'static str,
     pub must_match: &'static str,
     pub no_message: &'static str,
@@ -121,6 +123,7 @@ pub struct Text {
     pub read_to_the_end: &'static str,
     pub unverified: &'static str,
     pub client_identifier: &'static str,
+    pub calls_itself: &'static str,
 
     // What became of it.
     pub sending: &'static str,
@@ -144,6 +147,10 @@ pub struct Text {
     pub approved_by_operator: WithOne,
     /// The time.
     pub denied_by_operator: WithOne,
+    /// The time.
+    pub approved_by_simulated: WithOne,
+    /// The time.
+    pub denied_by_simulated: WithOne,
     pub not_me: &'static str,
     pub reported: &'static str,
     pub reported_hint: &'static str,
@@ -192,6 +199,7 @@ pub struct Text {
     /// Device.
     pub on_device: WithOne,
     pub by_operator: &'static str,
+    pub by_simulated: &'static str,
 
     // Scopes in words.
     pub scope_openid: &'static str,

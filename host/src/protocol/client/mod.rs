@@ -83,7 +83,7 @@ impl std::fmt::Debug for ClientSecret {
 }
 
 /// A registered client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// `client_id`.
     pub id: ClientId,
@@ -97,6 +97,8 @@ pub struct Client {
     pub origin: Origin,
     /// Digest of its registration access token (RFC 7592 3), where it manages itself.
     pub registration_token: Option<Digest>,
+    /// Of a client that manages itself, the members that an operator set: they stay when it changes itself.
+    pub set_by_operator: Vec<String>,
 }
 
 impl Client {
@@ -108,7 +110,12 @@ impl Client {
             ..ClientMetadata::default()
         };
         let secret = Some(ClientSecret { digest: secret, sealed: None });
-        Self { id, kind, secret, metadata: Arc::new(metadata), origin, registration_token: None }
+        Self { id, kind, secret, metadata: Arc::new(metadata), origin, registration_token: None, set_by_operator: Vec::new() }
+    }
+
+    /// Whether an operator says who it is. What registered itself says so itself.
+    pub fn is_vouched_for(&self) -> bool {
+        self.origin != Origin::Registered
     }
 
     /// The name shown to the person.

@@ -15,6 +15,7 @@ pub use rules::{certificate_names, listed_in_sector, whole_message};
 
 use super::metadata::{ClientMetadata, DeliveryMode};
 use crate::protocol::algorithm::KeyEncryption;
+use crate::protocol::binding_message::is_unshowable;
 use crate::protocol::fapi;
 use crate::protocol::spelling::meant;
 
@@ -82,6 +83,8 @@ const READ_PAST: [&str; 19] = [
 /// The longest text of any member, and the most entries of a list: what is registered is kept for years and shown.
 const TEXT_MAX: usize = 2048;
 const LIST_MAX: usize = 50;
+/// The longest name in characters, because a card shows all of it.
+const NAME_MAX: usize = 100;
 
 /// Reads what is to be registered.
 ///
@@ -96,6 +99,9 @@ pub fn metadata(members: &Map<String, Value>, circumstances: &Circumstances<'_>)
         }
         if members_kept().contains(&name.as_str()) {
             check_size(name, value)?;
+            if let ("client_name", Some(text)) = (name.as_str(), value.as_str()) {
+                check_name(text)?;
+            }
             // Alone first, because an error of the whole would not say which member it is about.
             let alone = Map::from_iter([(name.clone(), value.clone())]);
             ClientMetadata::deserialize(Value::Object(alone)).map_err(|error| MetadataError::of(name, plain(&error.to_string())))?;
@@ -119,6 +125,21 @@ fn check_size(member: &str, value: &Value) -> Result<(), MetadataError> {
         }
         text if too_long(text) => Err(MetadataError::of(member, format!("is longer than {TEXT_MAX} bytes, or holds control characters"))),
         _ => Ok(()),
+    }
+}
+
+/// A name stands beside what people compare: it must read as what it is, like a binding message.
+fn check_name(name: &str) -> Result<(), MetadataError> {
+    let wrong = |what: String| Err(MetadataError::of("client_name", what));
+    if name.chars().count() > NAME_MAX {
+        return wrong(format!("is longer than {NAME_MAX} characters"));
+    }
+    if name.trim() != name || name.is_empty() {
+        return wrong("is empty, or begins or ends with white space".to_owned());
+    }
+    match name.chars().find(|character| is_unshowable(*character)) {
+        Some(character) => wrong(format!("has U+{:04X}, which is invisible or changes how the rest is shown", u32::from(character))),
+        None => Ok(()),
     }
 }
 

@@ -56,12 +56,12 @@ macro_rules! hooks {
     ($($field:ident $name:literal,)+) => {
         /// Where a component has its hooks, for those it serves.
         #[derive(Default)]
-        pub struct Hooks {
+        pub(super) struct Hooks {
             $(pub(super) $field: Option<exported::$field::GuestIndices>,)+
         }
 
         /// Every hook there is.
-        pub const NAMES: &[&str] = &[$($name),+];
+        pub(super) const NAMES: &[&str] = &[$($name),+];
 
         impl Hooks {
             /// Those among `exported`.

@@ -22,6 +22,7 @@ enum Ended {
     AccessToken(i64, [u8; 32]),
     Family(i64),
     Request(i64),
+    ByClient(i64),
 }
 
 /// A request is kept while there is something to do for it, or something that can be taken back.
@@ -37,6 +38,7 @@ impl SqliteStore {
             deleted += self.forget_all(move |connection| access_tokens(connection, now_ms)).await?;
             deleted += self.forget_all(move |connection| families(connection, now_ms)).await?;
             deleted += self.forget_all(move |connection| requests(connection, ended_before_ms)).await?;
+            deleted += self.forget_all(move |connection| by_clients(connection, ended_before_ms)).await?;
             loop {
                 let step = self.write(move |connection| spent(connection, now_ms)).await?;
                 deleted += step as u64;
@@ -70,6 +72,14 @@ impl SqliteStore {
             }
         }
     }
+}
+
+/// What clients did to themselves is kept in the audit log as long as requests are: they can do it as often as they like.
+/// What operators did stays.
+fn by_clients(connection: &Connection, ended_before: i64) -> Result<Vec<Ended>, StoreError> {
+    let mut ended = connection.prepare_cached("SELECT id FROM audit WHERE who >= 'client ' AND who < 'client!' AND at < ?1 LIMIT ?2")?;
+    let found = ended.query_map(params![ended_before, LOOK], |row| Ok(Ended::ByClient(row.get(0)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 fn access_tokens(connection: &Connection, now: i64) -> Result<Vec<Ended>, StoreError> {
@@ -119,6 +129,7 @@ fn delete(connection: &Connection, ended: &[Ended]) -> Result<u64, StoreError> {
             Ended::Request(id) => {
                 connection.prepare_cached(&format!("DELETE FROM request WHERE id = ?1 AND {GAVE_NOTHING}"))?.execute([id])?
             }
+            Ended::ByClient(id) => connection.prepare_cached("DELETE FROM audit WHERE id = ?1")?.execute([id])?,
         };
     }
     Ok(u64::try_from(deleted).unwrap_or_default())

@@ -128,8 +128,9 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Schedule> {
 fn job(connection: &Connection, id: i64) -> Result<Option<Job>, StoreError> {
     connection
         .prepare_cached(&format!(
-            "SELECT {}, j.id, j.kind, j.attempts, r.notified, c.name, u.name, u.locale, r.to_notify FROM job j JOIN request r ON r.id = j.request
-             LEFT JOIN client c ON c.id = r.client LEFT JOIN user u ON u.id = r.user WHERE j.id = ?1",
+            "SELECT {}, j.id, j.kind, j.attempts, r.notified, CASE WHEN c.origin <> 'registered' THEN c.name END, u.name, u.locale, r.to_notify
+             FROM job j JOIN request r ON r.id = j.request LEFT JOIN client c ON c.id = r.client LEFT JOIN user u ON u.id = r.user
+             WHERE j.id = ?1",
             rows::REQUEST
         ))?
         .query_row([id], |row| read_job(row, id))

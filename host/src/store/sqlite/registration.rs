@@ -10,7 +10,7 @@ use super::{SqliteStore, rows};
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, Digest};
 use crate::protocol::transaction::Request;
-use crate::store::{Answer, AuditEntry, Invitation, StoreError};
+use crate::store::{Admission, Answer, AuditEntry, Invitation, StoreError, Updated};
 
 impl SqliteStore {
     pub(super) fn insert_invitation(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()> {
@@ -35,17 +35,22 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn insert_registered(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool> {
+    pub(super) fn insert_registered(&self, client: Client, admission: Admission, audit: AuditEntry) -> Answer<'_, bool> {
         self.write_registry(move |connection| {
-            if let Some(token) = invitation {
-                let used = connection
-                    .prepare_cached(
-                        "UPDATE initial_access_token SET uses_left = uses_left - 1 WHERE token = ?1 AND expires_at > ?2 AND uses_left > 0",
-                    )?
-                    .execute(params![token.0, rows::millis(audit.at)])?;
-                if used == 0 {
-                    return Ok(false);
+            let admitted = match admission {
+                Admission::Open(0) => true,
+                Admission::Open(most) => {
+                    let count = "SELECT count(*) < ?1 FROM client WHERE origin = 'registered'";
+                    connection.prepare_cached(count)?.query_row([most], |row| row.get(0))?
                 }
+                Admission::Invited(token) => {
+                    let uses = "UPDATE initial_access_token SET uses_left = uses_left - 1
+                         WHERE token = ?1 AND expires_at > ?2 AND uses_left > 0";
+                    connection.prepare_cached(uses)?.execute(params![token.0, rows::millis(audit.at)])? > 0
+                }
+            };
+            if !admitted {
+                return Ok(false);
             }
             write_client(connection, "INSERT", &client)?;
             append_audit(connection, &audit)?;
@@ -53,19 +58,25 @@ impl SqliteStore {
         })
     }
 
-    /// Of a client that was removed meanwhile nothing comes back.
-    pub(super) fn swap_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool> {
+    /// Of a client that was removed meanwhile nothing comes back, and what became of it meanwhile is not written over.
+    pub(super) fn swap_registered(&self, was: Client, client: Client, audit: AuditEntry) -> Answer<'_, Updated> {
         self.write_registry(move |connection| {
-            let registered = connection
-                .prepare_cached("SELECT 1 FROM client WHERE id = ?1 AND origin = 'registered' AND registration_token = ?2")?
-                .query_row(params![client.id.as_str(), client.registration_token.map(|digest| digest.0)], |_| Ok(()))
-                .optional()?;
-            if registered.is_none() {
-                return Ok(false);
+            let is = connection
+                .prepare_cached(&format!(
+                    "SELECT {} FROM client WHERE id = ?1 AND origin = 'registered' AND registration_token = ?2",
+                    rows::CLIENT
+                ))?
+                .query_row(params![client.id.as_str(), client.registration_token.map(|digest| digest.0)], rows::client)
+                .optional()
+                .map_err(rows::named("client", client.id.as_str()))?;
+            match is {
+                None => return Ok(Updated::Gone),
+                Some(is) if is != was => return Ok(Updated::Meanwhile(Box::new(is))),
+                Some(_) => {}
             }
             write_client(connection, "INSERT OR REPLACE", &client)?;
             append_audit(connection, &audit)?;
-            Ok(true)
+            Ok(Updated::Done)
         })
     }
 

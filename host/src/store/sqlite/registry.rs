@@ -191,8 +191,9 @@ fn write_user(connection: &Connection, user: &User, on_conflict: &str) -> Result
 
 pub(super) fn write_client(connection: &Connection, verb: &str, client: &Client) -> Result<(), StoreError> {
     let metadata = rows::to_json(&*client.metadata)?;
+    let set_by_operator = (!client.set_by_operator.is_empty()).then(|| rows::to_json(&client.set_by_operator)).transpose()?;
     let written = connection
-        .prepare_cached(&format!("{verb} INTO client ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", rows::CLIENT))?
+        .prepare_cached(&format!("{verb} INTO client ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", rows::CLIENT))?
         .execute(params![
             client.id.as_str(),
             client.name(),
@@ -202,6 +203,7 @@ pub(super) fn write_client(connection: &Connection, verb: &str, client: &Client)
             client.secret.as_ref().and_then(|secret| secret.sealed.as_deref()),
             metadata,
             client.registration_token.map(|digest| digest.0),
+            set_by_operator,
         ]);
     written.map(drop).map_err(|error| exists_or(error, || format!("a client {}", client.id)))
 }

@@ -90,7 +90,8 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// The columns after [`REQUEST`] that [`card`] reads.
-pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.decided_by, r.reported_at IS NOT NULL";
+pub(super) const CARD: &str = "c.name, r.note, r.shown_at IS NOT NULL, r.decided_on, r.decided_by, r.reported_at IS NOT NULL, \
+     c.origin IS NOT NULL AND c.origin <> 'registered', json_extract(c.metadata, '$.acr_minimum')";
 
 pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
     Ok(Card {
@@ -101,6 +102,8 @@ pub(super) fn card(row: &Row<'_>) -> rusqlite::Result<Card> {
         decided_on: row.get(REQUEST_COLUMNS + 3)?,
         decided_by: row.get::<_, Option<String>>(REQUEST_COLUMNS + 4)?.map(DeviceId),
         reported: row.get(REQUEST_COLUMNS + 5)?,
+        client_vouched: row.get(REQUEST_COLUMNS + 6)?,
+        acr_minimum: row.get(REQUEST_COLUMNS + 7)?,
     })
 }
 
@@ -114,7 +117,7 @@ pub(super) fn notified(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Not
     Ok(json(row, column)?.unwrap_or_default())
 }
 
-pub(super) const CLIENT: &str = "id, name, kind, origin, secret, sealed_secret, metadata, registration_token";
+pub(super) const CLIENT: &str = "id, name, kind, origin, secret, sealed_secret, metadata, registration_token, set_by_operator";
 
 pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
     let (kind, origin): (String, String) = (row.get(2)?, row.get(3)?);
@@ -134,6 +137,7 @@ pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         secret: digest.map(|digest| ClientSecret { digest: Digest(digest), sealed }),
         metadata: Arc::new(json(row, 6)?.unwrap_or_default()),
         registration_token: row.get::<_, Option<[u8; 32]>>(7)?.map(Digest),
+        set_by_operator: json(row, 8)?.unwrap_or_default(),
     })
 }
 

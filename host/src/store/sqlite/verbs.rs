@@ -13,8 +13,8 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    ActivePlugin, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Heard, Invitation, Job, Lane, Listed, NewDevice, NewRequest, Next,
-    NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError,
+    ActivePlugin, Admission, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Heard, Invitation, Job, Lane, Listed, NewDevice,
+    NewRequest, Next, NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Updated,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -52,11 +52,11 @@ impl Store for SqliteStore {
     fn is_invited(&self, token: &Digest, now: Timestamp) -> Answer<'_, bool> {
         self.find_invitation(token, now)
     }
-    fn register_client(&self, client: Client, invitation: Option<Digest>, audit: AuditEntry) -> Answer<'_, bool> {
-        self.insert_registered(client, invitation, audit)
+    fn register_client(&self, client: Client, admission: Admission, audit: AuditEntry) -> Answer<'_, bool> {
+        self.insert_registered(client, admission, audit)
     }
-    fn update_registered(&self, client: Client, audit: AuditEntry) -> Answer<'_, bool> {
-        self.swap_registered(client, audit)
+    fn update_registered(&self, was: Client, client: Client, audit: AuditEntry) -> Answer<'_, Updated> {
+        self.swap_registered(was, client, audit)
     }
     fn user(&self, id: &UserId) -> Answer<'_, Option<User>> {
         self.find_user(id)

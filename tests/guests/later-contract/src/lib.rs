@@ -4,7 +4,7 @@
 
 wit_bindgen::generate!({
     inline: "
-        package ciba:interception@0.2.0;
+        package ciba:interception@2.0.0;
 
         interface notify {
             notify: func(transaction: string) -> string;

@@ -6,7 +6,7 @@ use ciba_guest::Outcome;
 
 wit_bindgen::generate!({
     inline: "
-        package ciba:interception@0.1.0;
+        package ciba:interception@1.0.0;
 
         interface telepathy {
             read-mind: func() -> string;

@@ -24,6 +24,8 @@ pub struct Card {
     pub binding_message: Option<String>,
     pub note: Option<Note>,
     pub expires_at: Moment,
+    /// An approval on this page proves less than the client takes: it can only be denied here.
+    pub needs_more: bool,
     pub state: CardState,
 }
 
@@ -33,6 +35,8 @@ pub struct Client {
     pub identifier: String,
     /// The name the operator vouches for. Without one the page shows the identifier and says that nobody vouches.
     pub verified_name: Option<String>,
+    /// What it calls itself, where nobody vouches for that: shown as its claim, below who it is.
+    pub claimed_name: Option<String>,
 }
 
 /// A plugin's plain text, at most 120 characters: cut here, because the host draws it under its own name.
@@ -72,6 +76,8 @@ pub enum AnsweredBy {
     Device(String),
     /// `ciba-host request approve`: demonstrations and conformance only.
     Operator,
+    /// A program, by the conformance switch.
+    Simulated,
 }
 
 impl Client {
@@ -163,6 +169,14 @@ impl PendingTemplate<'_> {
         (self.text.half_a_minute_left)(&self.card.client.shown_foreign())
     }
 
+    fn needs_more(&self) -> Markup {
+        (self.text.needs_more)(&self.card.client.shown_foreign())
+    }
+
+    fn can_be_approved(&self) -> bool {
+        !self.card.needs_more && !self.details().are_cut()
+    }
+
     fn details(&self) -> Details<'_> {
         Details(&self.card.details)
     }
@@ -229,6 +243,7 @@ fn approved(answer: &Answer, card: &Card, text: &Text) -> (Markup, Option<Markup
         AnsweredBy::ThisPhone => (Markup::trusted(text.approved), Some((text.approved_then)(&card.client.shown_foreign()))),
         AnsweredBy::Device(name) => ((text.approved_elsewhere)(&foreign(name), &at), None),
         AnsweredBy::Operator => ((text.approved_by_operator)(&at), None),
+        AnsweredBy::Simulated => ((text.approved_by_simulated)(&at), None),
     }
 }
 
@@ -238,5 +253,6 @@ fn denied(answer: &Answer, text: &Text) -> (Markup, Option<Markup>) {
         AnsweredBy::ThisPhone => (Markup::trusted(text.denied), Some(Markup::trusted(text.denied_then))),
         AnsweredBy::Device(name) => ((text.denied_elsewhere)(&foreign(name), &at), None),
         AnsweredBy::Operator => ((text.denied_by_operator)(&at), None),
+        AnsweredBy::Simulated => ((text.denied_by_simulated)(&at), None),
     }
 }

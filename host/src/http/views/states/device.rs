@@ -39,6 +39,9 @@ pub(super) const STATES: &[State] = &[
     phone("details-several", "Several things to approve", |locale| detailed(locale, several_details(locale))),
     phone("details-long", "As many things to approve as are shown", |locale| detailed(locale, many_details(20))),
     phone("details-cut", "More to approve than is shown", |locale| detailed(locale, many_details(21))),
+    phone("needs-more", "A client that wants more proof than the page can give", |locale| {
+        requests(locale, Connection::Connected, vec![Card { needs_more: true, ..card("first") }])
+    }),
     phone("several", "Several requests", |locale| requests(locale, Connection::Connected, super::device_cards::several())),
     phone("long-message", "A message longer than the screen", |locale| {
         requests(locale, Connection::Connected, vec![super::device_cards::long()])
@@ -76,6 +79,9 @@ pub(super) const STATES: &[State] = &[
         just(locale, CardState::Approved(answered(AnsweredBy::Operator)))
     }),
     phone("denied-by-operator", "Denied from the command line", |locale| just(locale, CardState::Denied(answered(AnsweredBy::Operator)))),
+    phone("approved-by-simulated", "Approved by the conformance switch", |locale| {
+        just(locale, CardState::Approved(answered(AnsweredBy::Simulated)))
+    }),
     phone("reported", "That wasn't me", |locale| just(locale, CardState::Reported)),
     phone("next", "The next request, below the last outcome", |locale| {
         let last = CardState::Approved(answered(AnsweredBy::ThisPhone));

@@ -12,11 +12,15 @@ pub(super) fn client() -> Client {
 }
 
 pub(super) fn unknown_client() -> Client {
-    Client { identifier: "https://sso.fern-and-co.example/ciba".to_owned(), verified_name: None }
+    Client {
+        identifier: "https://sso.fern-and-co.example/ciba".to_owned(),
+        verified_name: None,
+        claimed_name: Some("Fern & Co".to_owned()),
+    }
 }
 
 fn named(identifier: &str, name: &str) -> Client {
-    Client { identifier: identifier.to_owned(), verified_name: Some(name.to_owned()) }
+    Client { identifier: identifier.to_owned(), verified_name: Some(name.to_owned()), claimed_name: None }
 }
 
 pub(super) fn card(transaction: &str) -> Card {
@@ -28,6 +32,7 @@ pub(super) fn card(transaction: &str) -> Card {
         binding_message: Some("Pay 42.50, code K7QP".to_owned()),
         note: None,
         expires_at: Moment(EXPIRES_S),
+        needs_more: false,
         state: CardState::Pending,
     }
 }

@@ -25,6 +25,9 @@ pub(super) static TEXT: Text = Text {
     wants_to_confirm: "يريد التأكد من أنك أنت",
     what_you_approve: "ما توافق عليه",
     more_than_fits: "التفاصيل أطول مما يمكن عرضه هنا، لذلك لا تمكن الموافقة عليها هنا.",
+    needs_more: |client| {
+        Markup::trusted(format!("لا تمكنك الموافقة على هذا هنا: يطلب {client} إثباتًا أقوى لهويتك مما تستطيع هذه الصفحة تقديمه. يمكنك رفضه."))
+    },
     wants_to: "يريد أن",
     must_match: "يجب أن يطابق الشاشة الأخرى",
     no_message: "لا يوجد ما تقارنه. وافق فقط إذا كنت قد بدأت هذا بنفسك الآن.",
@@ -35,6 +38,7 @@ pub(super) static TEXT: Text = Text {
     read_to_the_end: "اقرأ كل ما ورد، ثم يمكنك الموافقة.",
     unverified: "لا يمكننا التحقق من هوية الطالب",
     client_identifier: "معرّف العميل",
+    calls_itself: "الاسم الذي يدّعيه",
 
     sending: "جارٍ إرسال ردك…",
     checking: "جارٍ التحقق من وصول ردك…",
@@ -51,6 +55,8 @@ pub(super) static TEXT: Text = Text {
     denied_elsewhere: |device, time| Markup::trusted(format!("تم الرفض على {device} في {time}.")),
     approved_by_operator: |time| Markup::trusted(format!("وافق عليه مشغّل الخدمة في {time}.")),
     denied_by_operator: |time| Markup::trusted(format!("رفضه مشغّل الخدمة في {time}.")),
+    approved_by_simulated: |time| Markup::trusted(format!("وافق عليه برنامج مصادقة محاكى في {time}.")),
+    denied_by_simulated: |time| Markup::trusted(format!("رفضه برنامج مصادقة محاكى في {time}.")),
     not_me: "لم أكن أنا",
     reported: "سجّلنا أنك لم تكن أنت.",
     reported_hint: "إذا كنت لا تعرف الجهاز الذي ردّ، فاطلب إزالته.",
@@ -91,6 +97,7 @@ pub(super) static TEXT: Text = Text {
     outcome_reported: "تم الإبلاغ: لم تكن أنت",
     on_device: |device| Markup::trusted(format!("على {device}")),
     by_operator: "من قِبل مشغّل الخدمة",
+    by_simulated: "من قِبل برنامج مصادقة محاكى",
 
     scope_openid: "يعرف أنك أنت",
     scope_profile: "يرى اسمك وملفك الشخصي",

@@ -25,6 +25,11 @@ pub(super) static TEXT: Text = Text {
     wants_to_confirm: "wants to confirm it is you",
     what_you_approve: "What you approve",
     more_than_fits: "There is more than can be shown here, so it cannot be approved here.",
+    needs_more: |client| {
+        Markup::trusted(format!(
+            "You cannot approve this here: {client} wants stronger proof that it is you than this page can give. You can deny it."
+        ))
+    },
     wants_to: "It wants to",
     must_match: "Must match the other screen",
     no_message: "There is nothing to compare. Approve only if you started this yourself, just now.",
@@ -35,6 +40,7 @@ pub(super) static TEXT: Text = Text {
     read_to_the_end: "Read all of it, then you can approve.",
     unverified: "We cannot verify who is asking",
     client_identifier: "Client ID",
+    calls_itself: "It calls itself",
 
     sending: "Sending your answer…",
     checking: "Checking whether your answer arrived…",
@@ -51,6 +57,8 @@ pub(super) static TEXT: Text = Text {
     denied_elsewhere: |device, time| Markup::trusted(format!("Denied on {device} at {time}.")),
     approved_by_operator: |time| Markup::trusted(format!("Approved by an operator at {time}.")),
     denied_by_operator: |time| Markup::trusted(format!("Denied by an operator at {time}.")),
+    approved_by_simulated: |time| Markup::trusted(format!("Approved by a simulated authenticator at {time}.")),
+    denied_by_simulated: |time| Markup::trusted(format!("Denied by a simulated authenticator at {time}.")),
     not_me: "That wasn’t me",
     reported: "Noted: this was not you.",
     reported_hint: "If you do not know the device that answered, have it removed.",
@@ -91,6 +99,7 @@ pub(super) static TEXT: Text = Text {
     outcome_reported: "Reported: not you",
     on_device: |device| Markup::trusted(format!("on {device}")),
     by_operator: "by an operator",
+    by_simulated: "by a simulated authenticator",
 
     scope_openid: "Know that it is you",
     scope_profile: "See your name and profile",

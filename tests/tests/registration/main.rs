@@ -1,8 +1,10 @@
 //! Clients that register themselves (RFC 7591) and manage themselves (RFC 7592), from outside.
 
+mod bounds;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_tests::host::{Data, Host};
-use ciba_tests::receiver::{Receiver, Reply};
+use ciba_tests::party::Phone;
 use ciba_tests::secure::{Identity, SecureHost, self_signed};
 use ciba_tests::wire::{Answer, Request};
 use serde_json::{Value, json};
@@ -98,7 +100,9 @@ fn a_client_registers_with_nothing_but_an_invitation_and_gets_its_tokens() {
     for token in [None, Some("wrong"), Some("")] {
         let answer = register(&host, token, &json!({}));
         assert_eq!(error(&answer), (401, "invalid_token".to_owned()), "{token:?}");
-        assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+        // RFC 6750 3.1: what was wrong is said of what was sent.
+        let challenge = if token.is_some() { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+        assert_eq!(answer.header("www-authenticate"), Some(challenge));
     }
     // No redirect_uris, no response types, no scope.
     let answer = register(&host, Some(invitation), &json!({"client_name": "Shop", "response_types": [], "contacts": ["a@b.example"]}));
@@ -194,6 +198,48 @@ fn a_client_reads_changes_and_removes_itself() {
 }
 
 #[test]
+fn nobody_vouches_on_the_card_for_the_name_that_a_client_gave_itself() {
+    let host = host("open = true");
+    let phone = Phone::of(&host, "alice").unwrap();
+    let client = register(&host, None, &json!({"client_name": "Harbour Bank"})).json();
+    let id = client["client_id"].as_str().unwrap();
+    assert_eq!(ask(&host, &client).status, 200);
+    for name in ["Harbour Bank", "Alice's own bank"] {
+        let changed = manage(&host, "PUT", &client, Some(&json!({"client_id": id, "client_name": name})));
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let card = phone.check().unwrap();
+        let shown = name.replace('\'', "&#39;");
+        let heading = card.split_once("<h2>").and_then(|(_, rest)| rest.split_once("</h2>")).unwrap().0;
+        assert!(heading.contains(id) && !heading.contains(&shown), "{heading}");
+        assert!(card.contains("We cannot verify who is asking") && card.contains("mark unknown"), "{card}");
+        assert!(card.contains(&format!("It calls itself: <bdi dir=\"auto\">{shown}</bdi>")), "{card}");
+    }
+    for name in ["x".repeat(101), "Bank\u{202e}knaB".to_owned()] {
+        let refused = register(&host, None, &json!({"client_name": name}));
+        assert_eq!(error(&refused), (400, "invalid_client_metadata".to_owned()));
+        assert!(says(&refused, "client_name"), "{}", refused.text());
+    }
+}
+
+#[test]
+fn of_two_authorization_headers_none_counts() {
+    let host = host("open = true");
+    let client = register(&host, None, &json!({})).json();
+    let token = client["registration_access_token"].as_str().unwrap();
+    let twice =
+        |request: Request, value: &str| error(&host.send(&request.header("authorization", value).header("authorization", "x")).unwrap());
+    let ask = Request::form("/bc-authorize", &[("scope", "openid"), ("login_hint", "alice")]);
+    for answer in [
+        twice(Request::get(&format!("/register/{}", client["client_id"].as_str().unwrap())), &format!("Bearer {token}")),
+        twice(Request::json("/register", "{}"), &format!("Bearer {token}")),
+        twice(Request::get("/userinfo"), "Bearer x"),
+        twice(ask, &basic(&client)),
+    ] {
+        assert_eq!(answer, (400, "invalid_request".to_owned()));
+    }
+}
+
+#[test]
 fn a_token_manages_its_own_client_and_no_other() {
     let host = host("open = true");
     let one = register(&host, None, &json!({})).json();
@@ -266,6 +312,17 @@ fn a_client_gives_itself_nothing_that_is_the_operators_to_give() {
     host.data.must(&["client", "update", id, "--metadata", file.to_str().unwrap()]).unwrap();
     let changed = manage(&host, "PUT", &client, Some(&json!({"client_id": id, "client_name": "Shop", "interval": 1}))).json();
     assert_eq!((&changed["interval"], &changed["long_poll"], &changed["client_name"]), (&json!(2), &json!(true), &json!("Shop")));
+    // So does what it could have said itself, where an operator has said it. Nobody but an operator goes beyond the ceiling.
+    std::fs::write(&file, "scope = 'openid payments'\nbinding_message_required = true\n").unwrap();
+    host.data.must(&["client", "update", id, "--metadata", file.to_str().unwrap()]).unwrap();
+    let asked = json!({"client_id": id, "scope": "openid", "binding_message_required": false, "supersede": true});
+    let changed = manage(&host, "PUT", &client, Some(&asked)).json();
+    assert_eq!(
+        (&changed["scope"], &changed["binding_message_required"], &changed["supersede"]),
+        (&json!("openid payments"), &json!(true), &json!(true))
+    );
+    let refused = register(&host, None, &json!({"scope": "openid payments"}));
+    assert!(says(&refused, "scope: payments is more"), "{}", refused.text());
 }
 
 #[test]
@@ -303,35 +360,6 @@ fn a_certificate_that_stands_beside_a_registered_key_proves_who_asks() {
     let ask = Request::form("/bc-authorize", &[("scope", "openid"), ("login_hint", "alice"), ("client_id", id)]);
     assert_eq!(host.send_as(&ask, &own).unwrap().status, 200);
     assert_eq!(error(&host.send_as(&ask, &other).unwrap()), (401, "invalid_client".to_owned()));
-}
-
-#[test]
-fn a_sector_is_joined_only_by_clients_that_it_lists() {
-    let host = SecureHost::with_config("[registration]\nenabled = true\nopen = true").unwrap();
-    let sector = Receiver::start(&host.authority).unwrap();
-    let metadata = json!({
-        "subject_type": "pairwise",
-        "sector_identifier_uri": sector.url("/sector.json"),
-        "token_endpoint_auth_method": "private_key_jwt",
-        "jwks_uri": "https://client.example/jwks",
-    });
-    let answer = |body: &str| Reply::Whole(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec());
-    for (reply, what) in [
-        (answer("[\"https://other.example/jwks\"]"), "does not list https://client.example/jwks"),
-        (answer("{\"a\": 1}"), "not a list"),
-        (answer("<html>"), "not a list"),
-        (Reply::Status(404), "answers 404"),
-        (Reply::Whole(302, vec![("location".to_owned(), sector.url("/"))], Vec::new()), "answers 302"),
-        (Reply::Reset, "cannot be read"),
-    ] {
-        sector.answer(reply);
-        let refused = host.send(&registration(None, &metadata)).unwrap();
-        assert_eq!(error(&refused), (400, "invalid_client_metadata".to_owned()), "{what}");
-        assert!(says(&refused, what) && says(&refused, "sector_identifier_uri"), "{}", refused.text());
-    }
-    sector.answer(answer("[\"https://client.example/cb\", \"https://client.example/jwks\"]"));
-    let client = host.send(&registration(None, &metadata)).unwrap();
-    assert_eq!((client.status, client.json()["subject_type"].as_str()), (201, Some("pairwise")), "{}", client.text());
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! Serves `notify` of a contract that this host does not speak any more.
+
+#![expect(unsafe_code, reason = "what `wit-bindgen` exports it by")]
+
+wit_bindgen::generate!({
+    inline: "
+        package ciba:interception@0.1.0;
+
+        interface notify {
+            notify: func(transaction: string) -> string;
+        }
+
+        world plugin-world {
+            export notify;
+        }
+    ",
+});
+
+struct Guest;
+
+impl exports::ciba::interception::notify::Guest for Guest {
+    fn notify(transaction: String) -> String {
+        transaction
+    }
+}
+
+export!(Guest);
