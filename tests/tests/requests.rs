@@ -416,6 +416,18 @@ fn item_28_a_client_of_a_profile_is_held_to_it_at_every_request() {
     let host = bank("", &json!({ "fapi_profile": "fapi_ciba_fapi2" })).serve(&[]).unwrap();
     let answer = ask(&host, &[("binding_message", "W4SCT")]);
     assert_eq!(said(&answer), "unauthorized_client", "a secret is not enough: {}", answer.text());
+    let answer = poll(&host, "x");
+    assert_eq!(said(&answer), "unauthorized_client", "nor is it for tokens: {}", answer.text());
+}
+
+#[test]
+fn nobody_is_asked_for_a_client_whose_tokens_cannot_be_signed() {
+    let data = bank("[keys]\nalgorithms = ['ES256']", &json!({ "id_token_signed_response_alg": "RS256" }));
+    let host = data.serve(&[]).unwrap();
+    assert!(host.log().contains("the client asks in vain: id_token_signed_response_alg"), "{}", host.log());
+    let answer = ask(&host, &[]);
+    assert_eq!(said(&answer), "unauthorized_client");
+    assert!(described(&answer).contains("RS256 is not signed with here; choose ES256"), "{}", answer.text());
 }
 
 #[test]

@@ -29,7 +29,8 @@ pub(super) fn ask<T: DeserializeOwned>(common: &Common, command: Command) -> any
             let config = directory.config()?;
             let store = Arc::new(SqliteStore::open(&directory.database())?);
             let device_page = config.device_page(config.listen.public, config.listen.device);
-            let operator = Operator::offline(store, Clock::System, Random, device_page, directory.seal(Random)?);
+            let algorithms = config.keys.algorithms.clone();
+            let operator = Operator::offline(store, Clock::System, Random, device_page, algorithms, directory.seal(Random)?);
             super::block_on(async { Ok(operator.execute(command).await?) })?
         }
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Random;
 use crate::config::Config;
+use crate::flow::declared::Here;
 use crate::jose::{InstallationKeys, KeyPolicy, KeyRing, Seal, read_private, write_private};
 use crate::protocol::identifier::Bearer;
 
@@ -53,6 +54,11 @@ impl DataDirectory {
     /// Clients, users and keys in files.
     pub(super) fn declared(&self) -> PathBuf {
         self.0.join("declared")
+    }
+
+    /// What it takes to read those files as this configuration has it.
+    pub(super) fn declared_for(&self, config: &Config) -> Here {
+        Here { root: self.declared(), own: self.0.clone(), algorithms: config.keys.algorithms.clone() }
     }
 
     pub(super) fn samples(&self) -> PathBuf {

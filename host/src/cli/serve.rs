@@ -181,7 +181,8 @@ impl Serve {
             None
         };
         keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
-        declared::watch(&flow, &directory.declared(), directory.path(), stopping.clone()).await?;
+        declared::watch(&flow, directory.declared_for(&config), stopping.clone()).await?;
+        flow.warn_of_unserved().await?;
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App {

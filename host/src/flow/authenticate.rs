@@ -11,7 +11,7 @@ use crate::protocol::certificate::{ClientCertificate, RegisteredName};
 use crate::protocol::claims::Claims;
 use crate::protocol::client::assertion::{self, Audiences};
 use crate::protocol::client::credential::{Shown, secret_matches};
-use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, FapiProfile, Origin, UnverifiedCredential};
+use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, FapiProfile, Origin, UnverifiedCredential};
 use crate::protocol::discovery::path;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{ClientId, Digest};
@@ -86,12 +86,7 @@ impl Flow {
         let metadata = &client.metadata;
         match metadata.token_endpoint_auth_method {
             AuthenticationMethod::PrivateKeyJwt => {
-                let allowed: &[JwsAlgorithm] = match (&metadata.token_endpoint_auth_signing_alg, metadata.fapi_profile) {
-                    (Some(registered), _) => std::slice::from_ref(registered),
-                    (None, Some(_)) => &JwsAlgorithm::FAPI,
-                    (None, None) => &JwsAlgorithm::ASYMMETRIC,
-                };
-                self.verify_by_client(&client, &jws, allowed).await.map_err(unproven)?;
+                self.verify_by_client(&client, &jws, &assertion_algorithms(metadata)).await.map_err(unproven)?;
             }
             AuthenticationMethod::ClientSecretJwt => {
                 let sealed = client.secret.as_ref().and_then(|secret| secret.sealed.as_deref());
@@ -193,10 +188,39 @@ fn registered_name(client: &Client) -> Option<RegisteredName> {
     names.into_iter().find_map(|(member, value)| RegisteredName::parse(member, value.as_deref()?).ok())
 }
 
+/// What a client's assertions may be signed with: as registered, and never what its profile forbids.
+fn assertion_algorithms(metadata: &ClientMetadata) -> Vec<JwsAlgorithm> {
+    let ours: &[JwsAlgorithm] = if metadata.fapi_profile.is_some() { &JwsAlgorithm::FAPI } else { &JwsAlgorithm::ASYMMETRIC };
+    let registered = metadata.token_endpoint_auth_signing_alg;
+    ours.iter().copied().filter(|algorithm| registered.is_none_or(|registered| registered == *algorithm)).collect()
+}
+
 fn unproven(what: String) -> Refused {
     ProtocolError::new(ErrorCode::InvalidClient, format!("client authentication failed: {what}")).into()
 }
 
 fn other_method(registered: AuthenticationMethod) -> Refused {
     unproven(format!("this client is registered for {}", registered.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use JwsAlgorithm::{EdDsa, Es256, Ps256, Rs256};
+
+    #[test]
+    fn item_28_an_assertion_is_signed_as_registered_and_never_as_a_profile_forbids() {
+        let profile = Some(FapiProfile::Id1);
+        for (fapi_profile, registered, allowed) in [
+            (None, None, vec![Es256, Ps256, Rs256, EdDsa]),
+            (None, Some(Rs256), vec![Rs256]),
+            (profile, None, vec![Es256, Ps256]),
+            (profile, Some(Ps256), vec![Ps256]),
+            // Registered before it had a profile.
+            (profile, Some(Rs256), vec![]),
+        ] {
+            let metadata = ClientMetadata { token_endpoint_auth_signing_alg: registered, fapi_profile, ..ClientMetadata::default() };
+            assert_eq!(assertion_algorithms(&metadata), allowed, "{fapi_profile:?} {registered:?}");
+        }
+    }
 }

@@ -37,6 +37,7 @@ impl Flow {
         if client.kind != ClientKind::Ciba || !client.metadata.allows(grant_type) {
             return Err(ErrorCode::UnauthorizedClient.into());
         }
+        self.check_served(client)?;
         if grant_type == GRANT_TYPE_REFRESH { self.refresh(client, form, holder).await } else { self.poll(client, form, holder).await }
     }
 

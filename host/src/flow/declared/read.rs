@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::folder::Kind;
+use super::folder::{Here, Kind};
 use crate::flow::registration::{SECRET_MIN, operators_metadata};
 use crate::jose::import::private_key;
 use crate::protocol::algorithm::JwsAlgorithm;
@@ -77,7 +77,8 @@ pub struct DeclaredUser {
 }
 
 /// Reads a file, and says which other file it points to.
-pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path) -> Result<(Content, Option<PathBuf>), Problem> {
+pub(super) fn read(kind: Kind, name: &str, path: &Path, here: &Here) -> Result<(Content, Option<PathBuf>), Problem> {
+    let Here { root, own, algorithms } = here;
     let file = path.strip_prefix(root).map_or_else(|_| path.to_owned(), |inside| Path::new("declared").join(inside));
     let wrong = |what: String| Problem { file: file.display().to_string(), what };
     let text = text_of(path).map_err(wrong)?;
@@ -93,7 +94,8 @@ pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path)
         Kind::User => user(name, members).map(|user| (Content::User(user), None)).map_err(wrong),
         Kind::Client | Kind::Key => {
             let (secret, also) = secret(&mut members, root, own).map_err(wrong)?;
-            let metadata = operators_metadata(&members, &ClientId(name.to_owned())).map_err(|error| wrong(error.to_string()))?;
+            let metadata =
+                operators_metadata(&members, &ClientId(name.to_owned()), algorithms).map_err(|error| wrong(error.to_string()))?;
             let method = metadata.token_endpoint_auth_method;
             match (method.has_secret(), &secret) {
                 (true, None) => Err(wrong(format!(

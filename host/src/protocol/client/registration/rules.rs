@@ -30,6 +30,7 @@ pub(super) fn check(
     check_authentication(metadata, keys.as_ref())?;
     check_requests(metadata)?;
     check_delivery(metadata, circumstances.modes)?;
+    check_id_token_algorithm(metadata, circumstances.algorithms)?;
     check_tokens(metadata, keys.as_ref())?;
     check_sector(metadata, circumstances.by_operator)
 }
@@ -186,12 +187,20 @@ fn check_delivery(metadata: &ClientMetadata, modes: &[DeliveryMode]) -> Result<(
     }
 }
 
+/// Whether the host, which signs with these, can sign its ID tokens.
+///
+/// # Errors
+/// That it cannot, and what it signs with.
+pub fn check_id_token_algorithm(metadata: &ClientMetadata, ours: &[JwsAlgorithm]) -> Result<(), MetadataError> {
+    let algorithm = metadata.id_token_algorithm();
+    if ours.contains(&algorithm) {
+        return Ok(());
+    }
+    Err(MetadataError::of("id_token_signed_response_alg", format!("{algorithm} is not signed with here; choose {}", names(ours))))
+}
+
 /// What it gets: OpenID Connect Registration 2.
 fn check_tokens(metadata: &ClientMetadata, keys: Option<&KeysFound>) -> Result<(), MetadataError> {
-    if metadata.id_token_signed_response_alg == Some(JwsAlgorithm::Hs256) {
-        let what = format!("HS256 is not served; choose {}", names(&JwsAlgorithm::ASYMMETRIC));
-        return Err(MetadataError::of("id_token_signed_response_alg", what));
-    }
     match (metadata.id_token_encrypted_response_alg, metadata.id_token_encrypted_response_enc) {
         (None, Some(_)) => Err(MetadataError::of("id_token_encrypted_response_enc", "needs id_token_encrypted_response_alg beside it")),
         (Some(algorithm), _) if keys.is_some_and(|keys| !keys.encryption.contains(&algorithm)) => {
