@@ -431,6 +431,30 @@ fn nobody_is_asked_for_a_client_whose_tokens_cannot_be_signed() {
 }
 
 #[test]
+fn a_client_that_lost_its_encryption_key_is_told_so_before_a_person_is_asked_and_at_every_poll() {
+    let data = bank("", &json!({}));
+    let keys = jwks(&signer(&data, "keys"));
+    let host = data.serve(&[]).unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let request = auth_req_id(&ask(&host, &[]));
+    phone.check().unwrap();
+    assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+    // What the rules refuse at a registration happens behind a jwks_uri.
+    let data = host.stop().unwrap();
+    let changed = json!({ "id_token_encrypted_response_alg": "ECDH-ES", "jwks": keys }).to_string();
+    database(&data).execute("UPDATE client SET metadata = json_patch(metadata, ?1) WHERE id = 'bank'", [changed]).unwrap();
+
+    let host = data.serve(&[]).unwrap();
+    let before = host.log().matches("the client gets no tokens").count();
+    for answer in [ask(&host, &[]), poll(&host, &request), poll(&host, &request)] {
+        assert_eq!((answer.status, said(&answer).as_str()), (400, "unauthorized_client"), "{}", answer.text());
+        assert!(described(&answer).contains("no key for ECDH-ES"), "{}", answer.text());
+    }
+    assert_eq!(host.log().matches("the client gets no tokens").count(), before + 1, "{}", host.log());
+    assert!(!host.log().contains("ERROR"), "{}", host.log());
+}
+
+#[test]
 fn a_configuration_that_trusts_nobody_in_particular_is_refused() {
     let issuer = |rest: &str| format!("[[ciba.login_hint_token_issuers]]\nissuer = \"https://hr.example\"\n{rest}\n");
     for (config, why) in [

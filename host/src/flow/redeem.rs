@@ -125,7 +125,7 @@ impl Flow {
 
     /// Mints, then swaps: of two racing polls one gets the tokens, and nothing leaves before it is stored.
     async fn redeem(&self, client: &Client, request: &Request, confirmation: Option<Confirmation>) -> Result<TokenAnswer, Refused> {
-        let minted = self.mint(client, request, confirmation, None).await.map_err(|error| Refused::Internal(error.to_string()))?;
+        let minted = self.mint(client, request, confirmation, None).await?;
         if !self.store.redeem(&request.transaction, minted.grant, None, self.clock.now()).await? {
             return Err(ErrorCode::InvalidGrant.into());
         }

@@ -27,11 +27,10 @@ impl Flow {
         let found = found.filter(|found| found.request.client == client.id).ok_or_else(unknown)?;
         let mut request = found.request;
         let narrowed = narrow(&mut request.scope, form)?;
-        let internal = |error: anyhow::Error| Refused::Internal(error.to_string());
         let audience = request.particulars().resource;
-        let mut access = self.mint_access(client, &request, confirmation, audience, now).map_err(internal)?;
+        let mut access = self.mint_access(client, &request, confirmation, audience, now)?;
         access.stored.scope = narrowed.then(|| request.scope.clone());
-        let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await.map_err(internal)?;
+        let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await?;
         // FAPI 2 Security Profile 5.3.2.1 forbids rotation, which gains nothing where the client proves itself each time.
         let rotates = client.metadata.fapi_profile.is_none() && !client.metadata.keep_refresh_token;
         let next = rotates.then(|| Bearer::of_request(&request.transaction, self.random.bytes()));

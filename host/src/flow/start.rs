@@ -45,6 +45,7 @@ impl Flow {
         let now = self.clock.now();
         self.limits.ask(&client.id, now)?;
         self.check_can_ask(client)?;
+        self.encryption_key(client).await?;
         let signed = self.signed_request(client, form).await?;
         let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
         let asked = BackchannelRequest::parse(parameters, client, &self.request_limits())?;
