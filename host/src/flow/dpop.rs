@@ -55,11 +55,11 @@ pub struct Presented<'a> {
 }
 
 impl Flow {
-    /// The thumbprint of the key that is proved to be held, where there is a proof.
+    /// The thumbprint of the key that is proved to be held, and how the proof was signed, where there is one.
     ///
     /// # Errors
     /// `invalid_dpop_proof` when the proof is none, `use_dpop_nonce` when it lacks a nonce of ours.
-    pub async fn dpop(&self, presented: &Presented<'_>) -> Result<Option<String>, Refused> {
+    pub async fn dpop(&self, presented: &Presented<'_>) -> Result<Option<(String, JwsAlgorithm)>, Refused> {
         let text = match presented.proofs {
             [] => return Ok(None),
             [one] => std::str::from_utf8(one).map_err(|_| invalid("the DPoP header is not text"))?,
@@ -81,7 +81,7 @@ impl Flow {
         if !self.once("proof", &thumbprint, proof.jti, proof.remember_until).await? {
             return Err(invalid("jti was used before"));
         }
-        Ok(Some(thumbprint))
+        Ok(Some((thumbprint, header.alg)))
     }
 }
 

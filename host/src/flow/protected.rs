@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Flow, Refused};
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::{Client, Origin};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
@@ -34,12 +35,22 @@ impl Flow {
             }
             _ => {}
         }
+        self.check_proof(&grant, holder).await?;
         // RFC 8707: a token for other resources is not for us.
         let ours = |resource: &String| resource.strip_prefix(&self.issuer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if !grant.audience.is_empty() && !grant.audience.iter().any(ours) {
             return Err(refused("the access token is for other resources"));
         }
         Ok(grant)
+    }
+
+    /// A key of RSA signs in two ways, of which a profile takes one. Only then is the client looked up.
+    async fn check_proof(&self, grant: &Grant, holder: &Holder) -> Result<(), Refused> {
+        let Some(proof) = holder.proof.filter(|proof| !JwsAlgorithm::FAPI_PROOFS.contains(proof)) else { return Ok(()) };
+        match self.registered(&grant.request.client).await? {
+            Some(client) if client.metadata.fapi_profile.is_none() => Ok(()),
+            _ => Err(ProtocolError::new(ErrorCode::InvalidToken, format!("the proof must not be signed in {proof} (fapi_profile)")).into()),
+        }
     }
 
     /// What is said of the person to a client with this grant (OpenID Connect Core 5.3.2 and 5.4).

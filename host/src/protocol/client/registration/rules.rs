@@ -199,8 +199,12 @@ pub fn check_id_token_algorithm(metadata: &ClientMetadata, ours: &[JwsAlgorithm]
     Err(MetadataError::of("id_token_signed_response_alg", format!("{algorithm} is not signed with here; choose {}", names(ours))))
 }
 
-/// What it gets: OpenID Connect Registration 2.
+/// What it gets: OpenID Connect Registration 2. A token is bound to one thing (RFC 7800 3.1), whoever shows two.
 fn check_tokens(metadata: &ClientMetadata, keys: Option<&KeysFound>) -> Result<(), MetadataError> {
+    if metadata.dpop_bound_access_tokens && metadata.tls_client_certificate_bound_access_tokens {
+        let what = "stands beside tls_client_certificate_bound_access_tokens; a token is bound to one of them";
+        return Err(MetadataError::of("dpop_bound_access_tokens", what));
+    }
     match (metadata.id_token_encrypted_response_alg, metadata.id_token_encrypted_response_enc) {
         (None, Some(_)) => Err(MetadataError::of("id_token_encrypted_response_enc", "needs id_token_encrypted_response_alg beside it")),
         (Some(algorithm), _) if keys.is_some_and(|keys| !keys.encryption.contains(&algorithm)) => {

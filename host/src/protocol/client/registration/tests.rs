@@ -145,6 +145,11 @@ fn every_rule_names_the_member_that_has_to_be_mended() {
         (json!({"id_token_encrypted_response_enc": "A256GCM"}), "id_token_encrypted_response_enc", "_alg"),
         (json!({"id_token_encrypted_response_alg": "ECDH-ES"}), "jwks", "id_token_encrypted_response_alg needs"),
         (with(json!({"id_token_encrypted_response_alg": "RSA-OAEP-256"})), "jwks", "no key for RSA-OAEP-256"),
+        (
+            json!({"dpop_bound_access_tokens": true, "tls_client_certificate_bound_access_tokens": true}),
+            "dpop_bound_access_tokens",
+            "one of them",
+        ),
         (json!({"subject_type": "pairwise"}), "subject_type", "sector_identifier_uri"),
         (json!({"subject_type": "pairwise", "sector_identifier_uri": "https://a.example/"}), "subject_type", "jwks_uri"),
         (json!({"subject_type": "pairwise", "jwks_uri": "https://other.example/jwks"}), "subject_type", "private_key_jwt"),
