@@ -194,6 +194,7 @@ impl Serve {
             demo: demo.clone(),
             conformance: Conformance::of(&config.conformance, &config.outbound.private_networks, config.limits.relaxed()).map(Arc::new),
             not_encrypted: false,
+            certificates: mtls.is_some() || config.proxy.client_cert,
             secure: issuer.starts_with("https://"),
         };
         directory.announce(&Running { pid: std::process::id(), admin })?;
