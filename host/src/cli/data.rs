@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::flow::declared::Here;
 use crate::jose::{InstallationKeys, KeyPolicy, KeyRing, Seal, read_private, write_private};
 use crate::protocol::identifier::Bearer;
+use crate::store::sqlite::SqliteStore;
 
 /// Where everything of one installation lies.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl DataDirectory {
         &self.0
     }
 
-    pub(super) fn database(&self) -> PathBuf {
+    fn database(&self) -> PathBuf {
         self.0.join("ciba.db")
     }
 
@@ -154,7 +155,16 @@ impl DataDirectory {
 
     pub(super) fn installation_keys(&self, random: Random) -> anyhow::Result<InstallationKeys> {
         self.make_private("keys")?;
-        InstallationKeys::load_or_make(&self.0.join("keys/installation.key"), random.bytes())
+        InstallationKeys::load_or_make(&self.0.join("keys/installation.key"), random.bytes(), self.database().exists())
+    }
+
+    /// Opens the database. The key that belongs to it is made before it is: where a database is without its key, the key
+    /// was lost.
+    pub(super) fn open_store(&self, random: Random) -> anyhow::Result<SqliteStore> {
+        if !self.database().exists() {
+            self.installation_keys(random)?;
+        }
+        Ok(SqliteStore::open(&self.database())?)
     }
 
     /// Encrypts what is told again.

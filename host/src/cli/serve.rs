@@ -36,7 +36,6 @@ use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Conformance, Hosts, Peers, Sessions, nameable};
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditEntry, Store};
 use crate::tls;
 
@@ -109,7 +108,7 @@ impl Serve {
     async fn serve(self, directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         let signals = StopSignals::listen()?;
         let (clock, random) = (Clock::System, Random);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&directory.database())?);
+        let store: Arc<dyn Store> = Arc::new(directory.open_store(random)?);
         if !self.demo {
             // The directory may have seen a demo, whose secret everybody knows.
             let audit =
