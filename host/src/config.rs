@@ -599,6 +599,15 @@ impl Keys {
         if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {
             return Err(("keys.overlap_hours", format!("must be at least as long as tokens live, which is {tokens} seconds")));
         }
+        // PROTOCOL 3: the key of the oldest hint that is taken signed last when that hint was made.
+        let needed = u64::from(ciba.id_token_hint_days) * 86_400 + u64::from(ciba.id_token_expires_in);
+        if u64::from(self.keep_days) * 86_400 < needed {
+            let days = needed.div_ceil(86_400);
+            return Err((
+                "keys.keep_days",
+                format!("must be at least {days}: as long as ciba.id_token_hint_days and ID tokens' own lifetime"),
+            ));
+        }
         Ok(())
     }
 }
@@ -880,6 +889,8 @@ mod tests {
             ("[registration]\nmodes = ['pull']", "ciba.toml:2", "pull"),
             ("[registration]\nscope = 'payments'", "ciba.toml: registration.scope", "openid"),
             ("[registration]\nfapi_profile = 'fapi'", "ciba.toml:2", "fapi_ciba_id1"),
+            ("[keys]\nkeep_days = 90", "ciba.toml: keys.keep_days", "must be at least 91"),
+            ("[ciba]\nid_token_hint_days = 91", "ciba.toml: keys.keep_days", "must be at least 92"),
             ("[keys]\noverlap_hours = 0", "ciba.toml: keys.overlap_hours", "600 seconds"),
             ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
             ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),
