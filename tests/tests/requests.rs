@@ -335,6 +335,50 @@ fn item_8_details_resources_and_context_are_checked_and_kept() {
 }
 
 #[test]
+fn item_8_a_token_is_for_what_its_client_names_of_what_was_granted() {
+    let metadata = json!({
+        "access_token_format": "jwt", "authorization_details_types": ["payment"],
+        "grant_types": [GRANT_TYPE, "refresh_token"],
+    });
+    let data = bank("[ciba]\nresources = [\"https://api.example\", \"https://other.example\"]\n", &metadata);
+    declare_payment(&data);
+    let host = data.serve(&[]).unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let details = json!([{ "type": "payment", "amount": "12.50 EUR", "creditor": "Fern & Co" }]).to_string();
+    let both = [("resource", "https://api.example"), ("resource", "https://other.example"), ("authorization_details", details.as_str())];
+    let request = auth_req_id(&ask(&host, &both));
+    phone.check().unwrap();
+    assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+    let token = |grant: &[(&str, &str)], more: &[(&str, &str)]| {
+        let form: Vec<_> = [("client_id", "bank"), ("client_secret", SECRET)].iter().chain(grant).chain(more).copied().collect();
+        host.send(&Request::form("/token", &form)).unwrap()
+    };
+    let audience = |answer: &Answer| {
+        let token = answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&claims).unwrap()["aud"].clone()
+    };
+    let poll = [("grant_type", GRANT_TYPE), ("auth_req_id", request.as_str())];
+    let others = json!([{ "type": "payment", "amount": "9999 EUR", "creditor": "Fern & Co" }]).to_string();
+    let refused = |grant: &[(&str, &str)]| {
+        assert_eq!(said(&token(grant, &[("resource", "https://third.example")])), "invalid_target");
+        assert_eq!(said(&token(grant, &[("authorization_details", &others)])), "invalid_authorization_details");
+    };
+    refused(&poll);
+    let first = token(&poll, &[("resource", "https://other.example"), ("authorization_details", &details)]);
+    assert_eq!(audience(&first), json!(["https://other.example"]));
+    // What was granted is still what was granted.
+    let refresh_token = first.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+    refused(&refresh);
+    let second = token(&refresh, &[("resource", "https://api.example")]);
+    assert_eq!(audience(&second), json!(["https://api.example"]));
+    let refresh_token = second.json()["refresh_token"].as_str().unwrap().to_owned();
+    let all = token(&[("grant_type", "refresh_token"), ("refresh_token", &refresh_token)], &[]);
+    assert_eq!(audience(&all), json!(["https://api.example", "https://other.example"]));
+}
+
+#[test]
 fn a_type_that_cannot_be_used_stops_the_start_and_is_named() {
     let data = Data::new().unwrap();
     let directory = data.path().join("declared/authorization_details");

@@ -37,7 +37,7 @@ pub(super) struct MintedAccess {
 }
 
 impl Flow {
-    /// Everything that an approved request gives, bound to `confirmation`. In push mode the ID token also says for which
+    /// Everything that an approved request gives, bound to `confirmation`, the access token for `audience`. In push mode the ID token also says for which
     /// `auth_req_id` it is (CIBA Core 10.3.1).
     ///
     /// # Errors
@@ -47,11 +47,12 @@ impl Flow {
         client: &Client,
         request: &Request,
         confirmation: Option<Confirmation>,
+        audience: Vec<String>,
         pushed: Option<&str>,
     ) -> Result<Minted, Refused> {
         let now = self.clock.now();
         let particulars = request.particulars();
-        let access = self.mint_access(client, request, confirmation, particulars.resource.clone(), now)?;
+        let access = self.mint_access(client, request, confirmation, audience, now)?;
         let refresh = client.metadata.allows(GRANT_TYPE_REFRESH).then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
         let id_token = self.mint_id_token(client, request, Some(&access.text), refresh.as_ref(), pushed, now).await?;
         let lifetime = SignedDuration::from_hours(24 * i64::from(self.tokens.refresh_days));

@@ -1,6 +1,7 @@
 //! A client refreshes (RFC 6749 6, OpenID Connect Core 12), and takes tokens back (RFC 7009).
 
 use super::mint::stored_as;
+use super::redeem::audience;
 use super::{Flow, Refused};
 use crate::jose::UnverifiedJws;
 use crate::protocol::claims::Claims;
@@ -27,7 +28,7 @@ impl Flow {
         let found = found.filter(|found| found.request.client == client.id).ok_or_else(unknown)?;
         let mut request = found.request;
         let narrowed = narrow(&mut request.scope, form)?;
-        let audience = request.particulars().resource;
+        let audience = audience(client, form, &request)?;
         let mut access = self.mint_access(client, &request, confirmation, audience, now)?;
         access.stored.scope = narrowed.then(|| request.scope.clone());
         let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await?;
