@@ -42,7 +42,6 @@ impl Nonces {
 }
 
 /// The `DPoP` header of a request, and what was asked.
-#[derive(Debug)]
 pub struct Presented<'a> {
     /// Every value of the header; more than one is an error.
     pub proofs: &'a [&'a [u8]],
@@ -52,6 +51,12 @@ pub struct Presented<'a> {
     pub path: &'a str,
     /// The access token, at a protected resource.
     pub access_token: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Presented({} {}, {} proofs, [redacted])", self.method, self.path, self.proofs.len())
+    }
 }
 
 impl Flow {
@@ -92,6 +97,12 @@ fn invalid(what: impl Into<String>) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_opens_something_is_shown() {
+        let presented = Presented { proofs: &[b"a.secret.proof"], method: "GET", path: "/userinfo", access_token: Some("secret") };
+        assert_eq!(format!("{presented:?}"), "Presented(GET /userinfo, 1 proofs, [redacted])");
+    }
 
     #[test]
     fn a_nonce_is_taken_for_a_while_and_only_ours() {

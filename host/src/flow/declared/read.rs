@@ -59,7 +59,7 @@ pub enum DeclaredSecret {
 }
 
 /// A user as a file has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeclaredUser {
     /// The file's name, where it is said again.
@@ -74,6 +74,13 @@ pub struct DeclaredUser {
     pub locale: Option<String>,
     /// `sub` in their tokens.
     pub sub: Option<String>,
+}
+
+/// Who it is and how they are reached is nobody's business who reads a log.
+impl std::fmt::Debug for DeclaredUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeclaredUser([redacted])")
+    }
 }
 
 /// Reads a file, and says which other file it points to.
