@@ -61,7 +61,8 @@ impl Flow {
         let client = holder.ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
         match client.metadata.token_endpoint_auth_method {
             AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => Ok(client),
-            method => Err(other_method(method)),
+            // Whoever has the secret is the client, and may know.
+            method => Err(unproven(format!("this client is registered for {}", method.as_str()))),
         }
     }
 
@@ -94,7 +95,10 @@ impl Flow {
                 let secret = secret.ok_or_else(|| Refused::Internal(format!("the secret of the client {} cannot be read", client.id)))?;
                 jws.verify_hmac(&secret).map_err(|_| unknown())?;
             }
-            method => return Err(other_method(method)),
+            method => {
+                note_other_method(&client, method);
+                return Err(unknown());
+            }
         }
         let endpoints = self.addresses(&[path::TOKEN, path::BACKCHANNEL_AUTHENTICATION, path::INTROSPECTION, path::REVOCATION]);
         let issuer_only = metadata.fapi_profile == Some(FapiProfile::Fapi2);
@@ -116,13 +120,17 @@ impl Flow {
             Some(id) => self.registered(id).await?,
             None => None,
         };
-        let client = registered.ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
+        let not_the_clients = || unproven("the certificate that was shown is not the client's".to_owned());
+        let client = registered.ok_or_else(not_the_clients)?;
         let proven = match client.metadata.token_endpoint_auth_method {
             AuthenticationMethod::TlsClientAuth => registered_name(&client).is_some_and(|name| certificate.proves(&name, self.clock.now())),
             AuthenticationMethod::SelfSignedTlsClientAuth => self.has_certificate(&client, certificate).await.map_err(unproven)?,
-            method => return Err(other_method(method)),
+            method => {
+                note_other_method(&client, method);
+                false
+            }
         };
-        if proven { Ok(client) } else { Err(unproven("the certificate that was shown is not the client's".to_owned())) }
+        if proven { Ok(client) } else { Err(not_the_clients()) }
     }
 
     /// The hook caller whose credential this is.
@@ -199,8 +207,10 @@ fn unproven(what: String) -> Refused {
     ProtocolError::new(ErrorCode::InvalidClient, format!("client authentication failed: {what}")).into()
 }
 
-fn other_method(registered: AuthenticationMethod) -> Refused {
-    unproven(format!("this client is registered for {}", registered.as_str()))
+/// Nothing was proved, so nobody is told how the client would prove itself, nor that there is one. Its owner asks the
+/// operator.
+fn note_other_method(client: &Client, registered: AuthenticationMethod) {
+    tracing::debug!(client = %client.id, registered = registered.as_str(), "a client proves itself in another way than it registered");
 }
 
 #[cfg(test)]
