@@ -1,5 +1,7 @@
 //! A client refreshes (RFC 6749 6, OpenID Connect Core 12), and takes tokens back (RFC 7009).
 
+use std::collections::BTreeSet;
+
 use super::mint::stored_as;
 use super::redeem::audience;
 use super::{Flow, Refused};
@@ -99,7 +101,8 @@ impl Flow {
 /// `scope` of a refresh may be less than what was granted, never more (RFC 6749 6). Whether one was asked for.
 fn narrow(granted: &mut String, form: &Form) -> Result<bool, Refused> {
     let Some(asked) = form.bounded("scope", 1024)? else { return Ok(false) };
-    let asked: Vec<&str> = asked.split(' ').filter(|value| !value.is_empty()).collect();
+    let mut seen = BTreeSet::new();
+    let asked: Vec<&str> = asked.split(' ').filter(|value| !value.is_empty() && seen.insert(*value)).collect();
     if let Some(more) = asked.iter().find(|value| !granted.split(' ').any(|known| known == **value)) {
         return Err(ProtocolError::new(ErrorCode::InvalidScope, format!("{more} was not granted")).into());
     }
