@@ -1,6 +1,7 @@
 //! What whole-program tests and the benchmark share.
 
 pub mod connection;
+pub mod console;
 pub mod cpu;
 pub mod crash;
 pub mod device;

@@ -289,6 +289,35 @@ fn tokens_that_are_refused_are_revoked() {
     logged(&provider, "tokens could not be pushed and are revoked");
 }
 
+/// `ciba.push_hours` after they were made; here the deadline comes to the host, not the host to the deadline.
+#[test]
+fn tokens_that_could_not_be_pushed_in_time_are_revoked_and_never_sent_again() {
+    let (provider, receiver, _authority) = provider();
+    receiver.answer(Reply::Status(500));
+    provider.approved("push").unwrap();
+    logged(&provider, "trying again");
+    let tokens = receiver.wait_for(1).unwrap()[0].json();
+    let access_token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(user_info(&provider, access_token).status, 200);
+    let Provider { host, phone } = provider;
+    let data = host.kill().unwrap();
+    let database = rusqlite::Connection::open(data.path().join("ciba.db")).unwrap();
+    let day: i64 = database
+        .query_row("SELECT deadline - redeemed_at FROM push_body JOIN request ON request.id = push_body.request", [], |row| row.get(0))
+        .unwrap();
+    assert!((86_400_000..86_460_000).contains(&day), "{day}");
+    database.execute("UPDATE push_body SET deadline = deadline - 2 * 86400000", []).unwrap();
+    drop(database);
+    let tried = receiver.received().len();
+    receiver.answer(Reply::Status(204));
+    let host = data.serve(&[]).unwrap();
+    let provider = Provider { phone: phone.moved_to(&host), host };
+    idle(&provider);
+    assert_eq!(receiver.received().len(), tried, "it was sent after its time");
+    assert_eq!((user_info(&provider, access_token).status, provider.count("access_token").unwrap()), (401, 0));
+    logged(&provider, "tokens could not be pushed and are revoked");
+}
+
 #[test]
 fn a_client_that_polls_by_now_is_not_told_any_more() {
     let (provider, mut receiver, _authority) = provider();

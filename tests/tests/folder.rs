@@ -14,11 +14,11 @@ use ciba_host::outbound::{Door, Networks};
 use ciba_host::protocol::plugin::{Permissions, PluginName};
 use ciba_host::runtime::{Runtime, RuntimeConfig, Status};
 use ciba_host::store::sqlite::SqliteStore;
+use ciba_tests::console::Console;
 use ciba_tests::cpu::Usage;
 use ciba_tests::host::{Data, Host, guest, sample, steady, wait_for};
 use ciba_tests::party::{Client, Phone, waiting_in};
 use ciba_tests::shims::Shim;
-use ciba_tests::wire::Request;
 use serde_json::Value;
 
 /// Between the two halves of a file that is written in place.
@@ -101,9 +101,9 @@ impl Folder {
         let text = self.host.data.must(&["plugin", "list"]).unwrap();
         let line = text.lines().find(|line| line.starts_with(name) && line.contains(&marked) && line.contains(says));
         assert!(line.is_some() && text.contains("\n  do: "), "{marked}{says}\n{text}");
-        let console = Console::of(&self.host);
+        let console = Console::of(&self.host).unwrap();
         let serving = plugin["version"].as_str();
-        for page in [console.text("/"), console.text(&format!("/plugins/{name}"))] {
+        for page in [console.text("/").unwrap(), console.text(&format!("/plugins/{name}")).unwrap()] {
             assert!(page.contains(says) && page.contains(word), "{page}");
             assert!(serving.is_none() || page.contains("refused, ") && page.contains(" still serving"), "{page}");
         }
@@ -154,34 +154,6 @@ impl Folder {
 
 fn transaction(request: &Value) -> String {
     request["transaction"].as_str().unwrap().to_owned()
-}
-
-/// The operator's browser.
-struct Console<'a> {
-    host: &'a Host,
-    cookie: String,
-}
-
-impl<'a> Console<'a> {
-    fn of(host: &'a Host) -> Self {
-        let link = host.data.json(&["console"]).unwrap()["link"].as_str().unwrap().to_owned();
-        let (origin, token) = link.split_once("/#login=").unwrap();
-        let answer = Request::form("/login", &[("token", token)]).header("origin", origin).send(host.admin).unwrap();
-        let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-        Self { host, cookie }
-    }
-
-    /// A page without its markup.
-    fn text(&self, path: &str) -> String {
-        let answer = Request::get(path).header("cookie", &self.cookie).send(self.host.admin).unwrap();
-        assert_eq!(answer.status, 200, "{path}");
-        let html = answer.text();
-        let pieces = html.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text));
-        let text = pieces.collect::<String>();
-        [("&#39;", "'"), ("&#34;", "\""), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
-            .iter()
-            .fold(text, |text, (coded, plain)| text.replace(coded, plain))
-    }
 }
 
 /// Where a component can be cut and still look whole: after its header and after each of its sections.
@@ -309,8 +281,8 @@ fn what_is_removed_stops_and_the_operator_is_told_what_no_longer_happens() {
     assert_eq!(plugin["message"], sentence);
     assert_eq!(plugin["version"], Value::Null);
     assert!(folder.host.log().contains(&format!("WARN plugin inbox: {sentence}")), "{}", folder.host.log());
-    let console = Console::of(&folder.host);
-    for page in [console.text("/"), console.text("/plugins/inbox")] {
+    let console = Console::of(&folder.host).unwrap();
+    for page in [console.text("/").unwrap(), console.text("/plugins/inbox").unwrap()] {
         assert!(page.contains(sentence), "{page}");
     }
 
@@ -352,7 +324,7 @@ fn a_file_that_ends_in_the_middle_is_waited_for_and_then_refused() {
     folder.write("inbox.wasm", &good[..good.len() / 2]);
     let waiting = folder.wait_for_state("inbox", "waiting");
     assert_eq!(waiting["version"], "0001", "the last good version serves");
-    assert!(Console::of(&folder.host).text("/").contains("waiting, 0001 still serving"));
+    assert!(Console::of(&folder.host).unwrap().text("/").unwrap().contains("waiting, 0001 still serving"));
     folder.assert_notifies("inbox 0001");
     folder.wait_for_refusal("inbox", "truncated", &format!("it ends in the middle, after {} bytes", good.len() / 2));
     folder.assert_notifies("inbox 0001");
@@ -649,7 +621,7 @@ fn what_was_not_allowed_is_refused_as_a_value_until_it_is_allowed() {
     folder.write("greeter.wasm", &steady(1));
     let plugin = folder.wait_for_state("greeter", "blocked");
     assert_eq!(plugin["fix"], "ciba-host plugin allow greeter --inbox");
-    let page = Console::of(&folder.host).text("/plugins/greeter");
+    let page = Console::of(&folder.host).unwrap().text("/plugins/greeter").unwrap();
     assert!(page.contains("not allowed") && page.contains("ciba-host plugin allow greeter --inbox"), "{page}");
     let transaction = folder.ask();
     let line = "refused [not-permitted]: inbox. do: ciba-host plugin allow greeter --inbox";
@@ -808,7 +780,7 @@ fn secrets_of_settings_are_shown_nowhere() {
     folder.host.data.must(&["user", "device", "alice", "--channel", "webhook"]).unwrap();
     folder.ask();
     wait_for("the plugin is called", || Ok((folder.plugin("webhook")["counters"]["calls"] != 0).then_some(()))).unwrap();
-    let console = Console::of(&folder.host);
+    let console = Console::of(&folder.host).unwrap();
     let shown = [
         folder.host.log(),
         folder.host.data.must(&["plugin", "list"]).unwrap(),
@@ -817,9 +789,9 @@ fn secrets_of_settings_are_shown_nowhere() {
         folder.host.data.must(&["plugin", "log", "inbox"]).unwrap(),
         folder.host.data.must(&["plugin", "inspect", folder.file("webhook.wasm").to_str().unwrap()]).unwrap(),
         folder.host.data.must(&["plugin", "inspect", folder.file("webhook.wasm").to_str().unwrap(), "--json"]).unwrap(),
-        console.text("/"),
-        console.text("/plugins/webhook"),
-        console.text("/plugins/inbox"),
+        console.text("/").unwrap(),
+        console.text("/plugins/webhook").unwrap(),
+        console.text("/plugins/inbox").unwrap(),
     ];
     for text in &shown {
         assert!(!text.contains("aHVzaC1odXNo") && !text.contains("changed for the worse") && !text.contains("Y2hhbmdlZC1mb3It"), "{text}");

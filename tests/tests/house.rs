@@ -484,7 +484,7 @@ mod the_scanner {
             ("flow/mod.rs", "flow", "flow"),
             ("flow/start.rs", "flow", "flow::start"),
             ("http/demo/mod.rs", "http", "http::demo"),
-            ("config.rs", "config", "config"),
+            ("clock.rs", "clock", "clock"),
         ] {
             let (_, found_room, found_module) = place_of(Path::new(file));
             assert_eq!((found_room.as_str(), found_module.join("::").as_str()), (room, module), "{file}");

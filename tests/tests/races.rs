@@ -268,6 +268,51 @@ fn of_sixty_four_polls_of_one_approved_request_one_gets_tokens_and_they_are_good
 }
 
 #[test]
+fn of_sixty_four_that_refresh_at_once_nobody_is_lost_and_whoever_comes_late_is_a_thief() {
+    let host = Host::demo().unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let metadata = host.data.beside("shop.json");
+    std::fs::write(&metadata, r#"{"grant_types":["urn:openid:params:grant-type:ciba","refresh_token"]}"#).unwrap();
+    let shop = Client::add(&host, "shop", &["--metadata", metadata.to_str().unwrap()]).unwrap();
+    let refresh = |token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        host.send(&shop.authenticated(HttpRequest::form("/token", &form))).unwrap()
+    };
+    let opens = |tokens: &Answer| {
+        let bearer = format!("Bearer {}", tokens.json()["access_token"].as_str().unwrap());
+        host.send(&HttpRequest::get("/userinfo").header("authorization", &bearer)).unwrap().status
+    };
+    let refresh_token = |tokens: &Answer| tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+    for round in 0..3 {
+        let id = shop.start("alice").unwrap();
+        assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+        let first = shop.poll(&id).unwrap();
+        let born = refresh_token(&first);
+
+        // Nothing that came of it was used yet: an answer may have been lost, and everybody gets one.
+        let siblings = send_at_once(&[born.as_str(); AT_ONCE], |token| refresh(token));
+        let told: Vec<_> = siblings.iter().map(error).collect();
+        assert!(told.iter().all(|told| told == "200"), "round {round}: {told:?}");
+        assert!(siblings.iter().all(|tokens| opens(tokens) == 200), "round {round}: a token that was given does not work");
+
+        // Now all of those are used at once. Whoever is heard gets tokens, and nobody gets anything but an answer.
+        let siblings: Vec<String> = siblings.iter().map(refresh_token).collect();
+        let answers = send_at_once(&siblings, |token| refresh(token));
+        let told: Vec<_> = answers.iter().map(error).collect();
+        assert!(told.iter().all(|told| ["200", "invalid_grant"].contains(&told.as_str())), "round {round}: {told:?}");
+        assert!(told.iter().any(|told| told == "200"), "round {round}: all of them lost");
+
+        // The one that they all came of has a successor that was used: it was stolen, and everything ends.
+        assert_eq!(error(&refresh(&born)), "invalid_grant", "round {round}");
+        let given = answers.iter().filter(|answer| answer.status == 200).chain([&first]);
+        for tokens in given {
+            assert_eq!(opens(tokens), 401, "round {round}: what a thief may share still works");
+            assert_eq!(error(&refresh(&refresh_token(tokens))), "invalid_grant", "round {round}");
+        }
+    }
+}
+
+#[test]
 fn who_decides_in_the_last_moment_is_heard_or_told_so() {
     let host = Host::demo().unwrap();
     let (client, phone) = (Client::demo(&host), Phone::of(&host, "alice").unwrap());

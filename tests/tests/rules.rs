@@ -107,6 +107,7 @@ const RULES: &[(&str, &[&str])] = &[
             "item_16_of_two_answers_to_one_refresh_token_the_second_that_is_used_ends_everything",
             "item_16_a_refresh_keeps_the_time_of_the_approval_and_never_gives_more",
             "a_refresh_token_that_stays_the_same_works_again_and_again",
+            "of_sixty_four_that_refresh_at_once_nobody_is_lost_and_whoever_comes_late_is_a_thief",
         ],
     ),
     ("17: acr is what was verified", &["item_17_acr_is_what_was_verified_and_less_than_the_client_takes_approves_nothing"]),
@@ -123,6 +124,7 @@ const RULES: &[(&str, &[&str])] = &[
             "a_push_brings_the_tokens_or_says_why_there_are_none",
             "a_push_that_was_cut_off_is_sent_again_byte_by_byte",
             "tokens_that_are_refused_are_revoked",
+            "tokens_that_could_not_be_pushed_in_time_are_revoked_and_never_sent_again",
         ],
     ),
     (
@@ -143,7 +145,11 @@ const RULES: &[(&str, &[&str])] = &[
     ("23: nobody can be reached", &["a_client_that_wants_to_know_at_once_that_nobody_can_be_reached_does"]),
     (
         "24: supersession",
-        &["item_24_a_new_request_takes_the_place_of_one_that_waits_where_the_client_so_chose", "a_superseded_request_is_told_as_denied"],
+        &[
+            "item_24_a_new_request_takes_the_place_of_one_that_waits_where_the_client_so_chose",
+            "a_superseded_request_is_told_as_denied",
+            "a_plugin_takes_back_what_it_sent_and_learns_why",
+        ],
     ),
     (
         "25: discovery, TLS, keys",

@@ -1,11 +1,15 @@
-//! Tokens from outside: what they say, what they open, and how they end. Those that are bound to keys and certificates are
-//! in `conformance.rs`, whose clients others wrote.
+//! Tokens from outside: what they say, what they open, and how they end. Clients that
+//! others wrote, with keys and certificates of all kinds, are in `conformance.rs`.
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ciba_host::clock::Clock;
+use ciba_host::protocol::dpop::access_token_hash;
 use ciba_tests::host::{Data, Host};
 use ciba_tests::party::{Client, Phone, claims};
 use ciba_tests::wire::{Answer, Request};
@@ -316,4 +320,62 @@ fn item_1_an_assertion_by_a_shared_secret_counts_once_for_its_client_and_for_us(
         "invalid_client"
     );
     assert_eq!(ask(&assertion(secret, &good("four"))).status, 200);
+}
+
+/// A proof as RFC 9449 4.2 wants it, for this method and address, with a fresh `jti`.
+fn proof(key: &EcdsaKeyPair, method: &str, address: &str, more: &Value) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let point = key.public_key().as_ref();
+    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": encode(&point[1..33]), "y": encode(&point[33..]) });
+    let jti = format!("proof {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut claims = json!({ "htm": method, "htu": address, "iat": Clock::System.now().as_second(), "jti": jti });
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let head = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk });
+    let signed = format!("{}.{}", encode(head.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+    format!("{signed}.{}", encode(signature.as_ref()))
+}
+
+#[test]
+fn a_proof_counts_once_with_its_own_token_and_strangers_cause_no_writes() {
+    let data = Data::with_config("[tokens]\ndpop_nonces = false").unwrap();
+    let host = data.demo().unwrap();
+    let (client, phone) = (Client::demo(&host), Phone::of(&host, "alice").unwrap());
+    let database = rusqlite::Connection::open(host.data.path().join("ciba.db")).unwrap();
+    let spent = || database.query_row("SELECT count(*) FROM spent", [], |row| row.get::<_, u32>(0)).unwrap();
+    let [key, other] = [(); 2].map(|()| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
+
+    let id = client.start("alice").unwrap();
+    assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+    let shown = proof(&key, "POST", &format!("{}/token", host.issuer()), &json!({}));
+    let tokens = host.send(&client.poll_request(&id).header("dpop", &shown)).unwrap().json();
+    assert_eq!(tokens["token_type"], "DPoP", "{tokens}");
+    let token = text(&tokens, "access_token");
+    let before = spent();
+
+    for path in ["/userinfo", "/resource"] {
+        let address = format!("{}{path}", host.issuer());
+        let made = |key: &EcdsaKeyPair, token: &str| proof(key, "GET", &address, &json!({ "ath": access_token_hash(token) }));
+        let show = |token: &str, scheme: &str, proof: &str| {
+            host.send(&Request::get(path).header("authorization", &format!("{scheme} {token}")).header("dpop", proof)).unwrap()
+        };
+        let already = spent();
+        let (head, _) = token.rsplit_once('.').unwrap();
+        for stranger in ["nothing-of-ours", &format!("{head}.{}", "A".repeat(43))] {
+            for scheme in ["DPoP", "Bearer"] {
+                assert_eq!(said(&show(stranger, scheme, &made(&other, stranger))), "invalid_token", "{stranger}");
+            }
+        }
+        assert_eq!(said(&show(token, "Bearer", &made(&other, token))), "invalid_token", "another scheme");
+        assert_eq!(spent(), already, "{path}: somebody without a token caused a write");
+
+        let good = made(&key, token);
+        assert_eq!(show(token, "DPoP", &good).status, 200);
+        let again = show(token, "DPoP", &good);
+        assert_eq!((again.status, said(&again).as_str()), (401, "invalid_dpop_proof"), "its jti was used");
+        assert_eq!(said(&show(token, "DPoP", &made(&other, token))), "invalid_token", "another key");
+        assert_eq!(said(&show(token, "DPoP", &made(&key, "another token"))), "invalid_dpop_proof");
+    }
+    assert!(spent() > before, "this shows nothing: a proof that was used is not remembered");
 }

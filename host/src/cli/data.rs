@@ -164,7 +164,7 @@ impl DataDirectory {
         if !self.database().exists() {
             self.installation_keys(random)?;
         }
-        Ok(SqliteStore::open(&self.database())?)
+        SqliteStore::open(&self.database())
     }
 
     /// Encrypts what is told again.

@@ -33,7 +33,7 @@ use crate::flow::redeem::Paces;
 use crate::flow::subject::Subjects;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
-use crate::http::{self, AdminToken, App, Conformance, Hosts, Peers, Sessions, nameable};
+use crate::http::{self, AdminToken, App, Conformance, Hosts, Parts, Peers, Sessions, nameable};
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::{AuditEntry, Store};
@@ -184,7 +184,7 @@ impl Serve {
         flow.warn_of_unserved().await?;
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
-        let app = App {
+        let app = App::from(Parts {
             flow,
             operator,
             name: config.name.as_str().into(),
@@ -195,7 +195,7 @@ impl Serve {
             not_encrypted: false,
             certificates: mtls.is_some() || config.proxy.client_cert,
             secure: issuer.starts_with("https://"),
-        };
+        });
         directory.announce(&Running { pid: std::process::id(), admin })?;
         let peers = Peers { proxy: config.proxy.clone(), authorities: security.authorities.clone(), clock: clock.clone() };
         let serving = listeners.serve(&app, &config, &issuer, &security, Arc::new(peers), &stopping)?;
@@ -268,7 +268,7 @@ impl Listeners {
             },
             {
                 // The admin listener is plain HTTP, whatever stands in front of the public one.
-                let routes = http::admin(App { secure: false, ..app.clone() }, hosts(&self.admin)?);
+                let routes = http::admin(App::from(Parts { secure: false, ..Parts::clone(app) }), hosts(&self.admin)?);
                 start(self.admin, None, routes)
             },
         ];
@@ -287,7 +287,7 @@ impl Listeners {
             serving.push(start(listener, None, routes));
         }
         if let Some(listener) = self.phone {
-            let app = App { not_encrypted: true, secure: false, ..app.clone() };
+            let app = App::from(Parts { not_encrypted: true, secure: false, ..Parts::clone(app) });
             let routes = http::device(app, hosts(&listener)?);
             serving.push(start(listener, None, routes));
         }

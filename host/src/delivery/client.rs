@@ -85,6 +85,12 @@ async fn tell(flow: &Flow, places: &Arc<Places>, job: &Job, taken: &mut Option<P
             return Ok(Told::Again(next));
         }
     };
+    // A host that was down, or a place that was long in coming: what came of it in time is all there is.
+    if let Worth::Until(end) = notice.worth
+        && flow.clock.now() >= end
+    {
+        return Ok(give_up(job, notice.worth, "its time is over"));
+    }
     let outcome = send(flow, &recipient, &notice).await;
     place.answered(outcome.is_ok());
     Ok(conclude(flow.clock.now(), job, &notice, outcome))
@@ -124,18 +130,22 @@ fn conclude(now: Timestamp, job: &Job, notice: &Notice, outcome: Result<Answer, 
             tracing::warn!(%transaction, %client, kind, said, tries, %next, "the client's endpoint did not take it; trying again");
             Told::Again(next)
         }
-        None => {
-            match (job.kind, notice.worth) {
-                (JobKind::Push, Worth::Until(_)) => tracing::error!(%transaction, %client, said, tries,
-                    "tokens could not be pushed and are revoked.  do: ask the client's owner about its notification endpoint, and have it start again"),
-                (JobKind::Push, Worth::FewTries) => tracing::warn!(%transaction, %client, said, tries,
-                    "a client was not told that its request ended.  do: ask its owner about its notification endpoint"),
-                _ => tracing::warn!(%transaction, %client, said, tries,
-                    "a client was not pinged, and learns it when it polls.  do: ask its owner about its notification endpoint"),
-            }
-            Told::Never
-        }
+        None => give_up(job, notice.worth, &said),
     }
+}
+
+/// It will not get it: who reads the log can tell its owner.
+fn give_up(job: &Job, worth: Worth, said: &str) -> Told {
+    let (transaction, client, tries) = (&job.request.transaction, &job.request.client, job.attempts + 1);
+    match (job.kind, worth) {
+        (JobKind::Push, Worth::Until(_)) => tracing::error!(%transaction, %client, said, tries,
+            "tokens could not be pushed and are revoked.  do: ask the client's owner about its notification endpoint, and have it start again"),
+        (JobKind::Push, Worth::FewTries) => tracing::warn!(%transaction, %client, said, tries,
+            "a client was not told that its request ended.  do: ask its owner about its notification endpoint"),
+        _ => tracing::warn!(%transaction, %client, said, tries,
+            "a client was not pinged, and learns it when it polls.  do: ask its owner about its notification endpoint"),
+    }
+    Told::Never
 }
 
 /// Whether trying again is of no use.

@@ -129,15 +129,8 @@ async fn forget(flow: Arc<Flow>) {
         tokio::time::sleep(FORGET).await;
         let now = flow.clock.now();
         let keep = SignedDuration::from_hours(i64::from(flow.ciba.keep_hours));
-        loop {
-            match flow.store.forget(now.checked_sub(keep).unwrap_or(Timestamp::MIN), now).await {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "old requests could not be deleted; they are tried again");
-                    break;
-                }
-            }
+        if let Err(error) = flow.store.forget(now.checked_sub(keep).unwrap_or(Timestamp::MIN), now).await {
+            tracing::warn!(%error, "old requests could not be deleted; they are tried again");
         }
     }
 }

@@ -13,13 +13,12 @@ use crate::protocol::transaction::Confirmation;
 use crate::store::{Grant, RefreshGrant, StoreError};
 
 impl Flow {
-    /// What this access token gives to whoever shows it (RFC 6750, RFC 8705 3, RFC 9449 7). `by_dpop` says that it came
-    /// under the scheme `DPoP`.
+    /// What this access token gives at our own resources to whoever holds what it is bound to, which is asked after this
+    /// ([`Flow::opens`]). `by_dpop` says that it came under the scheme `DPoP` (RFC 9449 7.1).
     ///
     /// # Errors
-    /// `invalid_token` when it does not work, or is bound to something else than was shown.
-    pub async fn access(&self, token: &str, by_dpop: bool, holder: &Holder) -> Result<Grant, Refused> {
-        let refused = |what: &str| Refused::from(ProtocolError::new(ErrorCode::InvalidToken, what));
+    /// `invalid_token` when it does not work here, or not under this scheme.
+    pub async fn access(&self, token: &str, by_dpop: bool) -> Result<Grant, Refused> {
         let unknown = "the access token is unknown, expired or revoked";
         let (transaction, name) = self.token_name(token).ok_or_else(|| refused(unknown))?;
         let grant = self.store.grant(&transaction, &name, self.clock.now()).await?.ok_or_else(|| refused(unknown))?;
@@ -30,12 +29,8 @@ impl Flow {
             Some(Confirmation::Certificate(_)) | None if by_dpop => {
                 return Err(refused("the access token is not bound to a key: use the scheme Bearer"));
             }
-            confirmation if !holder.holds(confirmation.as_ref()) => {
-                return Err(refused("the access token is bound to another key or certificate than was shown"));
-            }
             _ => {}
         }
-        self.check_proof(&grant, holder).await?;
         // RFC 8707: a token for other resources is not for us.
         let ours = |resource: &String| resource.strip_prefix(&self.issuer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if !grant.audience.is_empty() && !grant.audience.iter().any(ours) {
@@ -44,12 +39,19 @@ impl Flow {
         Ok(grant)
     }
 
-    /// A key of RSA signs in two ways, of which a profile takes one. Only then is the client looked up.
-    async fn check_proof(&self, grant: &Grant, holder: &Holder) -> Result<(), Refused> {
+    /// Whether this is who may use the token of the grant (RFC 8705 3, RFC 9449 7).
+    ///
+    /// # Errors
+    /// `invalid_token` when it is bound to something else than was shown, or the proof is not one that a profile takes.
+    pub async fn opens(&self, grant: &Grant, holder: &Holder) -> Result<(), Refused> {
+        if !holder.holds(grant.confirmation.as_ref()) {
+            return Err(refused("the access token is bound to another key or certificate than was shown"));
+        }
+        // A key of RSA signs in two ways, of which a profile takes one. Only then is the client looked up.
         let Some(proof) = holder.proof.filter(|proof| !JwsAlgorithm::FAPI_PROOFS.contains(proof)) else { return Ok(()) };
         match self.registered(&grant.request.client).await? {
             Some(client) if client.metadata.fapi_profile.is_none() => Ok(()),
-            _ => Err(ProtocolError::new(ErrorCode::InvalidToken, format!("the proof must not be signed in {proof} (fapi_profile)")).into()),
+            _ => Err(refused(&format!("the proof must not be signed in {proof} (fapi_profile)"))),
         }
     }
 
@@ -141,4 +143,8 @@ impl Flow {
         }
         Ok(Some(described))
     }
+}
+
+fn refused(what: &str) -> Refused {
+    ProtocolError::new(ErrorCode::InvalidToken, what).into()
 }

@@ -1,7 +1,7 @@
 //! Who is spoken to, and from where: `Host` against DNS rebinding, `Origin` against forged requests.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -65,7 +65,8 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| content_security_policy(""));
+    headers.reserve(6);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| OURS_ALONE.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
@@ -75,8 +76,11 @@ pub(super) async fn same_origin(request: Request, next: Next) -> Response {
 }
 
 /// Finishes what was begun, also when whoever asked hangs up: a decision that was committed must wake those who wait
-/// for it.
+/// for it. What only reads may be left off.
 pub(super) async fn to_the_end(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
         Err(error) => {
@@ -85,6 +89,9 @@ pub(super) async fn to_the_end(request: Request, next: Next) -> Response {
         }
     }
 }
+
+/// [`content_security_policy`] of a page whose forms lead nowhere else, which is nearly every page.
+static OURS_ALONE: LazyLock<HeaderValue> = LazyLock::new(|| content_security_policy(""));
 
 /// Everything comes from us, nothing frames us, and what a plugin wrote is only ever text. `forms_lead_to` are further
 /// origins to which our answer to a form may redirect.

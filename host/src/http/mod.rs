@@ -22,6 +22,7 @@ pub mod serve;
 mod token;
 pub mod views;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,9 +44,27 @@ use crate::protocol::discovery::path;
 /// The longest body of any request, in bytes.
 const BODY_MAX: usize = 64 << 10;
 
-/// What every handler can reach.
+/// What every handler can reach. Handed to each request, so one pointer.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl From<Parts> for App {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What an [`App`] is made of.
+#[derive(Clone)]
+pub struct Parts {
     /// The story.
     pub flow: Arc<Flow>,
     /// What operators may do.

@@ -71,9 +71,13 @@ fn not_in_address(uri: &Uri) -> Result<(), ProtocolError> {
 async fn granted(app: &App, headers: &HeaderMap, peer: &Peer, asked: (&str, &str)) -> Result<Grant, Refusal> {
     let (scheme, token) = presented(headers).map_err(|error| Refusal::at_resource(error, None))?;
     let by_dpop = scheme.eq_ignore_ascii_case("dpop");
+    let at_resource = |refused| Refusal::at_resource(refused, Some(by_dpop));
+    // The token first: that a proof was used is written down, and strangers cause no writes.
+    let grant = app.flow.access(token, by_dpop).await.map_err(at_resource)?;
     let holder =
         client::holder(app, headers, peer, asked, by_dpop.then_some(token)).await.map_err(|refusal| refusal.for_resource(by_dpop))?;
-    app.flow.access(token, by_dpop, &holder).await.map_err(|refused| Refusal::at_resource(refused, Some(by_dpop)))
+    app.flow.opens(&grant, &holder).await.map_err(at_resource)?;
+    Ok(grant)
 }
 
 /// Scheme and token of the `Authorization` header (RFC 6750 2.1, RFC 9449 7.1).

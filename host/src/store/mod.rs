@@ -4,361 +4,34 @@
 //! that changes a state compares the old one in the same statement; what it answers is what was committed, and
 //! it answers only after the commit is durable.
 
+mod error;
+mod grants;
+mod jobs;
+mod plugins;
+mod registry;
+mod requests;
 pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::protocol::client::{Client, DeliveryMode};
+use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
-use crate::protocol::tokens::{NewAccessToken, NewGrant};
-use crate::protocol::transaction::{Confirmation, Decision, Evidence, Request};
+use crate::protocol::tokens::NewGrant;
+use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
+pub use error::StoreError;
+pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
+pub use jobs::{Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown};
+pub use plugins::ActivePlugin;
+pub use registry::{AuditEntry, Invitation, NewDevice};
+pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
 /// What a verb answers, some time after its commit.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// Why the store could not answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The queue of waiting writes is full. Nothing was written; trying again later helps.
-    #[error("the store is overloaded: more than {waiting} writes are waiting")]
-    Overloaded {
-        /// The length of the queue.
-        waiting: usize,
-    },
-    /// A row says something that cannot be. The operator has to look.
-    #[error("table {table}, row {row}: {what}")]
-    Impossible {
-        /// Which table.
-        table: &'static str,
-        /// Which row.
-        row: String,
-        /// What cannot be.
-        what: String,
-    },
-    /// Something with this name or address exists.
-    #[error("{0} exists already")]
-    Exists(String),
-    /// The database failed: disk full, file damaged, connection lost.
-    #[error("database: {0}")]
-    Backend(String),
-    /// The store has been closed.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// What must still happen outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobKind {
-    /// Tell the user's devices.
-    Notify,
-    /// Take the notifications back.
-    Withdraw,
-    /// Tell the client that there is an answer (CIBA Core 10.2).
-    Ping,
-    /// Send the client its tokens, or that there are none (CIBA Core 10.3).
-    Push,
-}
-
-impl JobKind {
-    /// Every one there is.
-    pub const ALL: [Self; 4] = [Self::Notify, Self::Withdraw, Self::Ping, Self::Push];
-
-    /// The word in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Notify => "notify",
-            Self::Withdraw => "withdraw",
-            Self::Ping => "ping",
-            Self::Push => "push",
-        }
-    }
-
-    /// Whom it waits for.
-    pub const fn lane(self) -> Lane {
-        match self {
-            Self::Notify | Self::Withdraw => Lane::Plugins,
-            Self::Ping | Self::Push => Lane::Clients,
-        }
-    }
-
-    /// The one that tells a client of this delivery mode how its request ended.
-    pub const fn of_outcome(delivery: DeliveryMode) -> Option<Self> {
-        match delivery {
-            DeliveryMode::Poll => None,
-            DeliveryMode::Ping => Some(Self::Ping),
-            DeliveryMode::Push => Some(Self::Push),
-        }
-    }
-}
-
-/// Whom a job waits for: slow ones of one kind never hold up those of the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// Plugins, which reach people.
-    Plugins,
-    /// The endpoints of clients.
-    Clients,
-}
-
-/// A job that is due, with the request it is about.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// Its row.
-    pub id: i64,
-    /// What is to be done.
-    pub kind: JobKind,
-    /// How often it was tried and failed.
-    pub attempts: u32,
-    /// The request.
-    pub request: Request,
-    /// How devices were reached so far.
-    pub notified: Vec<Notified>,
-    /// Who asks whom.
-    pub parties: Parties,
-    /// For ping and push: what the client is to be told with, encrypted (see [`NewRequest::to_notify`]).
-    pub to_notify: Option<Vec<u8>>,
-}
-
-/// Who asks whom, as plugins are told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parties {
-    /// The client's registered name, while it is registered.
-    pub client_name: Option<String>,
-    /// The user's name, while there is such a user.
-    pub user_name: Option<String>,
-    /// The user's language.
-    pub locale: Option<String>,
-}
-
-/// How one device was reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notified {
-    /// The device.
-    pub device: DeviceId,
-    /// The plugin that did it.
-    pub plugin: PluginName,
-    /// That plugin's version.
-    pub version: String,
-    /// The channel's reference, for `withdraw`.
-    pub reference: String,
-    /// How long the hook took, in microseconds.
-    pub micros: u64,
-}
-
-/// A request to be stored.
-#[derive(Clone, Debug)]
-pub struct NewRequest {
-    /// Everything known of it.
-    pub request: Request,
-    /// Digest of `auth_req_id`; `None` for an outside provider's request.
-    pub auth_req_id: Option<Digest>,
-    /// To whom a notify job that is written with it speaks; `None` for a request that nobody is told of.
-    pub notify: Option<Parties>,
-    /// For ping and push: `auth_req_id` and the notification token, encrypted. With it a job is written that tells the
-    /// client when the request ends, however it ends.
-    pub to_notify: Option<Vec<u8>>,
-    /// What this request uses up: it is stored only if none of it was used before.
-    pub spends: Vec<Spent>,
-    /// Whether it takes the place of what the same client asked the same person before and still waits.
-    pub supersedes: bool,
-}
-
-impl NewRequest {
-    /// A request that is redeemed by `auth_req_id`, and announced to whom `notify` names.
-    pub fn polled(request: Request, auth_req_id: Digest, notify: Parties) -> Self {
-        let auth_req_id = Some(auth_req_id);
-        Self { request, auth_req_id, notify: Some(notify), to_notify: None, spends: Vec::new(), supersedes: false }
-    }
-}
-
-/// Something that works once.
-#[derive(Clone, Copy, Debug)]
-pub struct Spent {
-    /// Its digest.
-    pub what: Digest,
-    /// Until when it has to be remembered.
-    pub until: Timestamp,
-}
-
-/// Whether a request was stored.
-#[derive(Clone, Debug)]
-pub enum Start {
-    /// It was, and these are superseded by it.
-    Stored(Vec<Request>),
-    /// It was not: what it would use up was used before.
-    Spent,
-}
-
-/// An access token that works, and what was granted with it.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    /// The request it came from; its scope is what this token covers.
-    pub request: Request,
-    /// When it was issued.
-    pub issued_at: Timestamp,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// What it is bound to.
-    pub confirmation: Option<Confirmation>,
-    /// The resources it is for; empty means the host itself.
-    pub audience: Vec<String>,
-}
-
-/// A refresh token that is not reused.
-#[derive(Clone, Debug)]
-pub struct RefreshGrant {
-    /// The request it came from.
-    pub request: Request,
-    /// When the family ends.
-    pub expires_at: Timestamp,
-    /// Whether another token has taken its place, so that it works no more: whoever uses it is taken for a thief.
-    pub passed: bool,
-}
-
-/// What a refresh writes.
-#[derive(Clone, Debug)]
-pub struct Refresh {
-    /// The request it came from.
-    pub transaction: TransactionId,
-    /// Digest of the refresh token that was presented.
-    pub presented: Digest,
-    /// The new access token.
-    pub access_token: NewAccessToken,
-    /// The next refresh token, where it is rotated.
-    pub next: Option<Digest>,
-}
-
-/// How a refresh ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refreshed {
-    /// The new token is stored.
-    Done,
-    /// The token was replaced, and what replaced it was used, or another that was born beside it: it is stolen, or was.
-    /// Everything that this approval gave is revoked.
-    Stolen,
-    /// There is no such token.
-    Unknown,
-}
-
-/// What a finished notify job leaves behind.
-#[derive(Clone, Debug, Default)]
-pub struct NotifyResult {
-    /// Every device reached, earlier tries included.
-    pub notified: Vec<Notified>,
-    /// The note to show, when a plugin put the request on the device page.
-    pub shown: Option<Shown>,
-    /// Addresses that no longer exist.
-    pub gone: Vec<DeviceId>,
-    /// What becomes of the job.
-    pub next: Next,
-    /// Take the notifications back when the request ends: a plugin that was called can.
-    pub withdraw: bool,
-}
-
-/// What becomes of a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Next {
-    /// It has ended.
-    #[default]
-    End,
-    /// It goes on: this is only what has happened so far.
-    GoOn,
-    /// It is tried again at this time, or earlier when what it waits for may be there.
-    Wait(Timestamp),
-    /// It is tried again at this time and not before: whoever is asked said so.
-    NotBefore(Timestamp),
-}
-
-/// How a request appears on the device page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Since when.
-    pub at: Timestamp,
-    /// A plugin's note.
-    pub note: Option<String>,
-}
-
-/// A request as the device page shows it.
-#[derive(Clone, Debug)]
-pub struct Card {
-    /// The request.
-    pub request: Request,
-    /// The client's registered name; `None` when it is no longer registered.
-    pub client_name: Option<String>,
-    /// A plugin's note.
-    pub note: Option<String>,
-    /// Whether the person sees it: a plugin announced it, or they checked.
-    pub shown: bool,
-    /// The name of the device on which it was decided, or of what stood in for one.
-    pub decided_on: Option<String>,
-    /// That device; `None` when no device of the person's decided.
-    pub decided_by: Option<DeviceId>,
-    /// Whether the person said afterwards that it was not them.
-    pub reported: bool,
-}
-
-/// A request as the operator sees it: no hint, no binding message.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The request.
-    pub request: Request,
-    /// The user's username, while the user exists.
-    pub username: Option<String>,
-    /// How devices were reached.
-    pub notified: Vec<Notified>,
-}
-
-/// An initial access token (RFC 7591 1.2).
-#[derive(Clone, Copy, Debug)]
-pub struct Invitation {
-    /// Its digest.
-    pub token: Digest,
-    /// Until when it works.
-    pub expires_at: Timestamp,
-    /// For how many registrations.
-    pub uses: u32,
-}
-
-/// How a decision ended.
-#[derive(Clone, Debug)]
-pub enum Decided {
-    /// It counts, and the request now stands like this.
-    Now(Box<Card>),
-    /// It does not: the request stands as it says, or there is none of this user.
-    Not(Option<Box<Card>>),
-}
-
-/// A plugin version that serves.
-#[derive(Clone, Debug)]
-pub struct ActivePlugin {
-    /// The plugin.
-    pub name: PluginName,
-    /// Its component.
-    pub artefact: ArtefactDigest,
-    /// The text of `name.toml` it was accepted with; empty when there is none.
-    pub file: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// One line of the audit log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// When.
-    pub at: Timestamp,
-    /// Who: `operator` for whoever holds the admin token.
-    pub who: String,
-    /// What they did.
-    pub what: String,
-    /// To what.
-    pub about: String,
-}
 
 /// Everything that is remembered. Each verb is one transaction.
 pub trait Store: Send + Sync {
@@ -482,8 +155,8 @@ pub trait Store: Send + Sync {
     fn finish_job(&self, job: &Job, next: Next) -> Answer<'_, ()>;
     /// Gives a reserved job back: it is as it was, and due at this time.
     fn release(&self, job: &Job, at: Timestamp);
-    /// Deletes some of what no one can ask for any more, so little that nobody waits for it; answers how many rows.
-    /// Once that is none, there is no more.
+    /// Deletes what no one can ask for any more, in so small steps that nobody waits for one; answers how many rows. Who
+    /// drops the future stops it after the step that is under way.
     fn forget(&self, ended_before: Timestamp, now: Timestamp) -> Answer<'_, u64>;
 
     /// The bytes of an artefact.
@@ -502,43 +175,4 @@ pub trait Store: Send + Sync {
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// The latest lines of the audit log, newest first.
     fn audit_log(&self, most: u32) -> Answer<'_, Vec<AuditEntry>>;
-}
-
-/// A device page that is being enrolled.
-#[derive(Clone, Debug)]
-pub struct NewDevice {
-    /// Its identifier.
-    pub id: DeviceId,
-    /// What the person calls it.
-    pub name: String,
-    /// Digest of its session cookie.
-    pub session: Digest,
-}
-
-/// Who decides what.
-#[derive(Clone, Debug)]
-pub struct DecisionBy {
-    /// Which request.
-    pub transaction: TransactionId,
-    /// Whose it must be.
-    pub user: UserId,
-    /// What they say.
-    pub decision: Decision,
-    /// On which of their devices; `None` for an operator.
-    pub device: Option<DeviceId>,
-    /// What the person calls it.
-    pub device_name: String,
-    /// What was verified, where they approve.
-    pub evidence: Option<Evidence>,
-    /// Written with the decision where an operator stands in for the person.
-    pub audit: Option<AuditEntry>,
-}
-
-/// What is sent to a client in push mode.
-#[derive(Clone, Debug)]
-pub struct PushBody {
-    /// Encrypted.
-    pub sealed: Vec<u8>,
-    /// Until when it is tried.
-    pub deadline: Timestamp,
 }

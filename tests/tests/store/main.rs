@@ -374,25 +374,47 @@ async fn what_ended_is_forgotten_and_what_lives_is_not() {
 }
 
 #[tokio::test]
-async fn however_much_has_ended_it_is_forgotten_step_by_step() {
-    for (store, _kept) in backends() {
-        for number in 0..1_200 {
-            let mut new = request(&format!("r{number}"), "alice");
+async fn however_much_has_ended_is_looked_for_once_and_forgotten_step_by_step() {
+    for (store, kept) in backends() {
+        let lives_on = |name: &str| {
+            let mut new = request(name, "alice");
             new.notify = None;
-            store.start(new).await.unwrap();
+            new
+        };
+        for number in 0..1_200 {
+            store.start(lives_on(&format!("r{number}"))).await.unwrap();
         }
+        let mut late = lives_on("late");
+        late.request.expires_at = later(5_000);
+        store.start(late).await.unwrap();
         store.decide(approve("r0", "alice"), later(1)).await.unwrap();
         assert!(store.redeem(&"r0".into(), lasting(grant("long"), later(9_000)), None, later(2)).await.unwrap());
-        let mut steps = 0;
-        while store.forget(later(121), later(2_000)).await.unwrap() > 0 {
-            steps += 1;
-        }
-        assert!(steps > 1, "all of it in one step, for which everybody waits");
+
+        // A step is begun when the future is polled, so that between two looks of ours at most one has been written.
+        let database = rusqlite::Connection::open(kept.path().join("ciba.db")).unwrap();
+        let count = || database.query_row("SELECT count(*) FROM request", [], |row| row.get::<_, i64>(0)).unwrap();
+        let mut counts = vec![count()];
+        let mut forgetting = store.forget(later(121), later(2_000));
+        let forgotten = std::future::poll_fn(|context| {
+            counts.push(count());
+            if counts.len() > 2 && counts[counts.len() - 1] < counts[0] {
+                // By now it has ended too: whoever looked once does not know.
+                database.execute("UPDATE request SET expires_at = 0 WHERE token = 'late'", []).unwrap();
+            }
+            forgetting.as_mut().poll(context)
+        });
+        assert_eq!(forgotten.await.unwrap(), 1_199);
+        counts.push(count());
+        let steps: Vec<_> = counts.windows(2).map(|two| two[0] - two[1]).filter(|step| *step > 0).collect();
+        assert!(steps.len() > 2 && steps.iter().all(|step| *step <= 500), "{steps:?} in one step each, for which everybody waits");
         // What it gave can still be used, so that it can still be taken back.
-        let left = store.requests(10).await.unwrap();
-        assert_eq!(left.iter().map(|listed| listed.request.transaction.as_str()).collect::<Vec<_>>(), ["r0"]);
-        while store.forget(later(121), later(9_001)).await.unwrap() > 0 {}
-        assert!(store.requests(10).await.unwrap().is_empty());
+        let left = async || store.requests(10).await.unwrap().into_iter().map(|listed| listed.request.transaction.0).collect::<Vec<_>>();
+        assert_eq!(left().await, ["late", "r0"]);
+        assert_eq!(store.forget(later(121), later(2_000)).await.unwrap(), 1);
+        assert_eq!(left().await, ["r0"]);
+        // The token, and what it kept.
+        assert_eq!(store.forget(later(121), later(9_001)).await.unwrap(), 2);
+        assert!(left().await.is_empty());
     }
 }
 

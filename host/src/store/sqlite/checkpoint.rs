@@ -50,7 +50,7 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     pub(super) fn start(path: &Path) -> anyhow::Result<Self> {
-        let connection = super::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = super::connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let (sender, woken) = sync_channel(1);
         let wake = Arc::new(Wake { writes: AtomicUsize::new(0), long: AtomicBool::new(false), thread: Mutex::new(Some(sender)) });
         let thread = {

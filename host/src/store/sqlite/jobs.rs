@@ -80,7 +80,7 @@ impl SqliteStore {
                     withdraw = connection
                         .prepare_cached(
                             "INSERT INTO job (kind, request, due_at) SELECT 'withdraw', ?1, ?2
-                         WHERE NOT EXISTS (SELECT 1 FROM job WHERE request = ?1 AND kind = 'withdraw') RETURNING id, due_at",
+                         WHERE NOT EXISTS (SELECT 1 FROM job WHERE request = ?1 AND kind <> 'notify' AND kind = 'withdraw') RETURNING id, due_at",
                         )?
                         .query_row(params![request.id, due_at], |row| Ok((row.get(0)?, row.get(1)?)))
                         .optional()?;
