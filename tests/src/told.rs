@@ -45,6 +45,8 @@ pub fn change(client: &mut Registered, change: impl FnOnce(&mut ClientMetadata))
 /// # Errors
 /// When the database cannot be written.
 pub fn register(data: &Data, clients: &[Registered]) -> Result<()> {
+    // The program first: to a database belongs a key.
+    data.must(&["client", "list"])?;
     let store = SqliteStore::open(&data.path().join("ciba.db"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for client in clients {

@@ -163,6 +163,20 @@ fn a_directory_or_a_database_that_cannot_be_used_is_explained_and_kept() {
     let said = data.run(&["serve"]).unwrap();
     assert!(!said.status.success() && said.error.contains("newer ciba-host"), "{}", said.error);
 
+    // The key that belongs to the database was lost. The command first: it ends, whatever it finds.
+    let data = Data::new().unwrap().demo().unwrap().stop().unwrap();
+    let key = data.path().join("keys/installation.key");
+    let kept = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    for words in [&["client", "list"][..], &["serve"]] {
+        let said = data.run(words).unwrap();
+        assert!(!said.status.success() && said.error.contains("do: restore it from the backup"), "{words:?}: {}", said.error);
+        assert!(!key.exists(), "{words:?} made another");
+    }
+    fs::write(&key, kept).unwrap();
+    assert!(std::process::Command::new("chmod").arg("600").arg(&key).status().unwrap().success());
+    data.must(&["client", "list"]).unwrap();
+
     // A key that others can read, and one that is none.
     let data = Data::new().unwrap().demo().unwrap().stop().unwrap();
     let key = data.path().join("keys/signing.pkcs8");

@@ -28,6 +28,12 @@ fn discovery_says_what_is_served_and_nothing_else() {
     for absent in ["registration_endpoint", "acr_values_supported", "backchannel_endpoint_login_hint_token_types_supported"] {
         assert!(document[absent].is_null(), "{absent} is claimed: {document}");
     }
+    // RFC 8414 2: wherever a client may prove itself with an assertion.
+    for endpoint in ["token", "introspection", "revocation"] {
+        let algorithms = &document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+        assert!(algorithms.as_array().is_some_and(|algorithms| algorithms.contains(&"ES256".into())), "{endpoint}: {algorithms}");
+    }
+    assert!(document["claims_supported"].as_array().unwrap().contains(&"locale".into()), "/userinfo says it");
     for endpoint in ["token", "backchannel_authentication", "userinfo", "introspection", "revocation", "authorization"] {
         let address = document[format!("{endpoint}_endpoint")].as_str().unwrap().to_owned();
         let path = address.strip_prefix(&host.issuer()).unwrap();
@@ -37,6 +43,19 @@ fn discovery_says_what_is_served_and_nothing_else() {
     let key = &keys["keys"][0];
     assert_eq!((key["kty"].as_str(), key["alg"].as_str(), key["use"].as_str()), (Some("EC"), Some("ES256"), Some("sig")));
     assert!(key["d"].is_null(), "a private key is published");
+}
+
+#[test]
+fn certificates_that_a_proxy_shows_are_published_like_our_own() {
+    let config = "[proxy]\nclient_cert = true\naddresses = ['10.0.0.0/8']\n";
+    let host = Data::with_config(config).unwrap().serve(&[]).unwrap();
+    let document = host.send(&Request::get("/.well-known/openid-configuration")).unwrap().json();
+    assert_eq!(document["tls_client_certificate_bound_access_tokens"], true);
+    for endpoint in ["token", "introspection", "revocation"] {
+        let methods = document[format!("{endpoint}_endpoint_auth_methods_supported")].as_array().unwrap();
+        assert!(methods.contains(&"tls_client_auth".into()), "{endpoint}: {methods:?}");
+    }
+    assert!(document["mtls_endpoint_aliases"].is_null(), "there is no other address");
 }
 
 #[test]

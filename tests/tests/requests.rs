@@ -413,6 +413,49 @@ fn item_8_details_resources_and_context_are_checked_and_kept() {
 }
 
 #[test]
+fn item_8_a_token_is_for_what_its_client_names_of_what_was_granted() {
+    let metadata = json!({
+        "access_token_format": "jwt", "authorization_details_types": ["payment"],
+        "grant_types": [GRANT_TYPE, "refresh_token"],
+    });
+    let data = bank("[ciba]\nresources = [\"https://api.example\", \"https://other.example\"]\n", &metadata);
+    declare_payment(&data);
+    let host = data.serve(&[]).unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let details = json!([{ "type": "payment", "amount": "12.50 EUR", "creditor": "Fern & Co" }]).to_string();
+    let both = [("resource", "https://api.example"), ("resource", "https://other.example"), ("authorization_details", details.as_str())];
+    let request = auth_req_id(&ask(&host, &both));
+    phone.check().unwrap();
+    assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+    let token = |grant: &[(&str, &str)], more: &[(&str, &str)]| {
+        let form: Vec<_> = [("client_id", "bank"), ("client_secret", SECRET)].iter().chain(grant).chain(more).copied().collect();
+        host.send(&Request::form("/token", &form)).unwrap()
+    };
+    let audience = |answer: &Answer| {
+        let token = answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&claims).unwrap()["aud"].clone()
+    };
+    let poll = [("grant_type", GRANT_TYPE), ("auth_req_id", request.as_str())];
+    let others = json!([{ "type": "payment", "amount": "9999 EUR", "creditor": "Fern & Co" }]).to_string();
+    let refused = |grant: &[(&str, &str)]| {
+        assert_eq!(said(&token(grant, &[("resource", "https://third.example")])), "invalid_target");
+        assert_eq!(said(&token(grant, &[("authorization_details", &others)])), "invalid_authorization_details");
+    };
+    refused(&poll);
+    let first = token(&poll, &[("resource", "https://other.example"), ("authorization_details", &details)]);
+    assert_eq!(audience(&first), json!(["https://other.example"]));
+    // What was granted is still what was granted.
+    let refresh_token = first.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+    refused(&refresh);
+    let second = token(&refresh, &[("resource", "https://api.example")]);
+    assert_eq!(audience(&second), json!(["https://api.example"]));
+    let refresh_token = second.json()["refresh_token"].as_str().unwrap().to_owned();
+    let all = token(&[("grant_type", "refresh_token"), ("refresh_token", &refresh_token)], &[]);
+    assert_eq!(audience(&all), json!(["https://api.example", "https://other.example"]));
+}
+
 fn item_10_the_client_comes_first_then_the_request_then_the_person() {
     let host = bank("", &json!({})).serve(&[]).unwrap();
     let wrong = [("client_id", "bank"), ("client_secret", "wrong"), ("scope", "email"), ("login_hint", "nobody")];
@@ -512,6 +555,42 @@ fn item_28_a_client_of_a_profile_is_held_to_it_at_every_request() {
     let host = bank("", &json!({ "fapi_profile": "fapi_ciba_fapi2" })).serve(&[]).unwrap();
     let answer = ask(&host, &[("binding_message", "W4SCT")]);
     assert_eq!(said(&answer), "unauthorized_client", "a secret is not enough: {}", answer.text());
+    let answer = poll(&host, "x");
+    assert_eq!(said(&answer), "unauthorized_client", "nor is it for tokens: {}", answer.text());
+}
+
+#[test]
+fn nobody_is_asked_for_a_client_whose_tokens_cannot_be_signed() {
+    let data = bank("[keys]\nalgorithms = ['ES256']", &json!({ "id_token_signed_response_alg": "RS256" }));
+    let host = data.serve(&[]).unwrap();
+    assert!(host.log().contains("the client asks in vain: id_token_signed_response_alg"), "{}", host.log());
+    let answer = ask(&host, &[]);
+    assert_eq!(said(&answer), "unauthorized_client");
+    assert!(described(&answer).contains("RS256 is not signed with here; choose ES256"), "{}", answer.text());
+}
+
+#[test]
+fn a_client_that_lost_its_encryption_key_is_told_so_before_a_person_is_asked_and_at_every_poll() {
+    let data = bank("", &json!({}));
+    let keys = jwks(&signer(&data, "keys"));
+    let host = data.serve(&[]).unwrap();
+    let phone = Phone::of(&host, "alice").unwrap();
+    let request = auth_req_id(&ask(&host, &[]));
+    phone.check().unwrap();
+    assert_eq!(phone.decide(&phone.next_card(&[]).unwrap(), "approve").unwrap().status, 200);
+    // What the rules refuse at a registration happens behind a jwks_uri.
+    let data = host.stop().unwrap();
+    let changed = json!({ "id_token_encrypted_response_alg": "ECDH-ES", "jwks": keys }).to_string();
+    database(&data).execute("UPDATE client SET metadata = json_patch(metadata, ?1) WHERE id = 'bank'", [changed]).unwrap();
+
+    let host = data.serve(&[]).unwrap();
+    let before = host.log().matches("the client gets no tokens").count();
+    for answer in [ask(&host, &[]), poll(&host, &request), poll(&host, &request)] {
+        assert_eq!((answer.status, said(&answer).as_str()), (400, "unauthorized_client"), "{}", answer.text());
+        assert!(described(&answer).contains("no key for ECDH-ES"), "{}", answer.text());
+    }
+    assert_eq!(host.log().matches("the client gets no tokens").count(), before + 1, "{}", host.log());
+    assert!(!host.log().contains("ERROR"), "{}", host.log());
 }
 
 #[test]

@@ -137,8 +137,8 @@ fn item_16_a_narrower_token_says_no_more_than_it_covers() {
     let shop = client(&host, "shop-2", &refreshing());
     let tokens = approved_with_scope(&host, &shop, &phone, "openid profile email");
     assert_eq!(user_info(&host, text(&tokens, "access_token")).json()["email"], "alice@example.com");
-    let narrow = refresh(&host, &shop, text(&tokens, "refresh_token"), &[("scope", "openid")]).json();
-    assert_eq!(narrow["scope"], "openid");
+    let narrow = refresh(&host, &shop, text(&tokens, "refresh_token"), &[("scope", "openid openid")]).json();
+    assert_eq!(narrow["scope"], "openid", "said twice, it is one");
     let info = user_info(&host, text(&narrow, "access_token")).json();
     assert!(info["email"].is_null() && info["name"].is_null() && info["sub"].is_string(), "{info}");
     let described = send(&host, &shop, "/introspect", &[("token", text(&narrow, "access_token"))]).json();
@@ -166,6 +166,8 @@ fn item_27_a_token_opens_what_it_covers_is_described_to_its_client_and_is_taken_
         assert_eq!(token.split('.').count(), if format == "jwt" { 3 } else { 2 });
         let info = user_info(&host, token).json();
         assert_eq!((info["name"].as_str(), info["email"].as_str()), (Some("Alice"), None), "{info}");
+        let written = Request::get(&format!("/userinfo?access_token={token}")).header("authorization", &format!("Bearer {token}"));
+        assert_eq!(said(&host.send(&written).unwrap()), "invalid_request", "a token in the address ends in logs");
 
         let described = send(&host, &shop, "/introspect", &[("token", token)]).json();
         assert_eq!(
@@ -325,6 +327,14 @@ fn item_1_an_assertion_by_a_shared_secret_counts_once_for_its_client_and_for_us(
         claims[name] = value;
         assert_eq!(said(&ask(&assertion(secret, &claims))), "invalid_client", "{name}");
     }
+    // Who proves nothing is not told how a client registered, nor whether there is one.
+    let by_other =
+        |id: &str| ask(&assertion("guessed", &json!({ "iss": id, "sub": id, "aud": host.issuer(), "exp": now + 60, "jti": id })));
+    let by_nothing = |id: &str| host.send(&Request::form("/bc-authorize", &[("scope", "openid"), ("client_id", id)])).unwrap();
+    for answer in [by_other("mac"), by_other("demo")] {
+        assert_eq!((answer.status, answer.text()), (401, by_other("nobody").text()));
+    }
+    assert_eq!(by_nothing("demo").text(), by_nothing("nobody").text());
     // What it registered is what it uses: the secret itself proves nothing.
     assert_eq!(
         said(&Client::with_secret(&host, "mac", secret).ask(&[("scope", "openid"), ("login_hint", "alice")]).unwrap()),

@@ -15,7 +15,6 @@ use super::data::Running;
 use crate::clock::{Clock, Random};
 use crate::flow::operator::{Command, Operator};
 use crate::outbound::{Door, Networks};
-use crate::store::sqlite::SqliteStore;
 
 /// Does the command and reads its answer.
 pub(super) fn ask<T: DeserializeOwned>(common: &Common, command: Command) -> anyhow::Result<T> {
@@ -27,9 +26,10 @@ pub(super) fn ask<T: DeserializeOwned>(common: &Common, command: Command) -> any
         }
         Err(_lock) => {
             let config = directory.config()?;
-            let store = Arc::new(SqliteStore::open(&directory.database())?);
+            let store = Arc::new(directory.open_store(Random)?);
             let device_page = config.device_page(config.listen.public, config.listen.device);
-            let operator = Operator::offline(store, Clock::System, Random, device_page, directory.seal(Random)?);
+            let algorithms = config.keys.algorithms.clone();
+            let operator = Operator::offline(store, Clock::System, Random, device_page, algorithms, directory.seal(Random)?);
             super::block_on(async { Ok(operator.execute(command).await?) })?
         }
     };

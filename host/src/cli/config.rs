@@ -36,7 +36,7 @@ impl Config {
                 // What it names is looked at too: a certificate that cannot be used keeps the host from starting.
                 Security::open(&config.tls, &directory)?;
                 door(&config.outbound, &directory)?;
-                let (_, problems) = declared::check(&directory.declared(), directory.path());
+                let (_, problems) = declared::check(directory.declared_for(&config));
                 if !problems.is_empty() {
                     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                     bail!("{}", problems.join("\n       "));

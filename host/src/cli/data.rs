@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Random;
 use crate::config::Config;
+use crate::flow::declared::Here;
 use crate::jose::{InstallationKeys, KeyPolicy, KeyRing, Seal, read_private, write_private};
 use crate::protocol::identifier::Bearer;
+use crate::store::sqlite::SqliteStore;
 
 /// Where everything of one installation lies.
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ impl DataDirectory {
         &self.0
     }
 
-    pub(super) fn database(&self) -> PathBuf {
+    fn database(&self) -> PathBuf {
         self.0.join("ciba.db")
     }
 
@@ -53,6 +55,11 @@ impl DataDirectory {
     /// Clients, users and keys in files.
     pub(super) fn declared(&self) -> PathBuf {
         self.0.join("declared")
+    }
+
+    /// What it takes to read those files as this configuration has it.
+    pub(super) fn declared_for(&self, config: &Config) -> Here {
+        Here { root: self.declared(), own: self.0.clone(), algorithms: config.keys.algorithms.clone() }
     }
 
     pub(super) fn samples(&self) -> PathBuf {
@@ -148,7 +155,16 @@ impl DataDirectory {
 
     pub(super) fn installation_keys(&self, random: Random) -> anyhow::Result<InstallationKeys> {
         self.make_private("keys")?;
-        InstallationKeys::load_or_make(&self.0.join("keys/installation.key"), random.bytes())
+        InstallationKeys::load_or_make(&self.0.join("keys/installation.key"), random.bytes(), self.database().exists())
+    }
+
+    /// Opens the database. The key that belongs to it is made before it is: where a database is without its key, the key
+    /// was lost.
+    pub(super) fn open_store(&self, random: Random) -> anyhow::Result<SqliteStore> {
+        if !self.database().exists() {
+            self.installation_keys(random)?;
+        }
+        SqliteStore::open(&self.database())
     }
 
     /// Encrypts what is told again.

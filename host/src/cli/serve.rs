@@ -37,7 +37,6 @@ use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Conformance, Hosts, Parts, Peers, Sessions, nameable};
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Runtime, RuntimeConfig};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditEntry, Store};
 use crate::tls;
 
@@ -110,7 +109,7 @@ impl Serve {
     async fn serve(self, directory: DataDirectory, config: Config) -> anyhow::Result<()> {
         let signals = StopSignals::listen()?;
         let (clock, random) = (Clock::System, Random);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&directory.database())?);
+        let store: Arc<dyn Store> = Arc::new(directory.open_store(random)?);
         if !self.demo {
             // The directory may have seen a demo, whose secret everybody knows.
             let audit =
@@ -184,7 +183,8 @@ impl Serve {
             None
         };
         keys::look_after(flow.keys.clone(), clock.clone(), stopping.clone());
-        declared::watch(&flow, &directory.declared(), directory.path(), stopping.clone()).await?;
+        declared::watch(&flow, directory.declared_for(&config), stopping.clone()).await?;
+        flow.warn_of_unserved().await?;
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App::from(Parts {
@@ -196,6 +196,7 @@ impl Serve {
             demo: demo.clone(),
             conformance: Conformance::of(&config.conformance, &config.outbound.client_networks, config.limits.relaxed()).map(Arc::new),
             not_encrypted: false,
+            certificates: mtls.is_some() || config.proxy.client_cert,
             secure: issuer.starts_with("https://"),
         });
         directory.announce(&Running { pid: std::process::id(), admin })?;

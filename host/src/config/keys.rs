@@ -31,6 +31,15 @@ impl Keys {
         if u64::from(self.overlap_hours) * 3600 < u64::from(tokens) {
             return Err(("keys.overlap_hours", format!("must be at least as long as tokens live, which is {tokens} seconds")));
         }
+        // PROTOCOL 3: the key of the oldest hint that is taken signed last when that hint was made.
+        let needed = u64::from(ciba.id_token_hint_days) * 86_400 + u64::from(ciba.id_token_expires_in);
+        if u64::from(self.keep_days) * 86_400 < needed {
+            let days = needed.div_ceil(86_400);
+            return Err((
+                "keys.keep_days",
+                format!("must be at least {days}: as long as ciba.id_token_hint_days and ID tokens' own lifetime"),
+            ));
+        }
         Ok(())
     }
 }

@@ -104,6 +104,8 @@ fn an_error_says_which_line_which_key_and_what_was_meant() {
         ("[registration]\nmodes = ['pull']", "ciba.toml:2", "pull"),
         ("[registration]\nscope = 'payments'", "ciba.toml: registration.scope", "openid"),
         ("[registration]\nfapi_profile = 'fapi'", "ciba.toml:2", "fapi_ciba_id1"),
+        ("[keys]\nkeep_days = 90", "ciba.toml: keys.keep_days", "must be at least 91"),
+        ("[ciba]\nid_token_hint_days = 91", "ciba.toml: keys.keep_days", "must be at least 92"),
         ("[keys]\noverlap_hours = 0", "ciba.toml: keys.overlap_hours", "600 seconds"),
         ("[plugins.limits]\nwall_ms = 0", "ciba.toml: plugins.limits", "wall_ms must be at least 1"),
         ("[plugins.limits_of.a]\nconcurrency = 0", "ciba.toml: plugins.limits_of.a", "concurrency must be at least 1"),

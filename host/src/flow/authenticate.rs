@@ -11,7 +11,7 @@ use crate::protocol::certificate::{ClientCertificate, RegisteredName};
 use crate::protocol::claims::Claims;
 use crate::protocol::client::assertion::{self, Audiences};
 use crate::protocol::client::credential::{Shown, secret_matches};
-use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, FapiProfile, Origin, UnverifiedCredential};
+use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, FapiProfile, Origin, UnverifiedCredential};
 use crate::protocol::discovery::path;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{ClientId, Digest};
@@ -70,7 +70,8 @@ impl Flow {
         let client = holder.ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
         match client.metadata.token_endpoint_auth_method {
             AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost => Ok(client),
-            method => Err(other_method(method)),
+            // Whoever has the secret is the client, and may know.
+            method => Err(unproven(format!("this client is registered for {}", method.as_str()))),
         }
     }
 
@@ -94,12 +95,7 @@ impl Flow {
         let metadata = &client.metadata;
         match metadata.token_endpoint_auth_method {
             AuthenticationMethod::PrivateKeyJwt => {
-                let allowed: &[JwsAlgorithm] = match (metadata.token_endpoint_auth_signing_alg, metadata.fapi_profile) {
-                    (Some(registered), _) => registered.taken(),
-                    (None, Some(_)) => &JwsAlgorithm::FAPI,
-                    (None, None) => &JwsAlgorithm::ASYMMETRIC,
-                };
-                self.verify_by_client(&client, jws, allowed).await.map_err(unproven)?;
+                self.verify_by_client(&client, jws, &assertion_algorithms(metadata)).await.map_err(unproven)?;
             }
             AuthenticationMethod::ClientSecretJwt => {
                 let sealed = client.secret.as_ref().and_then(|secret| secret.sealed.as_deref());
@@ -107,7 +103,10 @@ impl Flow {
                 let secret = secret.ok_or_else(|| Refused::Internal(format!("the secret of the client {} cannot be read", client.id)))?;
                 jws.verify_hmac(&secret).map_err(|_| unknown())?;
             }
-            method => return Err(other_method(method)),
+            method => {
+                note_other_method(&client, method);
+                return Err(unknown());
+            }
         }
         let endpoints = self.addresses(&[path::TOKEN, path::BACKCHANNEL_AUTHENTICATION, path::INTROSPECTION, path::REVOCATION]);
         let issuer_only = metadata.fapi_profile == Some(FapiProfile::Fapi2);
@@ -129,13 +128,17 @@ impl Flow {
             Some(id) => self.registered(id).await?,
             None => None,
         };
-        let client = registered.ok_or_else(|| Refused::from(ErrorCode::InvalidClient))?;
+        let not_the_clients = || unproven("the certificate that was shown is not the client's".to_owned());
+        let client = registered.ok_or_else(not_the_clients)?;
         let proven = match client.metadata.token_endpoint_auth_method {
             AuthenticationMethod::TlsClientAuth => registered_name(&client).is_some_and(|name| certificate.proves(&name, self.clock.now())),
             AuthenticationMethod::SelfSignedTlsClientAuth => self.has_certificate(&client, certificate).await.map_err(unproven)?,
-            method => return Err(other_method(method)),
+            method => {
+                note_other_method(&client, method);
+                false
+            }
         };
-        if proven { Ok(client) } else { Err(unproven("the certificate that was shown is not the client's".to_owned())) }
+        if proven { Ok(client) } else { Err(not_the_clients()) }
     }
 
     /// The hook caller whose credential this is.
@@ -215,10 +218,43 @@ fn registered_name(client: &Client) -> Option<RegisteredName> {
     names.into_iter().find_map(|(member, value)| RegisteredName::parse(member, value.as_deref()?).ok())
 }
 
+/// What a client's assertions may be signed with: as registered, and never what its profile forbids.
+fn assertion_algorithms(metadata: &ClientMetadata) -> Vec<JwsAlgorithm> {
+    let ours: &[JwsAlgorithm] = if metadata.fapi_profile.is_some() { &JwsAlgorithm::FAPI } else { &JwsAlgorithm::ASYMMETRIC };
+    let registered = metadata.token_endpoint_auth_signing_alg;
+    ours.iter().copied().filter(|algorithm| registered.is_none_or(|registered| registered.taken().contains(algorithm))).collect()
+}
+
 fn unproven(what: String) -> Refused {
     ProtocolError::new(ErrorCode::InvalidClient, format!("client authentication failed: {what}")).into()
 }
 
-fn other_method(registered: AuthenticationMethod) -> Refused {
-    unproven(format!("this client is registered for {}", registered.as_str()))
+/// Nothing was proved, so nobody is told how the client would prove itself, nor that there is one. Its owner asks the
+/// operator.
+fn note_other_method(client: &Client, registered: AuthenticationMethod) {
+    tracing::debug!(client = %client.id, registered = registered.as_str(), "a client proves itself in another way than it registered");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use JwsAlgorithm::{Ed25519, EdDsa, Es256, Ps256, Rs256};
+
+    #[test]
+    fn item_28_an_assertion_is_signed_as_registered_and_never_as_a_profile_forbids() {
+        let profile = Some(FapiProfile::Id1);
+        for (fapi_profile, registered, allowed) in [
+            (None, None, vec![Es256, Ps256, Rs256, EdDsa, Ed25519]),
+            (None, Some(Rs256), vec![Rs256]),
+            // The name of a family, whose only member here has a name of its own by now.
+            (None, Some(EdDsa), vec![EdDsa, Ed25519]),
+            (profile, None, vec![Es256, Ps256]),
+            (profile, Some(Ps256), vec![Ps256]),
+            // Registered before it had a profile.
+            (profile, Some(Rs256), vec![]),
+        ] {
+            let metadata = ClientMetadata { token_endpoint_auth_signing_alg: registered, fapi_profile, ..ClientMetadata::default() };
+            assert_eq!(assertion_algorithms(&metadata), allowed, "{fapi_profile:?} {registered:?}");
+        }
+    }
 }

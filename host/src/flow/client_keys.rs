@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::Flow;
 use super::kept_keys::{Fetched, KeptKeys};
-use crate::jose::{PublicKeys, UnverifiedJws};
+use crate::jose::{Jwk, PublicKeys, UnverifiedJws};
 use crate::outbound::Caller;
-use crate::protocol::algorithm::JwsAlgorithm;
+use crate::protocol::algorithm::{JwsAlgorithm, KeyEncryption};
 use crate::protocol::certificate::ClientCertificate;
 use crate::protocol::client::{Client, ClientMetadata};
+use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::ClientId;
 
 /// The longest set that is read, in bytes.
 const LENGTH_MAX: usize = 256 << 10;
 /// How long a set is kept where its server does not say.
 const KEPT: SignedDuration = SignedDuration::from_mins(10);
+/// How often it is said of one client that its keys are of no use: it polls every few seconds.
+const COMPLAIN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Clients whose keys are remembered.
 const CLIENTS: usize = 10_000;
 
@@ -39,6 +42,8 @@ struct Halves {
 struct Entry {
     of: Arc<ClientMetadata>,
     keys: Source,
+    /// When it was last said that they are of no use.
+    complained: Option<Timestamp>,
 }
 
 /// Where a client's keys are.
@@ -62,17 +67,28 @@ impl ClientKeys {
             }
             None => Source::Elsewhere(Arc::default()),
         };
-        clients.keep(client.id.clone(), Entry { of: Arc::clone(metadata), keys: keys.clone() });
+        clients.keep(client.id.clone(), Entry { of: Arc::clone(metadata), keys: keys.clone(), complained: None });
         Ok(keys)
+    }
+
+    /// Whether it was not said within a minute that this client's keys are of no use.
+    fn may_complain(&self, client: &ClientId, now: Timestamp) -> bool {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = clients.find(client) else { return true };
+        let may = entry.complained.is_none_or(|last| now.duration_since(last) >= COMPLAIN_EVERY);
+        if may {
+            entry.complained = Some(now);
+        }
+        may
     }
 }
 
 impl Halves {
-    fn find(&mut self, client: &ClientId) -> Option<&Entry> {
+    fn find(&mut self, client: &ClientId) -> Option<&mut Entry> {
         if let Some((client, entry)) = self.old.remove_entry(client) {
             self.keep(client, entry);
         }
-        self.young.get(client)
+        self.young.get_mut(client)
     }
 
     fn keep(&mut self, client: ClientId, entry: Entry) {
@@ -130,6 +146,31 @@ impl Flow {
             (Source::Elsewhere(_), None) => None,
         };
         keys.ok_or_else(|| "the client's keys are not known: its jwks_uri cannot be read, or it registered none".to_owned())
+    }
+
+    /// In which way this client wants its ID tokens encrypted, if it does, and with which key.
+    ///
+    /// # Errors
+    /// `unauthorized_client` where there is no such key. The log says so, once a minute for each client.
+    pub(super) async fn encryption_key(&self, client: &Client) -> Result<Option<(KeyEncryption, Jwk)>, ProtocolError> {
+        let Some(encryption) = client.metadata.id_token_encrypted_response_alg else { return Ok(None) };
+        let found = |keys: &PublicKeys| keys.encryption_key(encryption).cloned().map(|key| (encryption, key));
+        let why = match self.client_keys(client).await {
+            Ok(keys) => {
+                if let Some(found) = found(&keys) {
+                    return Ok(Some(found));
+                }
+                if let Some(found) = self.newer_client_keys(client, &keys).await.and_then(|newer| found(&newer)) {
+                    return Ok(Some(found));
+                }
+                format!("the client has no key for {encryption}, in which its ID tokens are to be encrypted")
+            }
+            Err(why) => why,
+        };
+        if self.client_keys.may_complain(&client.id, self.clock.now()) {
+            tracing::warn!(client = %client.id, "the client gets no tokens: {}.  do: tell whoever runs the client", why.escape_debug());
+        }
+        Err(ProtocolError::new(ErrorCode::UnauthorizedClient, why))
     }
 
     /// The same set fetched anew, where that is possible and something else than `old`.

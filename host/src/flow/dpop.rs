@@ -42,7 +42,6 @@ impl Nonces {
 }
 
 /// The `DPoP` header of a request, and what was asked.
-#[derive(Debug)]
 pub struct Presented<'a> {
     /// Every value of the header; more than one is an error.
     pub proofs: &'a [&'a [u8]],
@@ -54,12 +53,18 @@ pub struct Presented<'a> {
     pub access_token: Option<&'a str>,
 }
 
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Presented({} {}, {} proofs, [redacted])", self.method, self.path, self.proofs.len())
+    }
+}
+
 impl Flow {
-    /// The thumbprint of the key that is proved to be held, where there is a proof.
+    /// The thumbprint of the key that is proved to be held, and how the proof was signed, where there is one.
     ///
     /// # Errors
     /// `invalid_dpop_proof` when the proof is none, `use_dpop_nonce` when it lacks a nonce of ours.
-    pub async fn dpop(&self, presented: &Presented<'_>) -> Result<Option<String>, Refused> {
+    pub async fn dpop(&self, presented: &Presented<'_>) -> Result<Option<(String, JwsAlgorithm)>, Refused> {
         let text = match presented.proofs {
             [] => return Ok(None),
             [one] => std::str::from_utf8(one).map_err(|_| invalid("the DPoP header is not text"))?,
@@ -81,7 +86,7 @@ impl Flow {
         if !self.once("proof", &thumbprint, proof.jti, proof.remember_until).await? {
             return Err(invalid("jti was used before"));
         }
-        Ok(Some(thumbprint))
+        Ok(Some((thumbprint, header.alg)))
     }
 }
 
@@ -92,6 +97,12 @@ fn invalid(what: impl Into<String>) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_opens_something_is_shown() {
+        let presented = Presented { proofs: &[b"a.secret.proof"], method: "GET", path: "/userinfo", access_token: Some("secret") };
+        assert_eq!(format!("{presented:?}"), "Presented(GET /userinfo, 1 proofs, [redacted])");
+    }
 
     #[test]
     fn a_nonce_is_taken_for_a_while_and_only_ours() {

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Flow;
+use super::{Flow, Refused};
 use crate::jose::jwe;
 use crate::protocol::GRANT_TYPE_REFRESH;
 use crate::protocol::algorithm::{ContentEncryption, JwsAlgorithm};
@@ -37,21 +37,22 @@ pub(super) struct MintedAccess {
 }
 
 impl Flow {
-    /// Everything that an approved request gives, bound to `confirmation`. In push mode the ID token also says for which
+    /// Everything that an approved request gives, bound to `confirmation`, the access token for `audience`. In push mode the ID token also says for which
     /// `auth_req_id` it is (CIBA Core 10.3.1).
     ///
     /// # Errors
-    /// When a token cannot be signed, or not be encrypted for the client.
+    /// When a token cannot be signed; `unauthorized_client` when it cannot be encrypted for the client.
     pub async fn mint(
         &self,
         client: &Client,
         request: &Request,
         confirmation: Option<Confirmation>,
+        audience: Vec<String>,
         pushed: Option<&str>,
-    ) -> anyhow::Result<Minted> {
+    ) -> Result<Minted, Refused> {
         let now = self.clock.now();
         let particulars = request.particulars();
-        let access = self.mint_access(client, request, confirmation, particulars.resource.clone(), now)?;
+        let access = self.mint_access(client, request, confirmation, audience, now)?;
         let refresh = client.metadata.allows(GRANT_TYPE_REFRESH).then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
         let id_token = self.mint_id_token(client, request, Some(&access.text), refresh.as_ref(), pushed, now).await?;
         let lifetime = SignedDuration::from_hours(24 * i64::from(self.tokens.refresh_days));
@@ -76,7 +77,7 @@ impl Flow {
         confirmation: Option<Confirmation>,
         audience: Vec<String>,
         now: Timestamp,
-    ) -> anyhow::Result<MintedAccess> {
+    ) -> Result<MintedAccess, Refused> {
         let name = Bearer::of_request(&request.transaction, self.random.bytes());
         let seconds = self.ciba.access_token_expires_in;
         let (text, digest, expires_in) = match client.metadata.access_token_format {
@@ -96,7 +97,7 @@ impl Flow {
                     cnf: confirmation.as_ref(),
                     authorization_details: request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref()),
                 };
-                let jwt = self.keys.sign(JwsAlgorithm::Es256, ACCESS_TOKEN_TYPE, &claims)?;
+                let jwt = self.keys.sign(JwsAlgorithm::Es256, ACCESS_TOKEN_TYPE, &claims).map_err(internal)?;
                 (Bearer::of_text(jwt), stored_as(name.reveal()), seconds)
             }
         };
@@ -113,7 +114,7 @@ impl Flow {
         refresh_token: Option<&Bearer>,
         pushed: Option<&str>,
         now: Timestamp,
-    ) -> anyhow::Result<String> {
+    ) -> Result<String, Refused> {
         let metadata = &client.metadata;
         let algorithm = metadata.id_token_algorithm();
         let sub = self.subjects.of(client, &request.user);
@@ -124,14 +125,10 @@ impl Flow {
             rt_hash: refresh_token.filter(|_| pushed.is_some()).map(|token| token_hash(algorithm, token.reveal())),
             auth_req_id: pushed,
         };
-        let jwt = self.keys.sign(algorithm, "JWT", &claims)?;
-        let Some(encryption) = metadata.id_token_encrypted_response_alg else { return Ok(jwt) };
-        let keys = self.client_keys(client).await.map_err(anyhow::Error::msg)?;
-        let key = keys.encryption_key(encryption);
-        let key =
-            key.ok_or_else(|| anyhow::anyhow!("the client has no key for {encryption}, in which its ID tokens are to be encrypted"))?;
+        let jwt = self.keys.sign(algorithm, "JWT", &claims).map_err(internal)?;
+        let Some((encryption, key)) = self.encryption_key(client).await? else { return Ok(jwt) };
         let content = metadata.id_token_encrypted_response_enc.unwrap_or(ContentEncryption::A256Gcm);
-        jwe::encrypt(&jwt, key, encryption, content, &self.random.bytes())
+        jwe::encrypt(&jwt, &key, encryption, content, &self.random.bytes()).map_err(internal)
     }
 
     /// For a token that is good for so many seconds.
@@ -147,6 +144,10 @@ impl Flow {
             amr: evidence.map_or(&[], |evidence| &evidence.amr),
         }
     }
+}
+
+fn internal(error: anyhow::Error) -> Refused {
+    Refused::Internal(format!("{error:#}"))
 }
 
 /// The name by which an access token that is a JWT is stored. A `jti` stands in logs of resources: it must not be the name

@@ -26,6 +26,7 @@ pub mod protected;
 pub mod redeem;
 pub mod refresh;
 pub mod registration;
+mod served;
 mod signed_request;
 pub mod start;
 pub mod subject;

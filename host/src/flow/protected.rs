@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Flow, Refused};
+use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
@@ -41,12 +42,16 @@ impl Flow {
     /// Whether this is who may use the token of the grant (RFC 8705 3, RFC 9449 7).
     ///
     /// # Errors
-    /// `invalid_token` when it is bound to something else than was shown.
-    pub fn opens(&self, grant: &Grant, holder: &Holder) -> Result<(), Refused> {
-        if holder.holds(grant.confirmation.as_ref()) {
-            Ok(())
-        } else {
-            Err(refused("the access token is bound to another key or certificate than was shown"))
+    /// `invalid_token` when it is bound to something else than was shown, or the proof is not one that a profile takes.
+    pub async fn opens(&self, grant: &Grant, holder: &Holder) -> Result<(), Refused> {
+        if !holder.holds(grant.confirmation.as_ref()) {
+            return Err(refused("the access token is bound to another key or certificate than was shown"));
+        }
+        // A key of RSA signs in two ways, of which a profile takes one. Only then is the client looked up.
+        let Some(proof) = holder.proof.filter(|proof| !JwsAlgorithm::FAPI_PROOFS.contains(proof)) else { return Ok(()) };
+        match self.registered(&grant.request.client).await? {
+            Some(client) if client.metadata.fapi_profile.is_none() => Ok(()),
+            _ => Err(refused(&format!("the proof must not be signed in {proof} (fapi_profile)"))),
         }
     }
 

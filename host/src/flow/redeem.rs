@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::{Flow, Refused};
+use crate::protocol::backchannel::{Parameters, details, target};
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::form::Form;
@@ -37,6 +38,7 @@ impl Flow {
         if client.kind != ClientKind::Ciba || !client.metadata.allows(grant_type) {
             return Err(ErrorCode::UnauthorizedClient.into());
         }
+        self.check_served(client)?;
         if grant_type == GRANT_TYPE_REFRESH { self.refresh(client, form, holder).await } else { self.poll(client, form, holder).await }
     }
 
@@ -53,6 +55,7 @@ impl Flow {
         let confirmation = holder.confirmation(&client.metadata)?;
         let arrived = self.clock.now();
         let mut request = self.own_request(client, &auth_req_id).await?;
+        let audience = audience(client, form, &request)?;
         if request.state(arrived) == State::Pending {
             let interval = client.metadata.interval.unwrap_or(self.ciba.interval);
             let pace = self.paces.poll(&auth_req_id.digest, &request, interval, arrived);
@@ -85,7 +88,7 @@ impl Flow {
                 Err(ErrorCode::InvalidGrant.into())
             }
             State::Approved => {
-                let tokens = self.redeem(client, &request, confirmation).await?;
+                let tokens = self.redeem(client, &request, confirmation, audience).await?;
                 self.paces.forget(&auth_req_id.digest);
                 Ok(tokens)
             }
@@ -123,14 +126,30 @@ impl Flow {
     }
 
     /// Mints, then swaps: of two racing polls one gets the tokens, and nothing leaves before it is stored.
-    async fn redeem(&self, client: &Client, request: &Request, confirmation: Option<Confirmation>) -> Result<TokenAnswer, Refused> {
-        let minted = self.mint(client, request, confirmation, None).await.map_err(|error| Refused::Internal(error.to_string()))?;
+    async fn redeem(
+        &self,
+        client: &Client,
+        request: &Request,
+        confirmation: Option<Confirmation>,
+        audience: Vec<String>,
+    ) -> Result<TokenAnswer, Refused> {
+        let minted = self.mint(client, request, confirmation, audience, None).await?;
         if !self.store.redeem(&request.transaction, minted.grant, None, self.clock.now()).await? {
             return Err(ErrorCode::InvalidGrant.into());
         }
         tracing::debug!(transaction = %request.transaction, client = %client.id, "redeemed");
         Ok(minted.answer)
     }
+}
+
+/// What the access token is to be for, as the client says when it asks for it (RFC 8707 2.2). Of `authorization_details` it
+/// says nothing new then (RFC 9396 6).
+pub(super) fn audience(client: &Client, form: &Form, request: &Request) -> Result<Vec<String>, ProtocolError> {
+    let granted = request.particulars.as_deref();
+    let audience = target::narrowed(target::parse(Parameters::Form(form))?, granted.map_or(&[], |granted| &granted.resource))?;
+    let asked = details::parse(Parameters::Form(form), &client.metadata)?;
+    details::said_again(asked.as_ref(), granted.and_then(|granted| granted.authorization_details.as_ref()))?;
+    Ok(audience)
 }
 
 /// The pace of every request that is polled. In memory: a restart means leniency.

@@ -1,6 +1,9 @@
 //! A client refreshes (RFC 6749 6, OpenID Connect Core 12), and takes tokens back (RFC 7009).
 
+use std::collections::BTreeSet;
+
 use super::mint::stored_as;
+use super::redeem::audience;
 use super::{Flow, Refused};
 use crate::jose::UnverifiedJws;
 use crate::protocol::claims::Claims;
@@ -27,11 +30,10 @@ impl Flow {
         let found = found.filter(|found| found.request.client == client.id).ok_or_else(unknown)?;
         let mut request = found.request;
         let narrowed = narrow(&mut request.scope, form)?;
-        let internal = |error: anyhow::Error| Refused::Internal(error.to_string());
-        let audience = request.particulars().resource;
-        let mut access = self.mint_access(client, &request, confirmation, audience, now).map_err(internal)?;
+        let audience = audience(client, form, &request)?;
+        let mut access = self.mint_access(client, &request, confirmation, audience, now)?;
         access.stored.scope = narrowed.then(|| request.scope.clone());
-        let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await.map_err(internal)?;
+        let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await?;
         // FAPI 2 Security Profile 5.3.2.1 (9) forbids rotation, which gains nothing where the client proves itself each time.
         let rotates = client.metadata.fapi_profile.is_none() && !client.metadata.keep_refresh_token;
         let next = rotates.then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
@@ -99,7 +101,8 @@ impl Flow {
 /// `scope` of a refresh may be less than what was granted, never more (RFC 6749 6). Whether one was asked for.
 fn narrow(granted: &mut String, form: &Form) -> Result<bool, Refused> {
     let Some(asked) = form.bounded("scope", 1024)? else { return Ok(false) };
-    let asked: Vec<&str> = asked.split(' ').filter(|value| !value.is_empty()).collect();
+    let mut seen = BTreeSet::new();
+    let asked: Vec<&str> = asked.split(' ').filter(|value| !value.is_empty() && seen.insert(*value)).collect();
     if let Some(more) = asked.iter().find(|value| !granted.split(' ').any(|known| known == **value)) {
         return Err(ProtocolError::new(ErrorCode::InvalidScope, format!("{more} was not granted")).into());
     }

@@ -8,7 +8,7 @@ use url::Url;
 use super::{Flow, Refused};
 use crate::config::Registration;
 use crate::jose::{PublicKeys, Seal};
-use crate::protocol::algorithm::KeyEncryption;
+use crate::protocol::algorithm::{JwsAlgorithm, KeyEncryption};
 use crate::protocol::client::registration::{self, Circumstances, KeysFound, MetadataError, listed_in_sector};
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
@@ -198,7 +198,8 @@ impl Flow {
         before: Option<&Client>,
     ) -> Result<ClientMetadata, Refused> {
         let members = within(policy, members, before);
-        let circumstances = Circumstances { by_operator: false, modes: &policy.modes, read_keys: &read_keys };
+        let circumstances =
+            Circumstances { by_operator: false, modes: &policy.modes, algorithms: self.keys.algorithms(), read_keys: &read_keys };
         let metadata = registration::metadata(&members, &circumstances).map_err(|error| refused(&error))?;
         check_ceiling(policy, &metadata, before).map_err(|error| refused(&error))?;
         let known = before.is_some_and(|before| sector(&before.metadata) == sector(&metadata));
@@ -311,11 +312,15 @@ pub(super) fn check_id(id: &ClientId) -> Result<(), String> {
 }
 
 /// What an operator says of a client, by command or in a file: every member has to be one that we know, and
-/// `client_id`, where it stands there, this client's.
+/// `client_id`, where it stands there, this client's. The host signs with `algorithms`.
 ///
 /// # Errors
 /// The member that cannot be used.
-pub(super) fn operators_metadata(members: &Map<String, Value>, id: &ClientId) -> Result<ClientMetadata, MetadataError> {
+pub(super) fn operators_metadata(
+    members: &Map<String, Value>,
+    id: &ClientId,
+    algorithms: &[JwsAlgorithm],
+) -> Result<ClientMetadata, MetadataError> {
     check_id(id).map_err(|what| MetadataError::of("client_id", what))?;
     if members.get("client_id").is_some_and(|said| said != id.as_str()) {
         return Err(MetadataError::of("client_id", format!("is not {id}")));
@@ -323,7 +328,7 @@ pub(super) fn operators_metadata(members: &Map<String, Value>, id: &ClientId) ->
     if members.contains_key("client_secret") {
         return Err(MetadataError::of("client_secret", "does not stand in the open: give it in a file of its own"));
     }
-    let circumstances = Circumstances { by_operator: true, modes: &DeliveryMode::ALL, read_keys: &read_keys };
+    let circumstances = Circumstances { by_operator: true, modes: &DeliveryMode::ALL, algorithms, read_keys: &read_keys };
     registration::metadata(members, &circumstances)
 }
 

@@ -44,7 +44,8 @@ impl Flow {
         }
         let now = self.clock.now();
         self.limits.ask(&client.id, now)?;
-        self.check_minimum(client)?;
+        self.check_can_ask(client)?;
+        self.encryption_key(client).await?;
         let signed = self.signed_request(client, form).await?;
         let parameters = signed.as_ref().map_or(Parameters::Form(form), |signed| Parameters::Claims(&signed.claims));
         let asked = BackchannelRequest::parse(parameters, client, &self.request_limits())?;
@@ -84,15 +85,6 @@ impl Flow {
         self.wakes.job_added();
         let interval = (client.delivery() != DeliveryMode::Push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
         Ok(Started { auth_req_id, transaction, expires_in, interval })
-    }
-
-    /// A minimum that is not in the operator's list could never be met.
-    fn check_minimum(&self, client: &Client) -> Result<(), ProtocolError> {
-        let Some(minimum) = &client.metadata.acr_minimum else { return Ok(()) };
-        if self.authenticators.order.contains(minimum) {
-            return Ok(());
-        }
-        Err(ProtocolError::new(ErrorCode::UnauthorizedClient, "acr_minimum of this client is not known here, so nothing can meet it"))
     }
 
     fn request_limits(&self) -> Limits {

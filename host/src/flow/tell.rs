@@ -125,8 +125,8 @@ impl Flow {
     async fn redeem_by_push(&self, request: &Request, to_notify: &ToNotify, client: &Client) -> Result<PushBody, Refused> {
         let now = self.clock.now();
         // What the client proved to hold when it asked is what the tokens are bound to.
-        let minted = self.mint(client, request, request.particulars().confirmation, Some(&to_notify.auth_req_id)).await;
-        let minted = minted.map_err(|error| internal(format!("{error:#}")))?;
+        let particulars = request.particulars();
+        let minted = self.mint(client, request, particulars.confirmation, particulars.resource, Some(&to_notify.auth_req_id)).await?;
         let body = Zeroizing::new(minted.answer.to_json(Some(&to_notify.auth_req_id)).to_string());
         let deadline = now + SignedDuration::from_hours(i64::from(self.ciba.push_hours));
         let push = PushBody { sealed: self.seal.seal(body.as_bytes(), &body_context(request)), deadline };

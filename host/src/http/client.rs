@@ -42,8 +42,8 @@ pub(super) async fn holder(
     access_token: Option<&str>,
 ) -> Result<Holder, Refusal> {
     let proofs: Vec<&[u8]> = headers.get_all(DPOP).iter().map(HeaderValue::as_bytes).collect();
-    let key = app.flow.dpop(&Presented { proofs: &proofs, method, path, access_token }).await?;
-    Ok(Holder { certificate: peer.certificate.as_ref().map(|certificate| certificate.x5t_s256()), key })
+    let (key, proof) = app.flow.dpop(&Presented { proofs: &proofs, method, path, access_token }).await?.unzip();
+    Ok(Holder { certificate: peer.certificate.as_ref().map(|certificate| certificate.x5t_s256()), key, proof })
 }
 
 /// The nonce for the client's next proof, where it sent one (RFC 9449 8.2).

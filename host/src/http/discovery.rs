@@ -15,6 +15,7 @@ pub(super) async fn document(State(app): State<App>) -> Response {
     let served = Served {
         issuer: &app.flow.issuer,
         mtls: app.flow.mtls.as_deref(),
+        certificates: app.certificates,
         algorithms: app.flow.keys.algorithms(),
         registration: app.flow.registration.is_some(),
         login_hint_token_types: &login_hint_token_types,

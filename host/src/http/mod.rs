@@ -81,6 +81,8 @@ pub struct Parts {
     pub conformance: Option<Arc<Conformance>>,
     /// Whether the pages of this listener say that they are not encrypted.
     pub not_encrypted: bool,
+    /// Whether certificates of clients are seen here, by ourselves or by a proxy.
+    pub certificates: bool,
     /// Whether cookies are for TLS only.
     pub secure: bool,
 }

@@ -85,10 +85,8 @@ impl Peers {
         let mut peer = connected.peer.clone();
         if connected.through_proxy {
             peer.address = self.client_address(headers, peer.address);
-            if self.proxy.client_cert {
-                // A certificate of the connection would be the proxy's own.
-                peer.certificate = self.client_certificate(headers, peer.address);
-            }
+            // A certificate of the connection is the proxy's own, and would be every client's.
+            peer.certificate = if self.proxy.client_cert { self.client_certificate(headers, peer.address) } else { None };
         }
         for name in [X_FORWARDED_FOR, header::FORWARDED, CLIENT_CERT, CLIENT_CERT_CHAIN] {
             headers.remove(name);
@@ -275,8 +273,10 @@ mod tests {
     #[test]
     fn a_proxys_own_certificate_is_never_taken_for_its_clients() {
         let shown = || Shown { address: "10.0.0.1".parse().unwrap(), chain: Some(Chain::from_der(certificate("proxy"), Vec::new())) };
-        let behind = peers(&["10.0.0.0/8"], AddressHeader::default(), true);
-        assert!(behind.of(&behind.meet(shown()), &mut HeaderMap::new()).certificate.is_none());
+        for client_cert in [true, false] {
+            let behind = peers(&["10.0.0.0/8"], AddressHeader::default(), client_cert);
+            assert!(behind.of(&behind.meet(shown()), &mut HeaderMap::new()).certificate.is_none(), "{client_cert}");
+        }
         let direct = peers(&[], AddressHeader::default(), false);
         assert_eq!(direct.of(&direct.meet(shown()), &mut HeaderMap::new()).certificate.unwrap().subject_dn(), "CN=proxy");
     }

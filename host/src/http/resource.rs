@@ -21,7 +21,14 @@ const INTERACTION: HeaderName = HeaderName::from_static("x-fapi-interaction-id")
 const INTERACTION_LENGTH_MAX: usize = 128;
 
 /// Claims about the person.
-pub(super) async fn user_info(State(app): State<App>, method: Method, peer: Peer, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn user_info(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    peer: Peer,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    not_in_address(&uri)?;
     let grant = granted(&app, &headers, &peer, (method.as_str(), path::USER_INFO)).await?;
     let claims = app.flow.user_info(&grant).await?;
     Ok(([NO_STORE], AppendHeaders(client::next_nonce(&app, &headers)), Json(claims)).into_response())
@@ -30,13 +37,9 @@ pub(super) async fn user_info(State(app): State<App>, method: Method, peer: Peer
 /// Says for whom the token is, and by whom it was got. hyper adds `Date`.
 pub(super) async fn resource(State(app): State<App>, method: Method, uri: Uri, peer: Peer, headers: HeaderMap) -> Response {
     let interaction = interaction(&app, &headers);
-    // RFC 6750 2.3: a token in the address ends in logs.
-    let in_query = uri.query().is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token"));
-    let answered = if in_query {
-        Err(ProtocolError::new(ErrorCode::InvalidRequest, "an access token belongs into the Authorization header, not into the address")
-            .into())
-    } else {
-        granted(&app, &headers, &peer, (method.as_str(), path::RESOURCE)).await
+    let answered = match not_in_address(&uri) {
+        Ok(()) => granted(&app, &headers, &peer, (method.as_str(), path::RESOURCE)).await,
+        Err(error) => Err(error.into()),
     };
     let mut response = match answered {
         Ok(grant) => {
@@ -54,6 +57,16 @@ pub(super) async fn authorize() -> Refusal {
     ErrorCode::UnsupportedResponseType.into()
 }
 
+/// RFC 6750 2.3: a token in the address ends in logs.
+fn not_in_address(uri: &Uri) -> Result<(), ProtocolError> {
+    let named = |query: &str| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token");
+    if uri.query().is_some_and(named) {
+        let what = "an access token belongs into the Authorization header, not into the address";
+        return Err(ProtocolError::new(ErrorCode::InvalidRequest, what));
+    }
+    Ok(())
+}
+
 /// The grant whose access token came along.
 async fn granted(app: &App, headers: &HeaderMap, peer: &Peer, asked: (&str, &str)) -> Result<Grant, Refusal> {
     let (scheme, token) = presented(headers).map_err(|error| Refusal::at_resource(error, None))?;
@@ -63,7 +76,7 @@ async fn granted(app: &App, headers: &HeaderMap, peer: &Peer, asked: (&str, &str
     let grant = app.flow.access(token, by_dpop).await.map_err(at_resource)?;
     let holder =
         client::holder(app, headers, peer, asked, by_dpop.then_some(token)).await.map_err(|refusal| refusal.for_resource(by_dpop))?;
-    app.flow.opens(&grant, &holder).map_err(at_resource)?;
+    app.flow.opens(&grant, &holder).await.map_err(at_resource)?;
     Ok(grant)
 }
 

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -25,9 +25,15 @@ const RSA: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 0x05,
 /// When the text is neither, in words that repeat nothing of it.
 pub fn private_key(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     if text.trim_start().starts_with('{') {
-        let jwk: Map<String, Value> =
+        let mut jwk: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| format!("is not a JWK: not JSON at line {}", error.line()))?;
-        return of_jwk(&jwk).map(Zeroizing::new);
+        let key = of_jwk(&jwk);
+        for value in jwk.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
+        return key;
     }
     let (_, rest) =
         text.split_once(BEGIN).ok_or(format!("has no line {BEGIN}, and is no JWK: write it with openssl pkcs8 -topk8 -nocrypt"))?;
@@ -36,43 +42,46 @@ pub fn private_key(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     BASE64_STANDARD.decode(base64.as_bytes()).map(Zeroizing::new).map_err(|_| "is not base64 between its first and last line".to_owned())
 }
 
-fn of_jwk(jwk: &Map<String, Value>) -> Result<Vec<u8>, String> {
+fn of_jwk(jwk: &Map<String, Value>) -> Result<Zeroizing<Vec<u8>>, String> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str).ok_or(format!("is a JWK without {name}"));
-    let bytes = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).map_err(|_| format!("{name} of the JWK is not base64url"));
+    let bytes = |name: &str| {
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode(text(name)?).map(Zeroizing::new);
+        decoded.map_err(|_| format!("{name} of the JWK is not base64url"))
+    };
     let (algorithm, key) = match (text("kty")?, jwk.get("crv").and_then(Value::as_str)) {
         ("EC", Some("P-256")) => {
-            let point = [vec![0, 4], bytes("x")?, bytes("y")?].concat();
-            let public = der(PUBLIC_KEY, &[der(BIT_STRING, &[point])]);
-            (P256, der(SEQUENCE, &[der(INTEGER, &[vec![1]]), der(OCTET_STRING, &[bytes("d")?]), public]))
+            let public = der(PUBLIC_KEY, &[&der(BIT_STRING, &[&[0, 4], &bytes("x")?, &bytes("y")?])]);
+            (P256, der(SEQUENCE, &[&der(INTEGER, &[&[1]]), &der(OCTET_STRING, &[&bytes("d")?]), &public]))
         }
-        ("OKP", Some("Ed25519")) => (ED25519, der(OCTET_STRING, &[bytes("d")?])),
+        ("OKP", Some("Ed25519")) => (ED25519, der(OCTET_STRING, &[&bytes("d")?])),
         ("RSA", _) => {
-            let mut numbers = vec![der(INTEGER, &[vec![0]])];
+            let mut numbers = vec![der(INTEGER, &[&[0]])];
             for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
-                numbers.push(unsigned(bytes(name)?));
+                numbers.push(unsigned(&bytes(name)?));
             }
+            let numbers: Vec<&[u8]> = numbers.iter().map(|number| number.as_slice()).collect();
             (RSA, der(SEQUENCE, &numbers))
         }
         (kty, crv) => {
             return Err(format!("is a JWK of the kind {kty} {}; there are EC P-256, OKP Ed25519 and RSA", crv.unwrap_or_default()));
         }
     };
-    Ok(der(SEQUENCE, &[der(INTEGER, &[vec![0]]), der(SEQUENCE, &[algorithm.to_vec()]), der(OCTET_STRING, &[key])]))
+    Ok(der(SEQUENCE, &[&der(INTEGER, &[&[0]]), &der(SEQUENCE, &[algorithm]), &der(OCTET_STRING, &[&key])]))
 }
 
 /// A number that is not negative: where its first bit is set, a zero byte says so.
-fn unsigned(mut number: Vec<u8>) -> Vec<u8> {
-    if number.first().is_none_or(|first| first & 0x80 != 0) {
-        number.insert(0, 0);
-    }
-    der(INTEGER, &[number])
+fn unsigned(number: &[u8]) -> Zeroizing<Vec<u8>> {
+    let sign: &[u8] = if number.first().is_none_or(|first| first & 0x80 != 0) { &[0] } else { &[] };
+    der(INTEGER, &[sign, number])
 }
 
-fn der(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
-    let content = parts.concat();
+fn der(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let content = Zeroizing::new(parts.concat());
     let length = content.len().to_be_bytes();
     let length = &length[length.iter().take_while(|byte| **byte == 0).count().min(length.len() - 1)..];
-    let mut der = vec![tag];
+    // As long as it will be, so that nothing of it is left where it was shorter.
+    let mut der = Zeroizing::new(Vec::with_capacity(10 + content.len()));
+    der.push(tag);
     if content.len() >= 0x80 {
         // At most eight bytes say how long it is.
         der.push(0x80 | u8::try_from(length.len()).unwrap_or_default());
@@ -138,7 +147,7 @@ mod tests {
     #[test]
     fn a_long_value_says_how_long_it_is() {
         for (length, head) in [(0, vec![4, 0]), (127, vec![4, 127]), (128, vec![4, 0x81, 128]), (256, vec![4, 0x82, 1, 0])] {
-            assert_eq!(der(OCTET_STRING, &[vec![7; length]])[..head.len()], head, "{length}");
+            assert_eq!(der(OCTET_STRING, &[&vec![7; length]])[..head.len()], head, "{length}");
         }
     }
 }

@@ -19,13 +19,18 @@ impl std::fmt::Debug for InstallationKeys {
 }
 
 impl InstallationKeys {
-    /// Reads the key from `path`, or writes `fresh` there.
+    /// Reads the key from `path`, or writes `fresh` there, unless something is `in_use` that was made with another.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or has the wrong length.
-    pub fn load_or_make(path: &Path, fresh: [u8; 32]) -> anyhow::Result<Self> {
+    /// When the file cannot be read or written, has the wrong length, or is missing and must not be replaced.
+    pub fn load_or_make(path: &Path, fresh: [u8; 32], in_use: bool) -> anyhow::Result<Self> {
         let bytes = match read_private(path)? {
             Some(bytes) => bytes,
+            None if in_use => anyhow::bail!(
+                "{} is missing, and the database beside it was used with it: with another key pairwise clients would know nobody any more, \
+                 and sealed secrets and pushes could not be opened.\n  do: restore it from the backup that the database is from",
+                path.display()
+            ),
             None => {
                 write_private(path, &fresh)?;
                 Zeroizing::new(fresh.to_vec())
@@ -59,12 +64,12 @@ mod tests {
     fn a_key_is_the_same_again_and_another_for_another_purpose() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("installation.key");
-        let first = InstallationKeys::load_or_make(&path, [7; 32]).unwrap();
-        let again = InstallationKeys::load_or_make(&path, [8; 32]).unwrap();
+        let first = InstallationKeys::load_or_make(&path, [7; 32], false).unwrap();
+        let again = InstallationKeys::load_or_make(&path, [8; 32], true).unwrap();
         assert_eq!(first.derive("links"), again.derive("links"));
         assert_ne!(first.derive("links"), first.derive("cache"));
         assert!(!format!("{first:?}").contains('7'));
         write_private(&path, b"short").unwrap();
-        assert!(InstallationKeys::load_or_make(&path, [7; 32]).unwrap_err().to_string().contains("is not 32 bytes long"));
+        assert!(InstallationKeys::load_or_make(&path, [7; 32], false).unwrap_err().to_string().contains("is not 32 bytes long"));
     }
 }

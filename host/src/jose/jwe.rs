@@ -107,7 +107,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::jose::key_set::PublicKeys;
     use crate::jose::pair::SigningPair;
     use crate::jose::vectors;
     use crate::protocol::algorithm::JwsAlgorithm;
@@ -223,10 +222,5 @@ mod tests {
             let said = encrypt(JWT, &jwk(&key), alg, ContentEncryption::A256Gcm, &FRESH).unwrap_err().to_string();
             assert!(said.contains(&format!("not for {alg}")), "{key}: {said}");
         }
-        // A point of small order: what is agreed on would be known to everybody.
-        let weak = json!({"keys": [{"kty": "OKP", "crv": "X25519", "x": BASE64_URL_SAFE_NO_PAD.encode([0; 32])}]});
-        let weak = PublicKeys::parse(&weak).unwrap();
-        let key = weak.encryption_key(KeyEncryption::EcdhEs).unwrap();
-        assert!(encrypt(JWT, key, KeyEncryption::EcdhEs, ContentEncryption::A256Gcm, &FRESH).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::agreement;
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -209,6 +210,9 @@ impl Material {
                 let curve = curve.ok_or("crv is none of P-256, P-384, P-521, Ed25519, X25519")?;
                 let x = coordinate(named("x")?, "x", curve)?;
                 if kty == "OKP" {
+                    if curve == Curve::X25519 && has_small_order(&x) {
+                        return Err("x is a point of small order: whatever is agreed on with it, everybody knows".to_owned());
+                    }
                     return Ok(Self::Point { curve, bytes: x });
                 }
                 let y = coordinate(named("y")?, "y", curve)?;
@@ -269,6 +273,13 @@ fn names_of(algorithm: JwsAlgorithm) -> &'static [&'static str] {
         JwsAlgorithm::Rs256 => &["RS256"],
         JwsAlgorithm::Hs256 => &["HS256"],
     }
+}
+
+/// Whether Diffie-Hellman with this point of X25519 gives nothing but zeros (RFC 7748 6.1), which the library refuses.
+fn has_small_order(point: &[u8]) -> bool {
+    let agreed = agreement::PrivateKey::generate(&agreement::X25519)
+        .and_then(|ours| agreement::agree(&ours, agreement::UnparsedPublicKey::new(&agreement::X25519, point), Unspecified, |_| Ok(())));
+    agreed.is_err()
 }
 
 /// A member that is text, where it is there.

@@ -66,8 +66,10 @@ impl KeyRing {
         for entry in &before {
             Jwk::parse(&entry.public).map_err(|what| anyhow::anyhow!("ring.json: the public key {}: {what}", entry.kid))?;
             if entry.is_retired() {
-                // It was retired, and the host ended before its file was removed.
-                files.remove(&entry.file)?;
+                // It was retired, and the host ended before its file was removed; unless another key stands there by now.
+                if before.iter().all(|other| other.is_retired() || other.file != entry.file) {
+                    files.remove(&entry.file)?;
+                }
                 snapshot.entries.push(entry.clone());
             } else if let Some(pair) = files.read(entry.alg, &entry.file)? {
                 if pair.kid() != entry.kid {
@@ -336,7 +338,9 @@ impl Snapshot {
         imported: bool,
         now: Timestamp,
     ) -> anyhow::Result<Vec<Change>> {
-        let first = pair.algorithm() == JwsAlgorithm::Es256 && self.active(JwsAlgorithm::Es256).is_none();
+        // One file, one key: a retired one may still name the first file, and its file is removed at every start.
+        let first = pair.algorithm() == JwsAlgorithm::Es256 && self.entries.iter().all(|entry| entry.file != FIRST);
+        let first = first && self.active(JwsAlgorithm::Es256).is_none();
         let file = if first { FIRST.to_owned() } else { file_of(&pair) };
         inner.files.write(&file, der)?;
         self.take(pair, file, overlap.unwrap_or(inner.policy.overlap), imported, now)

@@ -35,7 +35,7 @@ impl Default for KeyPolicy {
             algorithms: JwsAlgorithm::ASYMMETRIC.to_vec(),
             rotate_after: None,
             overlap: SignedDuration::from_hours(24),
-            keep: SignedDuration::from_hours(90 * 24),
+            keep: SignedDuration::from_hours(91 * 24),
         }
     }
 }

@@ -75,6 +75,8 @@ impl JwsAlgorithm {
     pub const ASYMMETRIC: [Self; 5] = [Self::Es256, Self::Ps256, Self::Rs256, Self::EdDsa, Self::Ed25519];
     /// Those that FAPI-CIBA allows (FAPI-CIBA ID1 7.10, FAPI 1 Advanced 8.6).
     pub const FAPI: [Self; 2] = [Self::Es256, Self::Ps256];
+    /// Those that proofs of possession may be signed in where a profile is kept (FAPI 2 Security Profile 5.4.1).
+    pub const FAPI_PROOFS: [Self; 4] = [Self::Es256, Self::Ps256, Self::EdDsa, Self::Ed25519];
 }
 
 impl JwsAlgorithm {

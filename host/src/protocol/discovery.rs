@@ -40,6 +40,8 @@ pub struct Served<'a> {
     pub issuer: &'a str,
     /// The base under which certificates are asked for (RFC 8705 5).
     pub mtls: Option<&'a str>,
+    /// Whether certificates of clients are seen: under that base, or because a proxy shows them to us (RFC 9440).
+    pub certificates: bool,
     /// What tokens are signed with.
     pub algorithms: &'a [JwsAlgorithm],
     /// Where clients register themselves.
@@ -76,11 +78,13 @@ pub struct Discovery<'a> {
     token_endpoint_auth_methods_supported: Vec<AuthenticationMethod>,
     token_endpoint_auth_signing_alg_values_supported: &'static [JwsAlgorithm],
     introspection_endpoint_auth_methods_supported: Vec<AuthenticationMethod>,
+    introspection_endpoint_auth_signing_alg_values_supported: &'static [JwsAlgorithm],
     revocation_endpoint_auth_methods_supported: Vec<AuthenticationMethod>,
+    revocation_endpoint_auth_signing_alg_values_supported: &'static [JwsAlgorithm],
     dpop_signing_alg_values_supported: [JwsAlgorithm; 5],
     tls_client_certificate_bound_access_tokens: bool,
     scopes_supported: [&'static str; 5],
-    claims_supported: [&'static str; 12],
+    claims_supported: [&'static str; 13],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     acr_values_supported: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -118,7 +122,7 @@ impl Endpoints {
 impl<'a> Discovery<'a> {
     /// The document of this host.
     pub fn of(served: &Served<'a>) -> Self {
-        let methods: Vec<_> = AuthenticationMethod::ALL.into_iter().filter(|method| served.mtls.is_some() || !method.is_mtls()).collect();
+        let methods: Vec<_> = AuthenticationMethod::ALL.into_iter().filter(|method| served.certificates || !method.is_mtls()).collect();
         Self {
             issuer: served.issuer,
             jwks_uri: format!("{}{}", served.issuer, path::JWKS),
@@ -138,9 +142,12 @@ impl<'a> Discovery<'a> {
             introspection_endpoint_auth_methods_supported: methods.clone(),
             revocation_endpoint_auth_methods_supported: methods.clone(),
             token_endpoint_auth_methods_supported: methods,
+            // RFC 8414 2: must stand there where assertions are taken, at each endpoint for itself.
+            introspection_endpoint_auth_signing_alg_values_supported: JwsAlgorithm::ALL,
+            revocation_endpoint_auth_signing_alg_values_supported: JwsAlgorithm::ALL,
             token_endpoint_auth_signing_alg_values_supported: JwsAlgorithm::ALL,
             dpop_signing_alg_values_supported: JwsAlgorithm::ASYMMETRIC,
-            tls_client_certificate_bound_access_tokens: served.mtls.is_some(),
+            tls_client_certificate_bound_access_tokens: served.certificates,
             scopes_supported: ["openid", "profile", "email", "phone", "offline_access"],
             claims_supported: [
                 "iss",
@@ -153,6 +160,7 @@ impl<'a> Discovery<'a> {
                 "amr",
                 "name",
                 "preferred_username",
+                "locale",
                 "email",
                 "phone_number",
             ],

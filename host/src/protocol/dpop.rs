@@ -15,7 +15,6 @@ pub const AGE_MAX: i64 = 60;
 const JTI_LENGTH_MAX: usize = 256;
 
 /// What is asked, for which the proof must have been made.
-#[derive(Debug)]
 pub struct Asked<'a> {
     /// The method of the request.
     pub method: &'a str,
@@ -23,6 +22,12 @@ pub struct Asked<'a> {
     pub addresses: &'a [String],
     /// The access token that comes with it, at a protected resource.
     pub access_token: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Asked({} {}, [redacted])", self.method, self.addresses.join(" or "))
+    }
 }
 
 /// A proof that says what it must. It proves possession if it was not used before, and its nonce is ours.
@@ -143,6 +148,12 @@ mod tests {
             let error = said(Some("dpop+jwt"), &claims).unwrap_err();
             assert!(error.contains(what), "{name} {value:?}: {error}");
         }
+    }
+
+    #[test]
+    fn an_access_token_is_not_shown() {
+        let asked = Asked { method: "GET", addresses: &["https://op.example/userinfo".to_owned()], access_token: Some("secret") };
+        assert_eq!(format!("{asked:?}"), "Asked(GET https://op.example/userinfo, [redacted])");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroize;
+
 use super::error::{ErrorCode, ProtocolError};
 
 /// No parameter we know has a name longer than this many bytes, and a longer one is not repeated back.
@@ -81,6 +83,13 @@ impl Form {
             Some(value) if value.len() > length => Err(invalid(format!("{name} is longer than {length} bytes"))),
             value => Ok(value),
         }
+    }
+}
+
+/// Secrets and assertions are among the values.
+impl Drop for Form {
+    fn drop(&mut self) {
+        self.parameters.values_mut().for_each(Zeroize::zeroize);
     }
 }
 

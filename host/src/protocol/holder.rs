@@ -1,5 +1,6 @@
 //! What a client's tokens are bound to (RFC 8705 3, RFC 9449 5).
 
+use super::algorithm::JwsAlgorithm;
 use super::client::{ClientMetadata, FapiProfile};
 use super::error::{ErrorCode, ProtocolError};
 use super::transaction::Confirmation;
@@ -11,6 +12,8 @@ pub struct Holder {
     pub certificate: Option<String>,
     /// `jkt` (RFC 9449 6.1).
     pub key: Option<String>,
+    /// How the proof of that key was signed.
+    pub proof: Option<JwsAlgorithm>,
 }
 
 impl Holder {
@@ -21,16 +24,23 @@ impl Holder {
     pub fn confirmation(&self, metadata: &ClientMetadata) -> Result<Option<Confirmation>, ProtocolError> {
         let certificate = || self.certificate.clone().map(Confirmation::Certificate);
         let key = || self.key.clone().map(Confirmation::Key);
+        // FAPI 2 Security Profile 5.4.1: not in RSASSA-PKCS1-v1_5.
+        if let Some(proof) = self.proof
+            && metadata.fapi_profile.is_some()
+            && !JwsAlgorithm::FAPI_PROOFS.contains(&proof)
+        {
+            let what = format!("a proof of this client's must not be signed in {proof} (fapi_profile)");
+            return Err(ProtocolError::new(ErrorCode::InvalidDpopProof, what));
+        }
+        let no_proof = || ProtocolError::new(ErrorCode::InvalidDpopProof, "this client always sends a DPoP proof, and there is none");
+        // RFC 9449 5.2, also where the tokens are bound to its certificate.
+        if metadata.dpop_bound_access_tokens && self.key.is_none() {
+            return Err(no_proof());
+        }
         // RFC 8705 3.4; FAPI 1 Advanced 5.2.2 (5, 6), which FAPI-CIBA ID1 5.2.2 takes over: by certificate.
         if metadata.tls_client_certificate_bound_access_tokens || metadata.fapi_profile == Some(FapiProfile::Id1) {
             return certificate().map(Some).ok_or_else(|| {
                 ProtocolError::new(ErrorCode::InvalidRequest, "this client's tokens are bound to its certificate, and none was shown")
-            });
-        }
-        // RFC 9449 5.2.
-        if metadata.dpop_bound_access_tokens {
-            return key().map(Some).ok_or_else(|| {
-                ProtocolError::new(ErrorCode::InvalidDpopProof, "this client's tokens are bound to a key, and there is no DPoP proof")
             });
         }
         let shown = key();
@@ -59,7 +69,11 @@ mod tests {
     use super::*;
 
     fn holder(certificate: bool, key: bool) -> Holder {
-        Holder { certificate: certificate.then(|| "c".to_owned()), key: key.then(|| "k".to_owned()) }
+        Holder {
+            certificate: certificate.then(|| "c".to_owned()),
+            key: key.then(|| "k".to_owned()),
+            proof: key.then_some(JwsAlgorithm::EdDsa),
+        }
     }
 
     #[test]
@@ -67,6 +81,7 @@ mod tests {
         let plain = ClientMetadata::default();
         let certificate = ClientMetadata { tls_client_certificate_bound_access_tokens: true, ..plain.clone() };
         let key = ClientMetadata { dpop_bound_access_tokens: true, ..plain.clone() };
+        let both = ClientMetadata { tls_client_certificate_bound_access_tokens: true, ..key.clone() };
         let id1 = ClientMetadata { fapi_profile: Some(FapiProfile::Id1), ..plain.clone() };
         let fapi2 = ClientMetadata { fapi_profile: Some(FapiProfile::Fapi2), ..plain.clone() };
         let by_certificate = || Ok(Some(Confirmation::Certificate("c".to_owned())));
@@ -80,6 +95,10 @@ mod tests {
             (&certificate, true, true, by_certificate()),
             (&key, true, false, Err(ErrorCode::InvalidDpopProof)),
             (&key, true, true, by_key()),
+            // Stored before the two were refused together.
+            (&both, true, false, Err(ErrorCode::InvalidDpopProof)),
+            (&both, false, true, Err(ErrorCode::InvalidRequest)),
+            (&both, true, true, by_certificate()),
             (&id1, false, true, Err(ErrorCode::InvalidRequest)),
             (&id1, true, false, by_certificate()),
             (&fapi2, false, false, Err(ErrorCode::InvalidRequest)),
@@ -88,6 +107,24 @@ mod tests {
         ] {
             let shown = holder(with_certificate, with_key);
             assert_eq!(shown.confirmation(metadata).map_err(|error| error.code), bound, "{metadata:?} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn item_28_a_proof_of_a_profiles_client_is_signed_as_the_profile_allows() {
+        use JwsAlgorithm::{Ed25519, EdDsa, Es256, Ps256, Rs256};
+        let fapi2 = ClientMetadata { fapi_profile: Some(FapiProfile::Fapi2), ..ClientMetadata::default() };
+        for (metadata, proof, taken) in [
+            (&fapi2, Es256, true),
+            (&fapi2, Ps256, true),
+            (&fapi2, EdDsa, true),
+            (&fapi2, Ed25519, true),
+            (&fapi2, Rs256, false),
+            (&ClientMetadata::default(), Rs256, true),
+        ] {
+            let shown = Holder { proof: Some(proof), ..holder(true, true) };
+            let said = shown.confirmation(metadata).map(drop).map_err(|error| error.code);
+            assert_eq!(said, if taken { Ok(()) } else { Err(ErrorCode::InvalidDpopProof) }, "{metadata:?} {proof}");
         }
     }
 

@@ -12,7 +12,7 @@ use super::transaction::Confirmation;
 
 /// What every token says: who approved, when, and how that was verified. Flattened, which costs nothing where it is
 /// written: there is no map in between.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct ApprovalClaims<'a> {
     /// Issuer.
     pub iss: &'a str,
@@ -33,7 +33,7 @@ pub struct ApprovalClaims<'a> {
 }
 
 /// The claims of an ID token.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct IdTokenClaims<'a> {
     /// Of the approval.
     #[serde(flatten)]
@@ -52,7 +52,7 @@ pub struct IdTokenClaims<'a> {
 }
 
 /// The claims of an access token that is a JWT (RFC 9068 2.2).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct AccessTokenClaims<'a> {
     /// Of the approval.
     #[serde(flatten)]
@@ -74,7 +74,6 @@ pub struct AccessTokenClaims<'a> {
 }
 
 /// The successful answer of the token endpoint (RFC 6749 5.1).
-#[derive(Debug)]
 pub struct TokenAnswer {
     /// Opaque, or a JWT.
     pub access_token: Bearer,
@@ -113,6 +112,31 @@ impl TokenAnswer {
             }
         }
         answer
+    }
+}
+
+// Whoever reads one of them in a log could use it, or knows who somebody is.
+impl std::fmt::Debug for ApprovalClaims<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ApprovalClaims(of {}, [redacted])", self.iss)
+    }
+}
+
+impl std::fmt::Debug for IdTokenClaims<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IdTokenClaims(for {}, [redacted])", self.aud)
+    }
+}
+
+impl std::fmt::Debug for AccessTokenClaims<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccessTokenClaims(for {}, [redacted])", self.client_id)
+    }
+}
+
+impl std::fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TokenAnswer({} for {} seconds, [redacted])", self.token_type, self.expires_in)
     }
 }
 
@@ -167,4 +191,44 @@ pub fn token_hash(algorithm: JwsAlgorithm, token: &str) -> String {
     let hash = digest(hash, token.as_bytes());
     let bytes = hash.as_ref();
     BASE64_URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() / 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_token_is_shown() {
+        let client = ClientId("shop".to_owned());
+        let (iss, sub, scope, amr) = ("https://op.example", "secret", "openid secret", ["secret".to_owned()]);
+        let approval = || ApprovalClaims { iss, sub, exp: 1, iat: 0, auth_time: 0, acr: Some("secret"), amr: &amr };
+        let id_token = IdTokenClaims {
+            approval: approval(),
+            aud: &client,
+            at_hash: Some("secret".to_owned()),
+            rt_hash: Some("secret".to_owned()),
+            auth_req_id: Some("secret"),
+        };
+        let access_token = AccessTokenClaims {
+            approval: approval(),
+            aud: json!("secret"),
+            client_id: "shop",
+            jti: "secret",
+            scope,
+            cnf: Some(&Confirmation::Key("secret".to_owned())),
+            authorization_details: Some(&json!(["secret"])),
+        };
+        let answer = TokenAnswer {
+            access_token: Bearer::of_text("secret".to_owned()),
+            token_type: "Bearer",
+            expires_in: 600,
+            refresh_token: Some(Bearer::of_text("secret".to_owned())),
+            id_token: Some("secret".to_owned()),
+            scope: scope.to_owned(),
+            authorization_details: Some(json!(["secret"])),
+        };
+        for shown in [format!("{:?}", approval()), format!("{id_token:?}"), format!("{access_token:?}"), format!("{answer:?}")] {
+            assert!(shown.contains("[redacted]") && !shown.contains("secret"), "{shown}");
+        }
+    }
 }

@@ -132,7 +132,7 @@ fn a_client_registers_with_nothing_but_an_invitation_and_gets_its_tokens() {
 
 #[test]
 fn what_cannot_be_registered_is_refused_with_the_member() {
-    let host = host("open = true\nmodes = ['poll']");
+    let host = host("open = true\nmodes = ['poll']\n[keys]\nalgorithms = ['ES256']");
     for (metadata, member) in [
         (json!({"grant_types": ["authorization_code"]}), "grant_types"),
         (json!({"response_types": ["code"]}), "response_types"),
@@ -144,6 +144,7 @@ fn what_cannot_be_registered_is_refused_with_the_member() {
             "backchannel_token_delivery_mode",
         ),
         (json!({"fapi_profile": "fapi_ciba_id1"}), "token_endpoint_auth_method"),
+        (json!({"id_token_signed_response_alg": "RS256"}), "id_token_signed_response_alg: RS256 is not signed with here"),
     ] {
         let answer = register(&host, None, &metadata);
         assert_eq!(error(&answer), (400, "invalid_client_metadata".to_owned()), "{metadata}");

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::read::{self, Content, Problem};
+use crate::protocol::algorithm::JwsAlgorithm;
 
 /// What a file declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,10 +73,19 @@ pub enum News {
 /// Length, inode, times: what changes when a file does.
 type Look = Option<(u64, u64, i64, i64, i64)>;
 
+/// The host that files are read for.
+pub struct Here {
+    /// The folder of the folders.
+    pub root: PathBuf,
+    /// The data directory, none of whose files is anybody's secret.
+    pub own: PathBuf,
+    /// What it signs with.
+    pub algorithms: Vec<JwsAlgorithm>,
+}
+
 /// The folders, and what was seen in them.
 pub struct Folder {
-    root: PathBuf,
-    own: PathBuf,
+    here: Here,
     seen: BTreeMap<Named, Seen>,
     /// What was said about files that have no meaning here.
     strange: BTreeSet<String>,
@@ -96,8 +106,8 @@ struct Seen {
 
 impl Folder {
     /// Nothing was seen yet.
-    pub fn new(root: &Path, own: &Path) -> Self {
-        Self { root: root.to_owned(), own: own.to_owned(), seen: BTreeMap::new(), strange: BTreeSet::new() }
+    pub fn new(here: Here) -> Self {
+        Self { here, seen: BTreeMap::new(), strange: BTreeSet::new() }
     }
 
     /// These are in force, whether their files are there or not.
@@ -128,7 +138,7 @@ impl Folder {
     fn files(&mut self, kind: Kind, news: &mut Vec<News>) -> io::Result<BTreeMap<String, PathBuf>> {
         let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut found: Vec<PathBuf> =
-            fs::read_dir(self.root.join(kind.folder()))?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+            fs::read_dir(self.here.root.join(kind.folder()))?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         found.sort();
         for path in found {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -162,7 +172,7 @@ impl Folder {
             if now == seen.look && seen.problem.is_none() {
                 continue;
             }
-            match read::read(kind, name, path, &self.root, &self.own) {
+            match read::read(kind, name, path, &self.here) {
                 Ok((content, also)) => {
                     seen.sub = content.sub().map(str::to_owned);
                     read_now.push((named, path, content, also));

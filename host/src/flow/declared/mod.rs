@@ -9,13 +9,12 @@ mod apply;
 mod folder;
 mod read;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use folder::Folder;
+pub use folder::{Folder, Here};
 pub use read::{Problem, members_of};
 
 use super::Flow;
@@ -26,10 +25,9 @@ use read::Content;
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What is wrong with the files below `root`, and how many there are. `own` is the data directory, none of whose files is
-/// anybody's secret.
-pub fn check(root: &Path, own: &Path) -> (usize, Vec<Problem>) {
-    let news = Folder::new(root, own).look(true);
+/// What is wrong with the files that are declared, and how many there are.
+pub fn check(here: Here) -> (usize, Vec<Problem>) {
+    let news = Folder::new(here).look(true);
     let (count, types) = (news.len(), DetailTypes::default());
     let problem = |news| match news {
         News::Wrong(problem) => Some(problem),
@@ -43,8 +41,8 @@ pub fn check(root: &Path, own: &Path) -> (usize, Vec<Problem>) {
 
 /// Takes in what is declared, and from then on what changes, until the host stops. What is right is in force when this
 /// returns.
-pub async fn watch(flow: &Arc<Flow>, root: &Path, own: &Path, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let mut folder = Folder::new(root, own);
+pub async fn watch(flow: &Arc<Flow>, here: Here, mut stopping: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let mut folder = Folder::new(here);
     folder.expect(flow.declared_before().await?);
     let mut folder = look(flow, folder, true).await?;
     let flow = Arc::clone(flow);

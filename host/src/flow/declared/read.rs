@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::folder::Kind;
+use super::folder::{Here, Kind};
 use crate::flow::details::DetailType;
 use crate::flow::registration::{check_secret_length, operators_metadata};
 use crate::jose::import::private_key;
@@ -72,7 +72,7 @@ pub enum DeclaredSecret {
 }
 
 /// A user as a file has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeclaredUser {
     /// The file's name, where it is said again.
@@ -89,8 +89,16 @@ pub struct DeclaredUser {
     pub sub: Option<String>,
 }
 
+/// Who it is and how they are reached is nobody's business who reads a log.
+impl std::fmt::Debug for DeclaredUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeclaredUser([redacted])")
+    }
+}
+
 /// Reads a file, and says which other file it points to.
-pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path) -> Result<(Content, Option<PathBuf>), Problem> {
+pub(super) fn read(kind: Kind, name: &str, path: &Path, here: &Here) -> Result<(Content, Option<PathBuf>), Problem> {
+    let Here { root, own, algorithms } = here;
     let file = path.strip_prefix(root).map_or_else(|_| path.to_owned(), |inside| Path::new("declared").join(inside));
     let wrong = |what: String| Problem { file: file.display().to_string(), what };
     let text = text_of(path).map_err(wrong)?;
@@ -110,7 +118,8 @@ pub(super) fn read(kind: Kind, name: &str, path: &Path, root: &Path, own: &Path)
         }
         Kind::Client | Kind::Key => {
             let (secret, also) = secret(&mut members, root, own).map_err(wrong)?;
-            let metadata = operators_metadata(&members, &ClientId(name.to_owned())).map_err(|error| wrong(error.to_string()))?;
+            let metadata =
+                operators_metadata(&members, &ClientId(name.to_owned()), algorithms).map_err(|error| wrong(error.to_string()))?;
             let method = metadata.token_endpoint_auth_method;
             match (method.has_secret(), &secret) {
                 (true, None) => Err(wrong(format!(

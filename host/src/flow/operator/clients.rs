@@ -41,7 +41,7 @@ impl Operator {
         members: &Map<String, Value>,
         secret: Option<SecretText>,
     ) -> Result<Value, NotDone> {
-        let metadata = read(members, &id)?;
+        let metadata = self.read(members, &id)?;
         let (secret, made) = self.secret(&id, metadata.token_endpoint_auth_method, secret, None)?;
         let client = Client {
             kind: ClientKind::Ciba,
@@ -55,6 +55,12 @@ impl Operator {
         let view = full_view(&client, made.as_ref())?;
         self.store.add_client(client, self.audit("client add", id.as_str())).await.map_err(|error| exists_or(error, &id))?;
         Ok(view)
+    }
+
+    /// What an operator says of a client.
+    fn read(&self, members: &Map<String, Value>, id: &ClientId) -> Result<ClientMetadata, NotDone> {
+        let read = operators_metadata(members, id, &self.algorithms);
+        read.map_err(|error| NotDone::Asked(format!("the metadata cannot be used: {error}")))
     }
 
     /// Everything registered of a client.
@@ -73,7 +79,7 @@ impl Operator {
         if client.kind == ClientKind::HookCaller {
             return Err(NotDone::Asked(format!("{id} calls hooks, and has no metadata; remove it and add it again")));
         }
-        let metadata = read(members, id)?;
+        let metadata = self.read(members, id)?;
         let (secret, made) = self.secret(id, metadata.token_endpoint_auth_method, secret, client.secret)?;
         let set_by_operator = if client.origin == Origin::Registered { set_in(members) } else { Vec::new() };
         let client = Client { secret, metadata: Arc::new(metadata), set_by_operator, ..client };
@@ -174,11 +180,6 @@ fn exists_or(error: StoreError, id: &ClientId) -> NotDone {
         StoreError::Exists(_) => NotDone::Asked(format!("there is a client {id} already; remove it first, or choose another name")),
         error => error.into(),
     }
-}
-
-/// What an operator says of a client.
-fn read(members: &Map<String, Value>, id: &ClientId) -> Result<ClientMetadata, NotDone> {
-    operators_metadata(members, id).map_err(|error| NotDone::Asked(format!("the metadata cannot be used: {error}")))
 }
 
 /// Everything but the secret, unless that was made just now: then this is the only time it is shown.

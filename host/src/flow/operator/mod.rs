@@ -126,6 +126,8 @@ pub struct Operator {
     started_at: Timestamp,
     /// Where the device page is, for enrolment links.
     device_page: String,
+    /// What the host signs with.
+    algorithms: Vec<JwsAlgorithm>,
     /// Held while permissions are read, changed and written: of two changes at once, both count.
     allowing: Arc<Mutex<()>>,
 }
@@ -136,12 +138,14 @@ impl Operator {
         let (clock, random) = (flow.clock.clone(), flow.random);
         let device_page = flow.links.device_page().to_owned();
         let seal = Arc::clone(&flow.seal);
+        let algorithms = flow.keys.algorithms().to_vec();
         Self {
             store: Arc::clone(&flow.store),
             started_at: clock.now(),
             clock,
             random,
             device_page,
+            algorithms,
             flow: Some(flow),
             seal,
             allowing: Arc::default(),
@@ -149,8 +153,16 @@ impl Operator {
     }
 
     /// An operator of a data directory whose host does not run.
-    pub fn offline(store: Arc<dyn Store>, clock: Clock, random: Random, device_page: String, seal: Seal) -> Self {
-        Self { store, started_at: clock.now(), clock, random, device_page, flow: None, seal: Arc::new(seal), allowing: Arc::default() }
+    pub fn offline(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        random: Random,
+        device_page: String,
+        algorithms: Vec<JwsAlgorithm>,
+        seal: Seal,
+    ) -> Self {
+        let (started_at, seal) = (clock.now(), Arc::new(seal));
+        Self { store, started_at, clock, random, device_page, algorithms, flow: None, seal, allowing: Arc::default() }
     }
 
     /// Since when the host runs.

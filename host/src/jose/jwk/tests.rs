@@ -64,6 +64,8 @@ fn a_key_that_cannot_be_used_says_what_is_wrong() {
         (with(ec(), "x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU=")), "x is not base64url"),
         (with(ec(), "x", json!("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVE+")), "x is not base64url"),
         (with(ed(), "x", text(&[7; 31])), "x has 31 bytes"),
+        (with(vectors::x25519(), "x", text(&[0; 32])), "x is a point of small order"),
+        (with(vectors::x25519(), "x", text(&[&[1][..], &[0; 31]].concat())), "x is a point of small order"),
         (vectors::rsa_1024(), "n has 1024 bits; there must be between 2048 and 8192"),
         (with(rsa(), "n", text(&[0xff; 1025])), "n has 8200 bits"),
         (with(rsa(), "n", text(&[&[0], n.as_slice()].concat())), "n is empty or begins with a zero byte"),

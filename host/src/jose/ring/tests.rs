@@ -225,6 +225,30 @@ fn a_key_that_was_taken_away_is_believed_no_more() {
     assert!(ring.verify_own(&other).is_ok());
 }
 
+/// What docs/operator.md says of a key that was stolen: its file goes, and the host makes a new one.
+#[test]
+fn the_key_that_follows_a_stolen_one_is_still_there_at_the_next_start() {
+    let mut keys = Keys::of(&[Es256]);
+    let ring = keys.open();
+    ring.rotate(None, None, keys.now).unwrap();
+    keys.now += PUBLISH_AHEAD;
+    ring.advance(keys.now).unwrap();
+    keys.remove(&format!("ES256.{}.pkcs8", kid(&token(&ring, Es256))));
+    let made = kid(&token(&keys.open(), Es256)).to_owned();
+    for _ in 0..2 {
+        assert_eq!(kid(&token(&keys.open(), Es256)), made);
+    }
+
+    // A ring of a host that gave the new key the file of the retired one.
+    let shared = fs::read_to_string(keys.directory.path().join("ring.json")).unwrap();
+    let shared = shared.replace(&format!("ES256.{made}.pkcs8"), FIRST);
+    crate::jose::write_private(&keys.directory.path().join("ring.json"), shared.as_bytes()).unwrap();
+    fs::rename(keys.directory.path().join(format!("ES256.{made}.pkcs8")), keys.directory.path().join(FIRST)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(kid(&token(&keys.open(), Es256)), made);
+    }
+}
+
 #[test]
 fn a_host_that_was_killed_in_the_middle_finds_its_keys() {
     let mut keys = Keys::of(&[Es256, EdDsa]);

@@ -35,6 +35,24 @@ pub fn parse(parameters: Parameters<'_>, client: &ClientMetadata) -> Result<Opti
     Ok(Some(details))
 }
 
+/// Whether the details that come with a request for tokens are those that were approved, in whatever order. RFC 9396 6 lets
+/// a client ask for less; here the person has approved the whole, and the whole is given.
+///
+/// # Errors
+/// `invalid_authorization_details` when they are others.
+pub fn said_again(asked: Option<&Value>, approved: Option<&Value>) -> Result<(), ProtocolError> {
+    let Some(asked) = asked else { return Ok(()) };
+    let entries = |details: Option<&Value>| details.and_then(Value::as_array).cloned().unwrap_or_default();
+    let (asked, approved) = (entries(Some(asked)), entries(approved));
+    if let Some(number) = asked.iter().position(|entry| !approved.contains(entry)) {
+        return Err(entry_is_wrong(number, "was not approved"));
+    }
+    if approved.iter().any(|entry| !asked.contains(entry)) {
+        return Err(wrong("less was asked for than was approved, and only the whole is given; leave authorization_details out"));
+    }
+    Ok(())
+}
+
 /// The `type` of an entry.
 pub fn kind(entry: &Value) -> Option<&str> {
     entry.as_object()?.get("type")?.as_str()
@@ -54,6 +72,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn item_8_details_that_come_with_a_request_for_tokens_are_those_that_were_approved() {
+        let (a, b) = (json!({"type": "payment", "amount": "1"}), json!({"type": "payment", "amount": "2"}));
+        let both = json!([a, b]);
+        for (asked, approved, says) in [
+            (None, None, ""),
+            (None, Some(&both), ""),
+            (Some(json!([b, a])), Some(&both), ""),
+            (Some(json!([a])), Some(&both), "only the whole"),
+            (Some(json!([a, {"type": "payment", "amount": "3"}])), Some(&both), "[1]: was not approved"),
+            (Some(json!([a])), None, "[0]: was not approved"),
+        ] {
+            let said = said_again(asked.as_ref(), approved).map_err(|error| error.description.into_owned()).err().unwrap_or_default();
+            assert!(said.contains(says) && said.is_empty() == says.is_empty(), "{asked:?} {approved:?}: {said}");
+        }
+    }
 
     #[test]
     fn item_8_details_are_a_list_of_objects_of_types_that_are_the_clients() {

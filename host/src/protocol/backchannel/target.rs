@@ -47,6 +47,19 @@ pub fn allowed(resources: &[String], client: &ClientMetadata, known: &[String]) 
     }
 }
 
+/// What an access token is for: all that was granted, or what the client names of it when it asks for the token (RFC 8707
+/// 2.2).
+///
+/// # Errors
+/// `invalid_target` that names what was not granted.
+pub fn narrowed(asked: Vec<String>, granted: &[String]) -> Result<Vec<String>, ProtocolError> {
+    match asked.iter().find(|resource| !granted.contains(resource)) {
+        Some(other) => Err(invalid_target(format!("the resource {other} was not granted: it has to stand in the authentication request"))),
+        None if asked.is_empty() => Ok(granted.to_vec()),
+        None => Ok(asked),
+    }
+}
+
 fn invalid_target(description: impl Into<String>) -> ProtocolError {
     ProtocolError::new(ErrorCode::InvalidTarget, description)
 }
@@ -77,6 +90,26 @@ mod tests {
                 assert_eq!(error.code, ErrorCode::InvalidTarget);
             }
             assert_eq!(read.ok().map(|resources| resources.len()), expected, "{resource}");
+        }
+    }
+
+    #[test]
+    fn item_8_a_token_is_for_what_was_granted_or_less() {
+        let (a, b) = ("https://a.example".to_owned(), "https://b.example".to_owned());
+        let both = [a.clone(), b.clone()];
+        for (asked, granted, expected) in [
+            (vec![], &both[..], Some(both.to_vec())),
+            (vec![b.clone()], &both, Some(vec![b.clone()])),
+            (both.to_vec(), &both, Some(both.to_vec())),
+            (both.to_vec(), &both[..1], None),
+            (vec![a], &[], None),
+            (vec![], &[], Some(vec![])),
+        ] {
+            let narrowed = narrowed(asked.clone(), granted);
+            if let Err(error) = &narrowed {
+                assert_eq!(error.code, ErrorCode::InvalidTarget);
+            }
+            assert_eq!(narrowed.ok(), expected, "{asked:?} of {granted:?}");
         }
     }
 

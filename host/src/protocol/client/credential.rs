@@ -106,7 +106,7 @@ fn basic(header: &[u8]) -> Option<(String, Zeroizing<String>)> {
     let text = std::str::from_utf8(&decoded).ok()?;
     let (id, secret) = text.split_once(':')?;
     let plain = |part: &str| {
-        let encoded = format!("v={part}");
+        let encoded = Zeroizing::new(format!("v={part}"));
         Form::parse(encoded.as_bytes()).ok().and_then(|form| form.value("v").map(str::to_owned))
     };
     Some((plain(id)?, Zeroizing::new(plain(secret)?)))

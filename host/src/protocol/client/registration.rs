@@ -11,10 +11,10 @@ use serde::de::value::Error as FieldsError;
 use serde::de::{Deserializer, Visitor};
 use serde_json::{Map, Value};
 
-pub use rules::{certificate_names, listed_in_sector, whole_message};
+pub use rules::{certificate_names, check_id_token_algorithm, listed_in_sector, whole_message};
 
 use super::metadata::{ClientMetadata, DeliveryMode};
-use crate::protocol::algorithm::KeyEncryption;
+use crate::protocol::algorithm::{JwsAlgorithm, KeyEncryption};
 use crate::protocol::binding_message::is_unshowable;
 use crate::protocol::fapi;
 use crate::protocol::spelling::meant;
@@ -52,6 +52,8 @@ pub struct Circumstances<'a> {
     pub by_operator: bool,
     /// The delivery modes that are served.
     pub modes: &'a [DeliveryMode],
+    /// What the host signs with.
+    pub algorithms: &'a [JwsAlgorithm],
     /// Reads a set of public keys, or says what is wrong with it.
     pub read_keys: &'a (dyn Fn(&Value) -> Result<KeysFound, String> + Sync),
 }

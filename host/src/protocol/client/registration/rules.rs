@@ -30,6 +30,7 @@ pub(super) fn check(
     check_authentication(metadata, keys.as_ref())?;
     check_requests(metadata)?;
     check_delivery(metadata, circumstances.modes)?;
+    check_id_token_algorithm(metadata, circumstances.algorithms)?;
     check_tokens(metadata, keys.as_ref())?;
     check_sector(metadata, circumstances.by_operator)
 }
@@ -186,11 +187,23 @@ fn check_delivery(metadata: &ClientMetadata, modes: &[DeliveryMode]) -> Result<(
     }
 }
 
-/// What it gets: OpenID Connect Registration 2.
+/// Whether the host, which signs with these, can sign its ID tokens.
+///
+/// # Errors
+/// That it cannot, and what it signs with.
+pub fn check_id_token_algorithm(metadata: &ClientMetadata, ours: &[JwsAlgorithm]) -> Result<(), MetadataError> {
+    let algorithm = metadata.id_token_algorithm();
+    if ours.contains(&algorithm) {
+        return Ok(());
+    }
+    Err(MetadataError::of("id_token_signed_response_alg", format!("{algorithm} is not signed with here; choose {}", names(ours))))
+}
+
+/// What it gets: OpenID Connect Registration 2. A token is bound to one thing (RFC 7800 3.1), whoever shows two.
 fn check_tokens(metadata: &ClientMetadata, keys: Option<&KeysFound>) -> Result<(), MetadataError> {
-    if metadata.id_token_signed_response_alg == Some(JwsAlgorithm::Hs256) {
-        let what = format!("HS256 is not served; choose {}", names(&JwsAlgorithm::ASYMMETRIC));
-        return Err(MetadataError::of("id_token_signed_response_alg", what));
+    if metadata.dpop_bound_access_tokens && metadata.tls_client_certificate_bound_access_tokens {
+        let what = "stands beside tls_client_certificate_bound_access_tokens; a token is bound to one of them";
+        return Err(MetadataError::of("dpop_bound_access_tokens", what));
     }
     match (metadata.id_token_encrypted_response_alg, metadata.id_token_encrypted_response_enc) {
         (None, Some(_)) => Err(MetadataError::of("id_token_encrypted_response_enc", "needs id_token_encrypted_response_alg beside it")),

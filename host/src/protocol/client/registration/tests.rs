@@ -15,7 +15,8 @@ fn read_keys(jwks: &Value) -> Result<KeysFound, String> {
 }
 
 fn register(value: &Value, by_operator: bool) -> Result<ClientMetadata, MetadataError> {
-    let circumstances = Circumstances { by_operator, modes: &DeliveryMode::ALL, read_keys: &read_keys };
+    let circumstances =
+        Circumstances { by_operator, modes: &DeliveryMode::ALL, algorithms: &JwsAlgorithm::ASYMMETRIC, read_keys: &read_keys };
     metadata(value.as_object().unwrap(), &circumstances)
 }
 
@@ -145,10 +146,15 @@ fn every_rule_names_the_member_that_has_to_be_mended() {
         (ping("https://client.example/cb#x"), endpoint, "fragment"),
         (ping("https://user@client.example/cb"), endpoint, "user name"),
         (ping("client.example"), endpoint, "not a URL"),
-        (json!({"id_token_signed_response_alg": "HS256"}), "id_token_signed_response_alg", "not served"),
+        (json!({"id_token_signed_response_alg": "HS256"}), "id_token_signed_response_alg", "choose ES256"),
         (json!({"id_token_encrypted_response_enc": "A256GCM"}), "id_token_encrypted_response_enc", "_alg"),
         (json!({"id_token_encrypted_response_alg": "ECDH-ES"}), "jwks", "id_token_encrypted_response_alg needs"),
         (with(json!({"id_token_encrypted_response_alg": "RSA-OAEP-256"})), "jwks", "no key for RSA-OAEP-256"),
+        (
+            json!({"dpop_bound_access_tokens": true, "tls_client_certificate_bound_access_tokens": true}),
+            "dpop_bound_access_tokens",
+            "one of them",
+        ),
         (json!({"subject_type": "pairwise"}), "subject_type", "sector_identifier_uri"),
         (json!({"subject_type": "pairwise", "sector_identifier_uri": "https://a.example/"}), "subject_type", "jwks_uri"),
         (json!({"subject_type": "pairwise", "jwks_uri": "https://other.example/jwks"}), "subject_type", "private_key_jwt"),
@@ -193,10 +199,19 @@ fn a_member_that_is_not_known_is_left_out_of_a_registration_and_a_mistake_in_a_f
 
 #[test]
 fn only_what_is_served_is_registered() {
-    let circumstances = Circumstances { by_operator: false, modes: &[DeliveryMode::Poll], read_keys: &read_keys };
+    let circumstances = Circumstances {
+        by_operator: false,
+        modes: &[DeliveryMode::Poll],
+        algorithms: &[JwsAlgorithm::Es256, JwsAlgorithm::EdDsa],
+        read_keys: &read_keys,
+    };
     let ping = json!({"backchannel_token_delivery_mode": "ping", "backchannel_client_notification_endpoint": "https://client.example/"});
     let error = metadata(ping.as_object().unwrap(), &circumstances).unwrap_err();
     assert_eq!(error.to_string(), "backchannel_token_delivery_mode: ping is not served here; there are poll");
+    let signed = |algorithm: &str| metadata(json!({ "id_token_signed_response_alg": algorithm }).as_object().unwrap(), &circumstances);
+    assert!(signed("EdDSA").is_ok() && metadata(&Map::new(), &circumstances).is_ok());
+    let error = signed("RS256").unwrap_err();
+    assert_eq!(error.to_string(), "id_token_signed_response_alg: RS256 is not signed with here; choose ES256, EdDSA");
 }
 
 #[test]
