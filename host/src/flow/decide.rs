@@ -4,7 +4,7 @@ use super::Flow;
 use crate::protocol::identifier::{TransactionId, UserId};
 use crate::protocol::transaction::{Decision, Evidence};
 use crate::protocol::user::Device;
-use crate::store::{AuditEntry, Decided, DecisionBy, StoreError};
+use crate::store::{AuditEntry, Card, Decided, DecisionBy, StoreError};
 
 /// Who answers, which says what is known of how they proved who they are.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,9 @@ impl Flow {
     ) -> Result<Decided, StoreError> {
         let evidence = self.evidence(by);
         if decision == Decision::Approve
+            && !self.authenticators.order.is_empty()
             && let Some(card) = self.store.card(user, transaction).await?
-            && self.is_too_weak(&evidence, card.acr_minimum.as_deref())
+            && self.is_too_weak(&evidence, &card)
         {
             tracing::warn!(%transaction, "an approval proves less than the client takes (acr_minimum); the request waits on.  do: see [authenticators]");
             return Ok(Decided::Not(Some(Box::new(card))));
@@ -82,17 +83,23 @@ impl Flow {
         }
     }
 
-    /// Whether an approval on the device page proves less than this minimum of the client's, so that it does not count.
-    pub fn page_is_too_weak(&self, acr_minimum: Option<&str>) -> bool {
-        self.is_too_weak(&self.authenticators.device_page.evidence(), acr_minimum)
+    /// Whether an approval on the device page proves less than is required, so that it does not count.
+    pub fn page_is_too_weak(&self, card: &Card) -> bool {
+        self.is_too_weak(&self.authenticators.device_page.evidence(), card)
     }
 
-    /// Whether this is less than the client takes.
-    fn is_too_weak(&self, evidence: &Evidence, acr_minimum: Option<&str>) -> bool {
-        let Some(minimum) = acr_minimum.filter(|_| !self.authenticators.order.is_empty()) else { return false };
+    /// Whether this is less than the client takes, or than a plugin required of this request.
+    fn is_too_weak(&self, evidence: &Evidence, card: &Card) -> bool {
+        if self.authenticators.order.is_empty() {
+            return false;
+        }
         let rank = |acr: &str| self.authenticators.order.iter().position(|known| known == acr);
+        let required = card.request.particulars.as_ref().and_then(|particulars| particulars.acr_minimum.as_deref());
         // A minimum that is not in the list is met by nothing.
-        rank(minimum).is_none_or(|least| evidence.acr.as_deref().and_then(rank).is_none_or(|shown| shown < least))
+        [card.acr_minimum.as_deref(), required]
+            .into_iter()
+            .flatten()
+            .any(|minimum| rank(minimum).is_none_or(|least| evidence.acr.as_deref().and_then(rank).is_none_or(|shown| shown < least)))
     }
 
     /// The person says that somebody else's answer was not theirs. What the client got is taken back.

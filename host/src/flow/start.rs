@@ -12,6 +12,7 @@ use crate::protocol::fapi;
 use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
 use crate::protocol::identifier::{Bearer, TransactionId, UserId};
+use crate::protocol::note::Note;
 use crate::protocol::notification::ToNotify;
 use crate::protocol::request_object;
 use crate::protocol::transaction::{Confirmation, Particulars, Request, Stored};
@@ -64,16 +65,19 @@ impl Flow {
         let transaction = TransactionId::new(now, self.random.bytes());
         let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
         let (expires_in, to_notify) = (asked.expires_in, self.to_notify(&transaction, &auth_req_id, &asked)?);
-        let request = self.request(client, found.id, asked, transaction.clone(), confirmation);
+        let mut request = self.request(client, found.id, asked, transaction.clone(), confirmation);
+        let known = found.user.is_some();
+        let (user_name, locale) = found.user.map_or((None, None), |user| (Some(user.name), user.locale));
+        let parties = Parties { client_name: client.is_vouched_for().then(|| client.name().to_owned()), user_name, locale };
+        let note = self.review_request(&mut request, &parties).await?;
+        let life = request.expires_at.duration_since(request.created_at).as_secs();
+        let expires_in = u32::try_from(life).unwrap_or(expires_in);
         let new = NewRequest {
             request,
             auth_req_id: Some(auth_req_id.digest()),
             // A request for nobody waits for its end.
-            notify: found.user.map(|user| Parties {
-                client_name: client.is_vouched_for().then(|| client.name().to_owned()),
-                user_name: Some(user.name),
-                locale: user.locale,
-            }),
+            notify: known.then_some(parties),
+            note: note.map(Note::into_text),
             to_notify,
             spends: signed.iter().map(|signed| Spent { what: signed.identity.digest, until: signed.identity.until }).collect(),
             supersedes: client.metadata.supersede,
@@ -109,6 +113,7 @@ impl Flow {
             resource: asked.resource,
             request_context: asked.request_context,
             confirmation,
+            acr_minimum: None,
         };
         // Nobody's are never read, and a client could fill the disk with them.
         let kept = particulars != Particulars::default() && !user.is_nobody();

@@ -129,6 +129,9 @@ pub struct Particulars {
     /// In push mode, what the client proved to hold when it asked: its tokens are bound to that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
+    /// The least `acr` of an approval, where a plugin requires one for this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr_minimum: Option<String>,
 }
 
 /// What a token is bound to (RFC 7800 3.1).

@@ -137,6 +137,11 @@ impl Shared {
         }
     }
 
+    /// Says that what the plugin answered cannot be taken, which only shows beside what else is configured.
+    pub fn say_unusable(&self, failure: &CallFailure) {
+        self.log(LogLevel::Error, &format!("its answer was not taken {failure}"));
+    }
+
     /// The latest lines, oldest first.
     pub fn lines(&self) -> Vec<LogLine> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

@@ -15,6 +15,8 @@ pub struct NewRequest {
     pub auth_req_id: Option<Digest>,
     /// To whom a notify job that is written with it speaks; `None` for a request that nobody is told of.
     pub notify: Option<Parties>,
+    /// A note of a plugin's for the person.
+    pub note: Option<String>,
     /// For ping and push: `auth_req_id` and the notification token, encrypted. With it a job is written that tells the
     /// client when the request ends, however it ends.
     pub to_notify: Option<Vec<u8>>,
@@ -28,7 +30,7 @@ impl NewRequest {
     /// A request that is redeemed by `auth_req_id`, and announced to whom `notify` names.
     pub fn polled(request: Request, auth_req_id: Digest, notify: Parties) -> Self {
         let auth_req_id = Some(auth_req_id);
-        Self { request, auth_req_id, notify: Some(notify), to_notify: None, spends: Vec::new(), supersedes: false }
+        Self { request, auth_req_id, notify: Some(notify), note: None, to_notify: None, spends: Vec::new(), supersedes: false }
     }
 }
 

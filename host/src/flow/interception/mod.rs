@@ -1,6 +1,8 @@
 //! Where plugins step in. Each hook has a file, which says how the answers of several make one; here stands what they
 //! have in common: who is asked, in which order, and what it means that one failed.
 
+mod review_request;
+
 use std::sync::Arc;
 
 use super::{Flow, Refused};
@@ -9,8 +11,8 @@ use crate::runtime::{CallFailure, Hook, Urgency, Version};
 
 impl Flow {
     /// Who serves a hook, in the operator's order; nobody, for the most part.
-    pub(super) fn serving<H: Hook>(&self) -> Arc<[Arc<Version>]> {
-        self.runtime.catalog().of_hook::<H>().map(Arc::clone).unwrap_or_default()
+    pub(super) fn serving<H: Hook>(&self) -> Option<Arc<[Arc<Version>]>> {
+        self.runtime.catalog().of_hook::<H>().map(Arc::clone)
     }
 
     /// One plugin's answer, while a client or a person waits for it; none where it failed and the operator wrote that it

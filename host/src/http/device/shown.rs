@@ -44,7 +44,7 @@ pub(super) fn card_view(app: &App, card: &Card, session: &Session, locale: Local
         binding_message: request.binding_message.clone(),
         note: card.note.clone().map(Note),
         expires_at: Moment(request.expires_at.as_second()),
-        needs_more: app.flow.page_is_too_weak(card.acr_minimum.as_deref()),
+        needs_more: app.flow.page_is_too_weak(card),
         state,
     }
 }

@@ -60,7 +60,7 @@ impl SqliteStore {
             let request: Option<(Waits, String)> = connection
                 .prepare_cached(
                     "UPDATE request SET notified = ?2, shown_at = CASE WHEN ?3 THEN coalesce(shown_at, ?5) ELSE shown_at END,
-                        note = CASE WHEN ?3 THEN ?4 ELSE note END
+                        note = CASE WHEN ?3 THEN coalesce(?4, note) ELSE note END
                      WHERE id = (SELECT request FROM job WHERE id = ?1) RETURNING id, token, expires_at, state",
                 )?
                 .query_row(params![id, notified, shown, note, rows::millis(at)], |row| Ok((rows::waits(row)?, row.get(3)?)))

@@ -12,7 +12,7 @@ use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, 
 
 impl SqliteStore {
     pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, Start> {
-        let NewRequest { request, auth_req_id, notify, to_notify, spends, supersedes } = new;
+        let NewRequest { request, auth_req_id, notify, note, to_notify, spends, supersedes } = new;
         let (stored, notifies) = (request.clone(), notify.is_some());
         let told = Some(JobKind::of_outcome(request.delivery)).filter(|_| to_notify.is_some()).flatten();
         let work = move |connection: &Connection| {
@@ -26,7 +26,7 @@ impl SqliteStore {
                 }
             }
             let (superseded, hastened) = if supersedes { supersede(connection, &request)? } else { Default::default() };
-            insert(connection, &request, auth_req_id, to_notify.as_deref())?;
+            insert(connection, &request, auth_req_id, note.as_deref(), to_notify.as_deref())?;
             let id = connection.last_insert_rowid();
             let job = |kind: JobKind, due_at: i64| -> rusqlite::Result<i64> {
                 connection.prepare_cached("INSERT INTO job (kind, request, due_at) VALUES (?1, ?2, ?3)")?.execute(params![
@@ -278,13 +278,19 @@ struct Written {
     hastened: Vec<i64>,
 }
 
-fn insert(connection: &Connection, request: &Request, auth_req_id: Option<Digest>, to_notify: Option<&[u8]>) -> Result<(), StoreError> {
+fn insert(
+    connection: &Connection,
+    request: &Request,
+    auth_req_id: Option<Digest>,
+    note: Option<&str>,
+    to_notify: Option<&[u8]>,
+) -> Result<(), StoreError> {
     let particulars = request.particulars.as_deref().map(rows::to_json).transpose()?;
     connection
         .prepare_cached(
             "INSERT INTO request (token, auth_req_id, client, user, scope, binding_message, acr_values, state, created_at, expires_at,
-                delivery, particulars, to_notify)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                delivery, particulars, to_notify, note)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             request.transaction.as_str(),
@@ -300,6 +306,7 @@ fn insert(connection: &Connection, request: &Request, auth_req_id: Option<Digest
             request.delivery.as_str(),
             particulars,
             to_notify,
+            note,
         ])?;
     Ok(())
 }
