@@ -25,6 +25,7 @@ impl Withdraw for Withdraws {
             Reason::Approved => "approved",
             Reason::Denied => "denied",
             Reason::Expired => "expired",
+            Reason::Superseded => "superseded",
             Reason::Other(why) => why,
         };
         log::info!("{reference}, and taken back: {why}");
