@@ -37,6 +37,7 @@ impl Flow {
     ) -> Result<Decided, StoreError> {
         let evidence = self.evidence(by);
         if decision == Decision::Approve
+            && !self.authenticators.order.is_empty()
             && let Some(card) = self.store.card(user, transaction).await?
             && self.is_too_weak(&evidence, card.acr_minimum.as_deref())
         {
