@@ -37,8 +37,8 @@ pub(super) struct MintedAccess {
 }
 
 impl Flow {
-    /// Everything that an approved request gives, bound to `confirmation`, the access token for `audience`. In push mode the ID token also says for which
-    /// `auth_req_id` it is (CIBA Core 10.3.1).
+    /// Everything that an approved request gives, bound to `confirmation`, the access token for `audience`. In push mode the ID
+    /// token also says for which `auth_req_id` it is (CIBA Core 10.3.1).
     ///
     /// # Errors
     /// When a token cannot be signed; `unauthorized_client` when it cannot be encrypted for the client.
