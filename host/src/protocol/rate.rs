@@ -68,6 +68,13 @@ pub struct Failures {
     until: Timestamp,
 }
 
+impl Failures {
+    /// The last failure was none. A lockout that it began ends with it.
+    pub fn take_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+}
+
 impl Lockout {
     /// Locked out are those who fail so often, each time no more than `minutes` after the time before; first for a
     /// minute, and for `minutes` at the most. `None` for 0, which is no lockout.
