@@ -182,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_was_none_is_taken_back_with_the_lockout_it_began() {
+        let lockout = Lockout::new(2, 15).unwrap();
+        let mut failures = Failures::default();
+        lockout.failed(&mut failures, at(0));
+        assert!(lockout.failed(&mut failures, at(0)).is_some() && lockout.open(&failures, at(1)).is_err());
+        failures.take_back();
+        assert_eq!(lockout.open(&failures, at(1)), Ok(()));
+        assert!(lockout.failed(&mut failures, at(1)).is_some(), "the one before it was forgotten as well");
+        let mut none = Failures::default();
+        none.take_back();
+        assert_eq!(none, Failures::default());
+    }
+
+    #[test]
     fn failures_that_lie_far_apart_lock_nobody_out() {
         let lockout = Lockout::new(2, 15).unwrap();
         let mut failures = Failures::default();

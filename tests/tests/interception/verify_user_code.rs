@@ -27,7 +27,7 @@ fn coded(world: &World) -> Client {
 }
 
 fn keep_code(world: &World) {
-    let mut command = world.host.data.command(&["user", "code", "alice", "--stdin"]);
+    let mut command = world.host.data.command(&["user", "code", "alice"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(KEPT.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());

@@ -70,6 +70,26 @@ fn who_has_had_a_persons_code_is_not_locked_out_by_others_that_guess_it() {
 }
 
 #[test]
+fn a_code_that_could_not_be_compared_counts_with_nobody() {
+    let limits = limits(LimitsConfig { lockout_failures: 1, ..OFF });
+    let (shop, alice) = ("shop".into(), "alice".into());
+    for _ in 0..10 {
+        let tried = limits.try_code(&shop, &alice, at(0)).unwrap();
+        limits.code_was_not_compared(&shop, &alice, tried);
+    }
+    // With all clients together as little as with its own.
+    for client in ["shop", "a", "b", "c"] {
+        limits.try_code(&client.into(), &alice, at(0)).unwrap();
+    }
+    assert!(limits.try_code(&"d".into(), &alice, at(0)).is_err());
+    // A client that has had the code counts by itself, and is taken back there alone.
+    limits.code_was_right(&"bank".into(), &alice, at(0));
+    let other = limits.try_code(&"e".into(), &alice, at(0)).unwrap();
+    let own = limits.try_code(&"bank".into(), &alice, at(0)).unwrap();
+    assert!(other.with_all && !own.with_all);
+}
+
+#[test]
 fn invented_hints_do_not_drive_out_anybodys_lockout() {
     let limits = limits(LimitsConfig { lockout_failures: 1, ..OFF });
     let try_code = |user: &str| refused(limits.try_code(&"a".into(), &user.into(), at(0)).map(drop));
