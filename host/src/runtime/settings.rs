@@ -29,6 +29,13 @@ impl Secrets {
         self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
+    /// These, and one that a single call is told.
+    pub(super) fn and(&self, secret: &str) -> Self {
+        let mut all = self.clone();
+        all.add(secret);
+        all
+    }
+
     /// The text without them. Whoever means to repeat one can write it otherwise; this is for those who do not.
     pub(super) fn blank<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.0

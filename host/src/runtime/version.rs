@@ -18,7 +18,7 @@ use super::hooks::{Hook, Hooks};
 use super::http::Outgoing;
 use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
 use super::settings::Secrets;
-use super::shared::{LogLevel, Shared};
+use super::shared::{LogLevel, Shared, one_line};
 use crate::outbound::Client;
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
 
@@ -239,7 +239,7 @@ impl Callable {
 
     /// A guest's explanation, as it is handed on.
     pub(super) fn words(&self, why: &str) -> String {
-        cut(self.secrets.blank(why).into_owned())
+        cut(one_line(&self.secrets.blank(why)))
     }
 
     /// Which limit it was, or what the trap says.

@@ -1,7 +1,10 @@
 //! Where plugins step in. Each hook has a file, which says how the answers of several make one; here stands what they
 //! have in common: who is asked, in which order, and what it means that one failed.
 
+mod register_client;
+mod resolve_hint;
 mod review_request;
+mod verify_user_code;
 
 use std::sync::Arc;
 

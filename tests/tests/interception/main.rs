@@ -1,6 +1,10 @@
 //! Where plugins step in, through the real endpoints: for each hook one that allows, one that denies, one that fails,
 //! one that is slow, and none at all.
 
+mod register_client;
+mod resolve_hint;
+mod verify_user_code;
+
 use std::fs;
 
 use ciba_tests::host::{Data, Host, guest, wait_for};
@@ -23,7 +27,13 @@ impl World {
     }
 
     fn configured(config: &str, plugins: &[(&str, &str, Value)]) -> Self {
-        let data = Data::with_config(&format!("{LIMITS}{config}")).unwrap();
+        Self::prepared(config, plugins, |_| {})
+    }
+
+    /// The same, after a look into the directory in which it will run.
+    fn prepared(config: &str, plugins: &[(&str, &str, Value)], prepare: impl FnOnce(&Data)) -> Self {
+        let data = Data::with_config(&format!("{config}{LIMITS}")).unwrap();
+        prepare(&data);
         fs::create_dir(data.path().join("plugins")).unwrap();
         for (name, more, script) in plugins {
             // A list of texts looks the same in JSON and in TOML.
