@@ -24,9 +24,15 @@ async fn redeemed(store: &dyn Store, name: &str) {
 
 /// Presents one refresh token for an access token, and for the next refresh token where one is named.
 async fn refresh(store: &dyn Store, name: &str, presented: &str, access: &str, next: Option<&str>) -> Refreshed {
-    let access_token =
-        NewAccessToken { digest: digest(access), expires_at: later(1_200), confirmation: None, audience: Vec::new(), scope: None };
-    let refresh = Refresh { transaction: name.into(), presented: digest(presented), access_token, next: next.map(digest) };
+    let access_token = NewAccessToken {
+        digest: digest(access),
+        expires_at: later(1_200),
+        confirmation: None,
+        audience: Vec::new(),
+        scope: None,
+        claims: None,
+    };
+    let refresh = Refresh { transaction: name.into(), presented: digest(presented), access_token, next: next.map(digest), last: false };
     store.refresh(refresh, later(10)).await.unwrap()
 }
 
