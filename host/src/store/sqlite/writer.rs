@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Memory;
 use super::checkpoint::Wake;
 use crate::store::{Answer, StoreError};
 
@@ -38,9 +39,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, wake: Arc<Wake>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, wake: Arc<Wake>, memory: Arc<Memory>) -> std::io::Result<Self> {
         let (queue, work) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake))?;
+        let thread =
+            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake, &memory))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -91,7 +93,7 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
+fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake, memory: &Memory) {
     while let Ok(first) = queue.recv() {
         let mut done = Vec::new();
         let committed = group(&connection, first, queue, &mut done).map_err(StoreError::from);
@@ -105,6 +107,7 @@ fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
         for Done { answer, .. } in done {
             answer(committed.clone());
         }
+        memory.events.ended();
         wake.after_commit(&connection, writes);
     }
 }
