@@ -1,5 +1,6 @@
 //! What every backend of the store promises, verb by verb. There is one backend yet; a second joins [`backends`].
 
+mod events;
 mod grants;
 mod outcomes;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{SqliteStore, registry};
 use crate::protocol::client::Client;
@@ -14,7 +15,7 @@ use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
     ActivePlugin, Admission, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Heard, Invitation, Job, Lane, Listed, NewDevice,
-    NewRequest, Next, NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Updated,
+    NewRequest, Next, NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Unheard, Updated,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -199,11 +200,20 @@ impl Store for SqliteStore {
     fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>> {
         self.list_active_plugins()
     }
-    fn activate(&self, plugin: ActivePlugin, bytes: Arc<[u8]>) -> Answer<'_, ()> {
-        self.set_active(plugin, bytes)
+    fn activate(&self, plugin: ActivePlugin, bytes: Arc<[u8]>, observes: bool) -> Answer<'_, ()> {
+        self.set_active(plugin, bytes, observes)
     }
-    fn deactivate(&self, name: &PluginName) -> Answer<'_, ()> {
-        self.clear_active(name)
+    fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()> {
+        self.clear_active(name, now)
+    }
+    fn events(&self) -> watch::Receiver<u64> {
+        self.watch_events()
+    }
+    fn unheard(&self, observer: &PluginName, most: u32) -> Answer<'_, Unheard> {
+        self.find_unheard(observer, most)
+    }
+    fn heard(&self, observer: &PluginName, event: i64) -> Answer<'_, ()> {
+        self.set_heard(observer, event)
     }
     fn permissions(&self) -> Answer<'_, Vec<(PluginName, Permissions)>> {
         self.list_permissions()

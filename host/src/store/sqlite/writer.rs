@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Memory;
 use super::checkpoint::Wake;
 use crate::store::{Answer, StoreError};
 
@@ -45,9 +46,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, wake: Arc<Wake>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, wake: Arc<Wake>, memory: Arc<Memory>) -> std::io::Result<Self> {
         let (queue, work) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake))?;
+        let thread =
+            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake, &memory))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -98,7 +100,7 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
+fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake, memory: &Memory) {
     let mut writes = 0;
     while let Ok(first) = queue.recv() {
         if writes >= TOGETHER {
@@ -117,6 +119,7 @@ fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
         for Done { answer, .. } in done {
             answer(committed.clone());
         }
+        memory.events.ended();
         wake.after_commit(&connection, writes);
     }
 }
