@@ -27,7 +27,7 @@
 //! ciba_guest::plugin!(Hello: notify);
 //! ```
 //!
-//! What you can call: [`log`], [`settings`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
+//! What you can call: [`log`], [`settings`], [`storage`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
 //! imports only what you use. What the operator has not allowed answers with a [`Refusal`], which `?` turns
 //! into a [`ScriptError`].
 
@@ -44,6 +44,7 @@ pub mod http;
 pub mod log;
 pub mod random;
 pub mod settings;
+pub mod storage;
 
 pub use bindings::ciba::interception::inbox;
 pub use contract::{Description, Device, Event, Evidence, Need, Outcome, Problem, Reason, Refusal, ScriptError, Transaction};

@@ -86,6 +86,7 @@ impl Runtime {
             places: self.engine.places_of(&component),
             limits: limits.for_trial(),
             client: self.door.client(),
+            house: Arc::clone(&self.house),
         };
         let on_trial = Arc::new(shared.on_trial(&limits));
         // It takes of the pool like a call does, and waits for its turn like one: those have an end.

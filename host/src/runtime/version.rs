@@ -12,6 +12,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi_http::WasiBody;
 
 use super::call_log::CallLog;
+use super::capabilities::House;
 use super::engine::TICK;
 use super::guest::{Guest, InboxMessage};
 use super::hooks::{Hook, Hooks};
@@ -78,6 +79,7 @@ pub struct Callable {
     pub(super) places: u32,
     pub(super) limits: CallLimits,
     pub(super) client: Client<WasiBody>,
+    pub(super) house: Arc<House>,
 }
 
 impl Version {
@@ -191,7 +193,7 @@ impl Callable {
     pub(super) fn store(&self, shared: &Arc<Shared>) -> Store<Guest> {
         let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits));
         let outgoing = Outgoing::new(Arc::clone(&log), self.client.clone(), &self.limits);
-        let guest = Guest::new(log, Arc::clone(&self.settings), outgoing, &self.limits);
+        let guest = Guest::new(log, Arc::clone(&self.settings), Arc::clone(&self.house), outgoing, self.limits);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.budget);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
