@@ -2,6 +2,7 @@
 
 mod grants;
 mod outcomes;
+mod plugin_values;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -26,11 +26,7 @@ impl Sums {
     /// What is kept where this is written in the place of `old`.
     fn with(self, size: u64, old: Option<&Stored>) -> Self {
         let (keys, bytes) = old.map_or((0, 0), |old| (1, old.size));
-        Self {
-            keys: self.keys.saturating_sub(keys) + 1,
-            bytes: self.bytes.saturating_sub(bytes) + size,
-            written: self.written + 1,
-        }
+        Self { keys: self.keys.saturating_sub(keys) + 1, bytes: self.bytes.saturating_sub(bytes) + size, written: self.written + 1 }
     }
 
     /// Less than before fits always: the operator may have lowered the quota.

@@ -63,6 +63,12 @@ fn follow(order: &[Value]) -> String {
             };
             format!("{written}, then {refusal:?}")
         }
+        "quiet" => {
+            // Many, of which only their number is said, and the last one.
+            let said: Vec<String> = order[1].as_array().unwrap().iter().map(|order| follow(order.as_array().unwrap())).collect();
+            let done = said.iter().filter(|said| said.starts_with("Ok")).count();
+            format!("{done} of {}, then {}", said.len(), said.last().unwrap())
+        }
         other => format!("cannot {other}"),
     }
 }
