@@ -27,7 +27,7 @@
 //! ciba_guest::plugin!(Hello: notify);
 //! ```
 //!
-//! What you can call: [`log`], [`settings`], [`storage`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
+//! What you can call: [`log`], [`settings`], [`secrets`], [`storage`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
 //! imports only what you use. What the operator has not allowed answers with a [`Refusal`], which `?` turns
 //! into a [`ScriptError`].
 
@@ -43,6 +43,7 @@ pub mod clock;
 pub mod http;
 pub mod log;
 pub mod random;
+pub mod secrets;
 pub mod settings;
 pub mod storage;
 
@@ -52,6 +53,7 @@ pub use hooks::{
     IssueTokens, Notify, Observe, Plugin, RegisterClient, ResolveHint, ReviewDecision, ReviewRequest, ShapeIntrospection, VerifyUserCode,
     Withdraw,
 };
+pub use secrets::Secret;
 
 /// What the hook [`ResolveHint`] is told and answers.
 pub mod resolve_hint {

@@ -9,11 +9,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::call_log::CallLog;
 use super::capabilities::House;
 use super::contract::ciba::interception::refusals::Refusal;
-use super::contract::ciba::interception::{events, inbox, log, refusals, settings, storage, transactions};
+use super::contract::ciba::interception::{events, inbox, log, refusals, secrets, settings, storage, transactions};
 use super::hooks::ObservedEvent;
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
+use super::settings::Given;
 use super::shared::LogLevel;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
 use crate::protocol::note::Note;
@@ -46,7 +47,7 @@ pub struct Guest {
     outgoing: Outgoing,
     pub(super) budget: Budget,
     pub(super) log: Arc<CallLog>,
-    settings: Arc<serde_json::Value>,
+    pub(super) given: Arc<Given>,
     pub(super) house: Arc<House>,
     pub(super) limits: CallLimits,
     /// How often it asked for what is stored.
@@ -60,13 +61,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(
-        log: Arc<CallLog>,
-        settings: Arc<serde_json::Value>,
-        house: Arc<House>,
-        outgoing: Outgoing,
-        limits: CallLimits,
-    ) -> Self {
+    pub(super) fn new(log: Arc<CallLog>, given: Arc<Given>, house: Arc<House>, outgoing: Outgoing, limits: CallLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
         let printed = Printed::default();
@@ -87,7 +82,7 @@ impl Guest {
             outgoing,
             budget: Budget::new(&limits),
             log,
-            settings,
+            given,
             house,
             limits,
             storage_calls: 0,
@@ -133,7 +128,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     settings::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 impl refusals::Host for Guest {}
@@ -327,11 +323,11 @@ impl log::Host for Guest {
 
 impl settings::Host for Guest {
     fn all(&mut self) -> String {
-        self.settings.to_string()
+        self.given.settings.to_string()
     }
 
     fn get(&mut self, pointer: String) -> Option<String> {
-        self.settings.pointer(&pointer).map(ToString::to_string)
+        self.given.settings.pointer(&pointer).map(ToString::to_string)
     }
 }
 

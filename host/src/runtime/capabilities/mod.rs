@@ -2,7 +2,9 @@
 //!
 //! Each is linked for everybody, asks for its permission when it is called, and refuses with a value.
 
+mod secrets;
 mod storage;
+mod webhook_signature;
 
 use std::sync::Arc;
 
