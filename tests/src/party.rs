@@ -113,8 +113,17 @@ impl Phone {
     }
 
     fn dressed(&self, request: Request) -> Request {
-        let request = request.header("cookie", &self.cookie).header("x-requested-with", "fetch");
-        request.header("origin", &format!("http://{}", self.to))
+        self.by_hand(request).header("x-requested-with", "fetch")
+    }
+
+    /// What the page sends without its script.
+    fn by_hand(&self, request: Request) -> Request {
+        request.header("cookie", &self.cookie).header("origin", &format!("http://{}", self.to))
+    }
+
+    /// Sends the answer from a page whose script does not run.
+    pub fn decide_by_hand(&self, transaction: &str, decision: &str) -> Result<Answer> {
+        self.by_hand(Request::form("/device/decide", &[("transaction", transaction), ("decision", decision)])).send(self.to)
     }
 
     /// The list on the page, as HTML.

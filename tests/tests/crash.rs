@@ -164,11 +164,13 @@ fn that_no_tokens_could_be_made_is_said_again_where_the_endpoint_does_not_take_i
     let authority = Authority::new();
     let receiver = Receiver::start(&authority).unwrap();
     let mut push = client("push", DeliveryMode::Push, &receiver.url("/push"));
-    // For whom nothing can be encrypted: it has no key.
-    change(&mut push, |metadata| metadata.id_token_encrypted_response_alg = Some(KeyEncryption::EcdhEs));
-    let provider = Provider::start(&authority, &[push]).unwrap();
+    let provider = Provider::start(&authority, &[push.clone()]).unwrap();
     receiver.answer(Reply::Status(503));
-    let id = provider.approved("push").unwrap();
+    let id = provider.start_request("push", &[]).unwrap();
+    // Once it has asked, nothing can be encrypted for it: it has no key.
+    change(&mut push, |metadata| metadata.id_token_encrypted_response_alg = Some(KeyEncryption::EcdhEs));
+    let provider = provider.killed_and_started_with(&[push]).unwrap();
+    provider.alice("approve").unwrap();
     let fails = || provider.host.log().matches("a client could not be told yet").count();
     wait_for("tokens could not be made three times", || Ok((fails() >= 3).then_some(()))).unwrap();
     assert!(receiver.received().is_empty());

@@ -22,7 +22,7 @@ const PAUSE: usize = 10;
 fn server_and_data(config: impl FnOnce(&Receiver) -> String) -> (Receiver, Data) {
     let authority = Authority::new();
     let server = Receiver::start(&authority).unwrap();
-    let outbound = "[outbound]\nprivate_networks = ['127.0.0.0/8']\ncertificate_authorities = 'authority.pem'\n";
+    let outbound = "[outbound]\nclient_networks = ['127.0.0.0/8']\ncertificate_authorities = 'authority.pem'\n";
     let data = Data::with_config(&format!("{outbound}{}", config(&server))).unwrap();
     fs::write(data.path().join("authority.pem"), authority.pem()).unwrap();
     (server, data)

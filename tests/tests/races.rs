@@ -65,7 +65,7 @@ fn token(name: &str) -> Digest {
 }
 
 fn access(name: &str) -> NewAccessToken {
-    NewAccessToken { digest: token(name), expires_at: at(600), confirmation: None, audience: Vec::new(), scope: None }
+    NewAccessToken { digest: token(name), expires_at: at(600), confirmation: None, audience: Vec::new(), scope: None, claims: None }
 }
 
 async fn state(store: &dyn Store, name: &str, when: Timestamp) -> State {
@@ -175,7 +175,7 @@ async fn all_that_refresh_at_once_keep_what_they_got_until_one_of_them_uses_it()
         let refresh = |presented: String, next: String| {
             let (store, transaction) = (Arc::clone(&store), transaction.clone());
             let access_token = access(&format!("{next} access"));
-            let refresh = Refresh { transaction, presented: token(&presented), access_token, next: Some(token(&next)) };
+            let refresh = Refresh { transaction, presented: token(&presented), access_token, next: Some(token(&next)), last: false };
             async move { store.refresh(refresh, at(3)).await.unwrap() }
         };
         let racers = 8;

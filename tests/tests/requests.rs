@@ -456,6 +456,7 @@ fn item_8_a_token_is_for_what_its_client_names_of_what_was_granted() {
     assert_eq!(audience(&all), json!(["https://api.example", "https://other.example"]));
 }
 
+#[test]
 fn item_10_the_client_comes_first_then_the_request_then_the_person() {
     let host = bank("", &json!({})).serve(&[]).unwrap();
     let wrong = [("client_id", "bank"), ("client_secret", "wrong"), ("scope", "email"), ("login_hint", "nobody")];

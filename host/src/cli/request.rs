@@ -100,8 +100,9 @@ fn decide(common: &Common, transaction: String, decision: Decision) -> anyhow::R
     if common.json {
         return print::json(&decided);
     }
+    let by = if decided["decided_by"] == "plugin" { "a plugin, whatever the operator said" } else { "the operator" };
     println!(
-        "{} for the user, by the operator. This is the demo mode; it was written to the audit log.",
+        "{} for the user, by {by}. This is the demo mode; it was written to the audit log.",
         decided["state"].as_str().unwrap_or_default()
     );
     Ok(())

@@ -1,13 +1,13 @@
 //! A program answers for the person, so that a conformance suite can run by itself. It is a simulated authenticator: what
 //! it proves stands in the configuration, and it answers for named clients only.
 
-use super::decide::By;
+use super::decide::{Answered, By};
 use super::{Flow, Refused};
 use crate::protocol::client::Origin;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::UnverifiedBearer;
 use crate::protocol::transaction::{Decision, State};
-use crate::store::{AuditEntry, Decided};
+use crate::store::AuditEntry;
 
 impl Flow {
     /// Decides the request with this `auth_req_id`, if its client takes part.
@@ -34,8 +34,12 @@ impl Flow {
             about: request.transaction.0.clone(),
         };
         match self.decide(&request.transaction, &request.user, decision, By::Conformance, Some(audit)).await? {
-            Decided::Now(_) => Ok(()),
-            Decided::Not(card) => {
+            Answered::Now(_) => Ok(()),
+            Answered::AskAgain(..) => {
+                Err(ProtocolError::new(ErrorCode::InvalidRequest, "the request waits on: a plugin asks for another answer").into())
+            }
+            Answered::Unreviewed(_) => Err(Refused::Plugin),
+            Answered::Not(card) => {
                 let waits = card.is_some_and(|card| card.request.state(self.clock.now()) == State::Pending);
                 let what = if waits {
                     "the request waits on: conformance.authenticator proves less than acr_minimum of its client"

@@ -1,7 +1,9 @@
 //! The person answers.
 
 use super::Flow;
+use super::interception::Reviewed;
 use crate::protocol::identifier::{TransactionId, UserId};
+use crate::protocol::note::Note;
 use crate::protocol::transaction::{Decision, Evidence};
 use crate::protocol::user::Device;
 use crate::store::{AuditEntry, Card, Decided, DecisionBy, StoreError};
@@ -19,11 +21,27 @@ pub enum By<'a> {
 
 /// What stands for the device's name where a program answered, for conformance tests.
 pub const SIMULATED: &str = "simulated authenticator";
+/// What stands there where a plugin denied what was approved.
+pub const BY_RULES: &str = "the provider's rules";
+
+/// What became of an answer.
+#[derive(Clone, Debug)]
+pub enum Answered {
+    /// The request is decided, and now stands like this: denied, where a plugin denied what was approved.
+    Now(Box<Card>),
+    /// It does not count: the request stands as it says, or there is none of this user.
+    Not(Option<Box<Card>>),
+    /// It does not count, because of a plugin, which says what is missing. The request waits on.
+    AskAgain(Box<Card>, Note),
+    /// It does not count, because a plugin that reviews answers failed. The request waits on, and the same answer may count
+    /// soon.
+    Unreviewed(Box<Card>),
+}
 
 impl Flow {
     /// `pending → approved | denied`, by the user who was asked, before it expires. What the store answers is the
     /// truth: of two answers at the same time, one counts. An approval that proves less than the client takes does not
-    /// count, and the request waits on.
+    /// count, and the request waits on. Plugins review the answer before it counts.
     ///
     /// # Errors
     /// When the store cannot answer; then nothing was decided that the person could not see by asking again.
@@ -33,8 +51,8 @@ impl Flow {
         user: &UserId,
         decision: Decision,
         by: By<'_>,
-        audit: Option<AuditEntry>,
-    ) -> Result<Decided, StoreError> {
+        mut audit: Option<AuditEntry>,
+    ) -> Result<Answered, StoreError> {
         let evidence = self.evidence(by);
         if decision == Decision::Approve
             && !self.authenticators.order.is_empty()
@@ -42,23 +60,38 @@ impl Flow {
             && self.is_too_weak(&evidence, &card)
         {
             tracing::warn!(%transaction, "an approval proves less than the client takes (acr_minimum); the request waits on.  do: see [authenticators]");
-            return Ok(Decided::Not(Some(Box::new(card))));
+            return Ok(Answered::Not(Some(Box::new(card))));
+        }
+        let denied_by = match self.review_decision(transaction, user, decision, by, &evidence).await? {
+            Reviewed::Stands => None,
+            Reviewed::Denied(plugin) => Some(plugin),
+            Reviewed::AskAgain(card, note) => return Ok(Answered::AskAgain(card, note)),
+            Reviewed::Failed(card) => return Ok(Answered::Unreviewed(card)),
+            Reviewed::Moot(card) => return Ok(Answered::Not(card)),
+        };
+        // Whoever denied did so, whatever a plugin says beside them.
+        let denied_by = denied_by.filter(|_| decision == Decision::Approve);
+        let decision = if denied_by.is_some() { Decision::Deny } else { decision };
+        if let (Some(plugin), Some(audit)) = (&denied_by, &mut audit) {
+            audit.what.push_str(&format!(", denied by the plugin {plugin}"));
         }
         let by = DecisionBy {
             transaction: transaction.clone(),
             user: user.clone(),
             decision,
-            device: by.device().map(|device| device.id.clone()),
-            device_name: by.name().to_owned(),
+            device: by.device().filter(|_| denied_by.is_none()).map(|device| device.id.clone()),
+            device_name: if denied_by.is_some() { BY_RULES } else { by.name() }.to_owned(),
             evidence: Some(evidence).filter(|evidence| decision == Decision::Approve && *evidence != Evidence::default()),
             audit,
         };
-        let decided = self.store.decide(by, self.clock.now()).await?;
-        if matches!(decided, Decided::Now(_)) {
-            tracing::debug!(%transaction, decision = ?decision, "decided");
-            self.wakes.decided(transaction, user);
+        match self.store.decide(by, self.clock.now()).await? {
+            Decided::Now(card) => {
+                tracing::debug!(%transaction, decision = ?decision, "decided");
+                self.wakes.decided(transaction, user);
+                Ok(Answered::Now(card))
+            }
+            Decided::Not(card) => Ok(Answered::Not(card)),
         }
-        Ok(decided)
     }
 
     /// `pending → denied` by nobody: the person cannot be reached, and the client does not want to wait for what may
@@ -119,7 +152,7 @@ impl Flow {
 }
 
 impl By<'_> {
-    fn device(&self) -> Option<&Device> {
+    pub(super) fn device(&self) -> Option<&Device> {
         match self {
             Self::Device(device) => Some(device),
             Self::Operator | Self::Conformance => None,

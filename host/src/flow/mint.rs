@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::interception::TokenChanges;
 use super::{Flow, Refused};
 use crate::jose::jwe;
 use crate::protocol::GRANT_TYPE_REFRESH;
@@ -36,9 +37,15 @@ pub(super) struct MintedAccess {
     pub(super) stored: NewAccessToken,
 }
 
+/// What an ID token also speaks of in push mode (CIBA Core 10.3.1).
+pub(super) struct Pushed<'a> {
+    auth_req_id: &'a str,
+    refresh_token: Option<&'a Bearer>,
+}
+
 impl Flow {
-    /// Everything that an approved request gives, bound to `confirmation`, the access token for `audience`. In push mode the ID token also says for which
-    /// `auth_req_id` it is (CIBA Core 10.3.1).
+    /// Everything that an approved request gives, with what plugins change of it, bound to `confirmation`, the access token
+    /// for `audience`. In push mode the ID token also says for which `auth_req_id` it is (CIBA Core 10.3.1).
     ///
     /// # Errors
     /// When a token cannot be signed; `unauthorized_client` when it cannot be encrypted for the client.
@@ -48,13 +55,16 @@ impl Flow {
         request: &Request,
         confirmation: Option<Confirmation>,
         audience: Vec<String>,
+        changes: TokenChanges,
         pushed: Option<&str>,
     ) -> Result<Minted, Refused> {
         let now = self.clock.now();
         let particulars = request.particulars();
-        let access = self.mint_access(client, request, confirmation, audience, now)?;
-        let refresh = client.metadata.allows(GRANT_TYPE_REFRESH).then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
-        let id_token = self.mint_id_token(client, request, Some(&access.text), refresh.as_ref(), pushed, now).await?;
+        let access = self.mint_access(client, request, confirmation, audience, &changes, now)?;
+        let refreshes = client.metadata.allows(GRANT_TYPE_REFRESH) && !changes.no_refresh_token;
+        let refresh = refreshes.then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
+        let pushed = pushed.map(|auth_req_id| Pushed { auth_req_id, refresh_token: refresh.as_ref() });
+        let id_token = self.mint_id_token(client, request, &access.text, pushed, &changes, now).await?;
         let lifetime = SignedDuration::from_hours(24 * i64::from(self.tokens.refresh_days));
         let refresh_token = refresh.as_ref().map(|token| NewRefreshToken { digest: token.digest(), expires_at: now + lifetime });
         let answer = TokenAnswer {
@@ -76,10 +86,11 @@ impl Flow {
         request: &Request,
         confirmation: Option<Confirmation>,
         audience: Vec<String>,
+        changes: &TokenChanges,
         now: Timestamp,
     ) -> Result<MintedAccess, Refused> {
         let name = Bearer::of_request(&request.transaction, self.random.bytes());
-        let seconds = self.ciba.access_token_expires_in;
+        let seconds = self.ciba.access_token_expires_in.min(changes.access_token_within.unwrap_or(u32::MAX));
         let (text, digest, expires_in) = match client.metadata.access_token_format {
             TokenFormat::Opaque => {
                 let digest = name.digest();
@@ -96,23 +107,25 @@ impl Flow {
                     scope: &request.scope,
                     cnf: confirmation.as_ref(),
                     authorization_details: request.particulars.as_ref().and_then(|particulars| particulars.authorization_details.as_ref()),
+                    added: &changes.claims.access_token,
                 };
                 let jwt = self.keys.sign(JwsAlgorithm::Es256, ACCESS_TOKEN_TYPE, &claims).map_err(internal)?;
                 (Bearer::of_text(jwt), stored_as(name.reveal()), seconds)
             }
         };
         let expires_at = now + SignedDuration::from_secs(i64::from(expires_in));
-        Ok(MintedAccess { text, expires_in, stored: NewAccessToken { digest, expires_at, confirmation, audience, scope: None } })
+        let claims = Some(&changes.claims).filter(|claims| !claims.is_empty()).cloned();
+        Ok(MintedAccess { text, expires_in, stored: NewAccessToken { digest, expires_at, confirmation, audience, scope: None, claims } })
     }
 
-    /// An ID token, signed and perhaps encrypted as the client registered. No plugin writes any of its claims.
+    /// An ID token, signed and perhaps encrypted as the client registered. What the host says in it no plugin writes.
     pub(super) async fn mint_id_token(
         &self,
         client: &Client,
         request: &Request,
-        access_token: Option<&Bearer>,
-        refresh_token: Option<&Bearer>,
-        pushed: Option<&str>,
+        access_token: &Bearer,
+        pushed: Option<Pushed<'_>>,
+        changes: &TokenChanges,
         now: Timestamp,
     ) -> Result<String, Refused> {
         let metadata = &client.metadata;
@@ -121,9 +134,10 @@ impl Flow {
         let claims = IdTokenClaims {
             approval: self.approval_claims(request, &sub, self.ciba.id_token_expires_in, now),
             aud: &client.id,
-            at_hash: access_token.map(|token| token_hash(algorithm, token.reveal())),
-            rt_hash: refresh_token.filter(|_| pushed.is_some()).map(|token| token_hash(algorithm, token.reveal())),
-            auth_req_id: pushed,
+            at_hash: Some(token_hash(algorithm, access_token.reveal())),
+            rt_hash: pushed.as_ref().and_then(|pushed| pushed.refresh_token).map(|token| token_hash(algorithm, token.reveal())),
+            auth_req_id: pushed.as_ref().map(|pushed| pushed.auth_req_id),
+            added: &changes.claims.id_token,
         };
         let jwt = self.keys.sign(algorithm, "JWT", &claims).map_err(internal)?;
         let Some((encryption, key)) = self.encryption_key(client).await? else { return Ok(jwt) };

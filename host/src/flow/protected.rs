@@ -79,6 +79,7 @@ impl Flow {
         if let Some(phone) = user.phone.filter(|_| scopes.contains(&"phone")) {
             claims.insert("phone_number".to_owned(), phone.into());
         }
+        claims.extend(grant.claims.id_token.clone());
         Ok(Value::Object(claims))
     }
 
@@ -99,7 +100,8 @@ impl Flow {
             if grant.request.client != asks.id && !is_for {
                 return inactive();
             }
-            return Ok(self.described(&grant).await?.unwrap_or_else(|| json!({ "active": false })));
+            let Some(described) = self.described(&grant).await? else { return inactive() };
+            return Ok(self.shape_introspection(&grant.request, asks, described).await?.unwrap_or_else(|| json!({ "active": false })));
         }
         match self.store.refresh_grant(&transaction, &name, now).await? {
             Some(RefreshGrant { request, expires_at, passed: false }) if request.client == asks.id => Ok(json!({
@@ -140,6 +142,9 @@ impl Flow {
             if let Some(value) = value {
                 described[name] = value;
             }
+        }
+        for (name, value) in &grant.claims.access_token {
+            described[name] = value.clone();
         }
         Ok(Some(described))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
+use super::decide::BY_RULES;
 use super::{Flow, Refused};
 use crate::protocol::backchannel::{Parameters, details, target};
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
@@ -18,6 +19,8 @@ use crate::protocol::pace::{Pace, Verdict};
 use crate::protocol::tokens::TokenAnswer;
 use crate::protocol::transaction::{Confirmation, Request, State};
 use crate::protocol::{GRANT_TYPE_CIBA, GRANT_TYPE_REFRESH};
+use crate::runtime::Occasion;
+use crate::store::StoreError;
 
 /// How long after its redemption an `auth_req_id` may come again without being taken for stolen.
 const REUSE_FORGIVEN: SignedDuration = SignedDuration::from_secs(60);
@@ -133,12 +136,25 @@ impl Flow {
         confirmation: Option<Confirmation>,
         audience: Vec<String>,
     ) -> Result<TokenAnswer, Refused> {
-        let minted = self.mint(client, request, confirmation, audience, None).await?;
+        let Some(changes) = self.issue_tokens(request, Occasion::Redeem).await? else {
+            let code = if self.withhold(request).await? { ErrorCode::AccessDenied } else { ErrorCode::InvalidGrant };
+            return Err(code.into());
+        };
+        let minted = self.mint(client, request, confirmation, audience, changes, None).await?;
         if !self.store.redeem(&request.transaction, minted.grant, None, self.clock.now()).await? {
             return Err(ErrorCode::InvalidGrant.into());
         }
         tracing::debug!(transaction = %request.transaction, client = %client.id, "redeemed");
         Ok(minted.answer)
+    }
+
+    /// A plugin gives no tokens for an approval, which is used up by that. `false` when it was before.
+    pub(super) async fn withhold(&self, request: &Request) -> Result<bool, StoreError> {
+        let withheld = self.store.withhold(&request.transaction, BY_RULES, self.clock.now()).await?;
+        if withheld {
+            self.wakes.decided(&request.transaction, &request.user);
+        }
+        Ok(withheld)
     }
 }
 

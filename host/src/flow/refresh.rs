@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::interception::TokenChanges;
 use super::mint::stored_as;
 use super::redeem::audience;
 use super::{Flow, Refused};
@@ -13,6 +14,7 @@ use crate::protocol::form::Form;
 use crate::protocol::holder::Holder;
 use crate::protocol::identifier::{Bearer, Digest, TransactionId, UnverifiedBearer};
 use crate::protocol::tokens::{TokenAnswer, token_type};
+use crate::runtime::Occasion;
 use crate::store::{Refresh, Refreshed};
 
 /// How long a token can be before it is not looked up, in bytes.
@@ -31,11 +33,18 @@ impl Flow {
         let mut request = found.request;
         let narrowed = narrow(&mut request.scope, form)?;
         let audience = audience(client, form, &request)?;
-        let mut access = self.mint_access(client, &request, confirmation, audience, now)?;
+        // Whoever comes with what another has taken the place of gets nothing, whatever a plugin would say.
+        let changes = if found.passed { Some(TokenChanges::default()) } else { self.issue_tokens(&request, Occasion::Refresh).await? };
+        let Some(changes) = changes else {
+            self.store.revoke_grant(&request.transaction).await?;
+            return Err(ErrorCode::AccessDenied.into());
+        };
+        let now = self.clock.now();
+        let mut access = self.mint_access(client, &request, confirmation, audience, &changes, now)?;
         access.stored.scope = narrowed.then(|| request.scope.clone());
-        let id_token = self.mint_id_token(client, &request, Some(&access.text), None, None, now).await?;
+        let id_token = self.mint_id_token(client, &request, &access.text, None, &changes, now).await?;
         // FAPI 2 Security Profile 5.3.2.1 (9) forbids rotation, which gains nothing where the client proves itself each time.
-        let rotates = client.metadata.fapi_profile.is_none() && !client.metadata.keep_refresh_token;
+        let rotates = client.metadata.fapi_profile.is_none() && !client.metadata.keep_refresh_token && !changes.no_refresh_token;
         let next = rotates.then(|| Bearer::of_request(&request.transaction, self.random.bytes()));
         let token_type = token_type(access.stored.confirmation.as_ref());
         let refresh = Refresh {
@@ -43,6 +52,7 @@ impl Flow {
             presented: presented.digest,
             access_token: access.stored,
             next: next.as_ref().map(Bearer::digest),
+            last: changes.no_refresh_token,
         };
         match self.store.refresh(refresh, now).await? {
             Refreshed::Done => {}

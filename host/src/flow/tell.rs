@@ -11,6 +11,7 @@ use crate::protocol::client::{Client, DeliveryMode};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::notification::{Ping, PushError, ToNotify};
 use crate::protocol::transaction::{Request, State, Stored};
+use crate::runtime::Occasion;
 use crate::store::{Job, PushBody, StoreError};
 
 /// Who is told.
@@ -98,7 +99,7 @@ impl Flow {
             State::Approved | State::Redeemed => {
                 let kept = match self.store.push_body(&request.transaction).await? {
                     Some(kept) => Some(kept),
-                    None if request.stored == Stored::Approved => Some(self.redeem_by_push(request, to_notify, &recipient.client).await?),
+                    None if request.stored == Stored::Approved => self.redeem_by_push(request, to_notify, &recipient.client).await?,
                     None => None,
                 };
                 match kept {
@@ -107,7 +108,7 @@ impl Flow {
                         let body = body.ok_or_else(|| internal("the body of a push cannot be opened"))?;
                         return Ok(Some((Bytes::copy_from_slice(&body), Worth::Until(kept.deadline))));
                     }
-                    // It was taken back before it arrived: the person said that it was not them.
+                    // It was taken back before it arrived: the person said that it was not them. Or a plugin withheld it.
                     None => ErrorCode::AccessDenied,
                 }
             }
@@ -121,18 +122,24 @@ impl Flow {
         Ok(Some((body, Worth::FewTries)))
     }
 
-    /// Mints, then swaps `approved → redeemed` with the grant and the body in one write.
-    async fn redeem_by_push(&self, request: &Request, to_notify: &ToNotify, client: &Client) -> Result<PushBody, Refused> {
+    /// Mints, then swaps `approved → redeemed` with the grant and the body in one write. Nothing, where a plugin gives no
+    /// tokens.
+    async fn redeem_by_push(&self, request: &Request, to_notify: &ToNotify, client: &Client) -> Result<Option<PushBody>, Refused> {
+        let changed = || internal("the request changed while its tokens were made");
+        let Some(changes) = self.issue_tokens(request, Occasion::Push).await? else {
+            return if self.withhold(request).await? { Ok(None) } else { Err(changed()) };
+        };
         let now = self.clock.now();
         // What the client proved to hold when it asked is what the tokens are bound to.
         let particulars = request.particulars();
-        let minted = self.mint(client, request, particulars.confirmation, particulars.resource, Some(&to_notify.auth_req_id)).await?;
+        let pushed = Some(&*to_notify.auth_req_id);
+        let minted = self.mint(client, request, particulars.confirmation, particulars.resource, changes, pushed).await?;
         let body = Zeroizing::new(minted.answer.to_json(Some(&to_notify.auth_req_id)).to_string());
         let deadline = now + SignedDuration::from_hours(i64::from(self.ciba.push_hours));
         let push = PushBody { sealed: self.seal.seal(body.as_bytes(), &body_context(request)), deadline };
         let redeemed = self.store.redeem(&request.transaction, minted.grant, Some(push.clone()), now).await?;
         // Whoever comes again finds what it has become.
-        if redeemed { Ok(push) } else { Err(internal("the request changed while its tokens were made")) }
+        if redeemed { Ok(Some(push)) } else { Err(changed()) }
     }
 
     /// What was sealed when the request was made, and the header it makes.

@@ -1,10 +1,11 @@
 //! What plugins may know of a request.
 
 use super::Flow;
+use crate::protocol::client::Client;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::Device;
 use crate::runtime::{DeviceView, TransactionView, Version};
-use crate::store::Parties;
+use crate::store::{Parties, StoreError};
 
 impl Flow {
     /// A request as this plugin sees it: what costs something to find is found only for one that may have it. `device`
@@ -35,6 +36,14 @@ impl Flow {
             one_time_link: allowed.links.then(|| self.links.to(&request.transaction)),
             can_be_shown: true,
         }
+    }
+
+    /// Who has to do with a request, as far as plugins may know.
+    pub(super) async fn parties(&self, request: &Request) -> Result<Parties, StoreError> {
+        let client = self.registered(&request.client).await?.filter(Client::is_vouched_for);
+        let user = self.store.user(&request.user).await?;
+        let (user_name, locale) = user.map_or((None, None), |user| (Some(user.name), user.locale));
+        Ok(Parties { client_name: client.map(|client| client.name().to_owned()), user_name, locale })
     }
 }
 

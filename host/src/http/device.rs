@@ -15,9 +15,10 @@ use super::App;
 use super::answer::Refusal;
 use super::cookie::{Cookie, SameSite};
 use super::views::Script;
-use super::views::device::{Body, Connection, EnrolLink, History, Page, Requests};
+use super::views::device::{Body, Card as CardView, Connection, EnrolLink, History, NotCounted, Page, Requests};
 use super::views::text::Locale;
 use crate::flow::device::Session;
+use crate::protocol::identifier::TransactionId;
 use crate::store::StoreError;
 pub(super) use enrol::{enrol, look, remove};
 pub(super) use events::events;
@@ -80,7 +81,7 @@ fn by_hand(app: &App, headers: &HeaderMap, answer: Result<Response, Trouble>) ->
 /// `GET /device`: the requests of whoever is enrolled here, or the way to be.
 pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response {
     let answer = match session(&app, &headers).await {
-        Ok(session) => waiting(&app, &headers, session).await,
+        Ok(session) => waiting(&app, &headers, session, None).await.map(IntoResponse::into_response),
         Err(Trouble::NotEnrolled) => {
             let body = if COOKIE.read(&headers).is_some() { Body::Removed } else { Body::Enrol(EnrolLink::NotOpened) };
             Ok(whole(&app, spoken(&headers), body).into_response())
@@ -90,10 +91,21 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response
     by_hand(&app, &headers, answer)
 }
 
-async fn waiting(app: &App, headers: &HeaderMap, session: Session) -> Result<Response, Trouble> {
+/// The page with what waits, and why the answer to one of them does not count.
+async fn waiting(
+    app: &App,
+    headers: &HeaderMap,
+    session: Session,
+    mut not_counted: Option<(TransactionId, NotCounted)>,
+) -> Result<impl IntoResponse + use<>, Trouble> {
     let locale = locale_of(&session, headers);
     let now = app.flow.clock.now().as_millisecond();
-    let cards = app.flow.cards(&session).await?.iter().map(|card| card_view(app, card, &session, locale, now)).collect();
+    let cards = app.flow.cards(&session).await?;
+    let cards = cards.iter().map(|card| {
+        let why = not_counted.take_if(|(transaction, _)| *transaction == card.request.transaction).map(|(_, why)| why);
+        CardView { not_counted: why, ..card_view(app, card, &session, locale, now) }
+    });
+    let cards = cards.collect();
     let body = Requests {
         user_id: session.user.id.0,
         user_name: session.user.name,
@@ -104,7 +116,7 @@ async fn waiting(app: &App, headers: &HeaderMap, session: Session) -> Result<Res
     };
     // Each visit begins the year anew.
     let renewed = COOKIE.read(headers).map(|session| [(header::SET_COOKIE, COOKIE.set(session, app.secure))]);
-    Ok((renewed, whole(app, locale, Body::Requests(body))).into_response())
+    Ok((renewed, whole(app, locale, Body::Requests(body))))
 }
 
 /// `GET /device/history`

@@ -4,6 +4,7 @@
 //! [`pace`] for how fast it may be polled, [`rate`] for how often anything may be done, [`tokens`] for what it gets,
 //! and [`error`] for everything it can be told instead.
 
+pub mod added_claims;
 pub mod algorithm;
 pub mod backchannel;
 pub mod binding_message;

@@ -4,8 +4,9 @@ use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::added_claims::AddedClaims;
 use super::algorithm::JwsAlgorithm;
 use super::identifier::{Bearer, ClientId, Digest};
 use super::transaction::Confirmation;
@@ -49,6 +50,9 @@ pub struct IdTokenClaims<'a> {
     /// CIBA Core 10.3.1: in push mode, the request that this answers.
     #[serde(rename = "urn:openid:params:jwt:claim:auth_req_id", skip_serializing_if = "Option::is_none")]
     pub auth_req_id: Option<&'a str>,
+    /// What plugins added: none of the above.
+    #[serde(flatten)]
+    pub added: &'a Map<String, Value>,
 }
 
 /// The claims of an access token that is a JWT (RFC 9068 2.2).
@@ -71,6 +75,9 @@ pub struct AccessTokenClaims<'a> {
     /// RFC 9396 9.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details: Option<&'a Value>,
+    /// What plugins added: none of the above.
+    #[serde(flatten)]
+    pub added: &'a Map<String, Value>,
 }
 
 /// The successful answer of the token endpoint (RFC 6749 5.1).
@@ -170,6 +177,8 @@ pub struct NewAccessToken {
     pub audience: Vec<String>,
     /// Where it is less than what was granted.
     pub scope: Option<String>,
+    /// What plugins added to it, and to the ID token that was made with it.
+    pub claims: Option<AddedClaims>,
 }
 
 /// A refresh token, as it is kept.
@@ -202,12 +211,14 @@ mod tests {
         let client = ClientId("shop".to_owned());
         let (iss, sub, scope, amr) = ("https://op.example", "secret", "openid secret", ["secret".to_owned()]);
         let approval = || ApprovalClaims { iss, sub, exp: 1, iat: 0, auth_time: 0, acr: Some("secret"), amr: &amr };
+        let added = Map::from_iter([("groups".to_owned(), json!("secret"))]);
         let id_token = IdTokenClaims {
             approval: approval(),
             aud: &client,
             at_hash: Some("secret".to_owned()),
             rt_hash: Some("secret".to_owned()),
             auth_req_id: Some("secret"),
+            added: &added,
         };
         let access_token = AccessTokenClaims {
             approval: approval(),
@@ -217,6 +228,7 @@ mod tests {
             scope,
             cnf: Some(&Confirmation::Key("secret".to_owned())),
             authorization_details: Some(&json!(["secret"])),
+            added: &added,
         };
         let answer = TokenAnswer {
             access_token: Bearer::of_text("secret".to_owned()),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::protocol::added_claims::AddedClaims;
 use crate::protocol::identifier::{Digest, TransactionId};
 use crate::protocol::tokens::NewAccessToken;
 use crate::protocol::transaction::{Confirmation, Request};
@@ -19,6 +20,8 @@ pub struct Grant {
     pub confirmation: Option<Confirmation>,
     /// The resources it is for; empty means the host itself.
     pub audience: Vec<String>,
+    /// What plugins added when it was made.
+    pub claims: AddedClaims,
 }
 
 /// A refresh token that is not reused.
@@ -43,6 +46,8 @@ pub struct Refresh {
     pub access_token: NewAccessToken,
     /// The next refresh token, where it is rotated.
     pub next: Option<Digest>,
+    /// Whether it was the last: no refresh token of the family works any more.
+    pub last: bool,
 }
 
 /// How a refresh ended.

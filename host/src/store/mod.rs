@@ -106,6 +106,9 @@ pub trait Store: Send + Sync {
     /// `approved → redeemed` with its grant, if nobody was faster and it is not too late at `now`. In push mode with what
     /// is to be sent.
     fn redeem(&self, transaction: &TransactionId, grant: NewGrant, push: Option<PushBody>, now: Timestamp) -> Answer<'_, bool>;
+    /// `approved → denied`: no tokens are given for it. What decided so stands in the history where a device would. `false` when
+    /// it is not approved any more.
+    fn withhold(&self, transaction: &TransactionId, decided_on: &str, now: Timestamp) -> Answer<'_, bool>;
     /// What is still to be sent in push mode.
     fn push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>>;
     /// Ends a job that tells a client.

@@ -89,6 +89,8 @@ export function replace(old, card) {
   prepare(card);
   if (focused && wasOpen !== false) (card.querySelector("summary") ?? card).focus();
   else if (card.localName === "article") announce(card.querySelector("h2").textContent);
+  const notCounted = card.querySelector(".not-counted");
+  if (notCounted) announce(notCounted.textContent);
   settleDown();
 }
 

@@ -24,9 +24,15 @@ async fn redeemed(store: &dyn Store, name: &str) {
 
 /// Presents one refresh token for an access token, and for the next refresh token where one is named.
 async fn refresh(store: &dyn Store, name: &str, presented: &str, access: &str, next: Option<&str>) -> Refreshed {
-    let access_token =
-        NewAccessToken { digest: digest(access), expires_at: later(1_200), confirmation: None, audience: Vec::new(), scope: None };
-    let refresh = Refresh { transaction: name.into(), presented: digest(presented), access_token, next: next.map(digest) };
+    let access_token = NewAccessToken {
+        digest: digest(access),
+        expires_at: later(1_200),
+        confirmation: None,
+        audience: Vec::new(),
+        scope: None,
+        claims: None,
+    };
+    let refresh = Refresh { transaction: name.into(), presented: digest(presented), access_token, next: next.map(digest), last: false };
     store.refresh(refresh, later(10)).await.unwrap()
 }
 
@@ -231,5 +237,53 @@ async fn what_has_ended_is_forgotten_although_what_is_older_lives() {
         assert_eq!((count("request"), count("refresh_family"), count("refresh_token"), count("access_token")), (600, 600, 600, 600));
         store.forget(later(200), later(6_000)).await.unwrap();
         assert_eq!((count("request"), count("refresh_family"), count("refresh_token"), count("access_token")), (0, 0, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_plugins_added_to_a_token_stands_with_it() {
+    use ciba_host::protocol::added_claims::AddedClaims;
+    for (store, kept) in backends() {
+        store.start(request("one", "alice")).await.unwrap();
+        store.decide(approve("one", "alice"), later(1)).await.unwrap();
+        let mut given = grant("token");
+        let more = |name: &str| serde_json::Map::from_iter([(name.to_owned(), serde_json::json!({ "a": [1] }))]);
+        let added = AddedClaims { id_token: more("one"), access_token: more("two") };
+        given.access_token.claims = Some(added.clone());
+        assert!(store.redeem(&"one".into(), given, None, later(2)).await.unwrap());
+        drop(store);
+        let store = open(kept.path());
+        assert_eq!(store.grant(&"one".into(), &digest("token"), later(3)).await.unwrap().unwrap().claims, added);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_withheld_once_and_only_before_it_gave_anything() {
+    for (store, _kept) in backends() {
+        store.start(request("one", "alice")).await.unwrap();
+        assert!(!store.withhold(&"one".into(), "the rules", later(1)).await.unwrap(), "nobody has approved it");
+        store.decide(approve("one", "alice"), later(1)).await.unwrap();
+        assert!(store.withhold(&"one".into(), "the rules", later(2)).await.unwrap());
+        assert!(!store.withhold(&"one".into(), "the rules", later(3)).await.unwrap());
+        assert!(!store.redeem(&"one".into(), grant("token"), None, later(3)).await.unwrap());
+        let card = store.card(&"alice".into(), &"one".into()).await.unwrap().unwrap();
+        assert_eq!((card.request.stored, card.request.decided_at), (Stored::Denied, Some(later(2))));
+        assert_eq!((card.decided_on.as_deref(), card.decided_by), (Some("the rules"), None));
+        assert!(!card.request.is_given_up() && card.request.evidence.is_none());
+        redeemed(&*store, "two").await;
+        assert!(!store.withhold(&"two".into(), "the rules", later(3)).await.unwrap(), "it gave tokens");
+        assert!(works(&*store, "two", "two-access-0").await);
+    }
+}
+
+#[tokio::test]
+async fn the_last_refresh_leaves_no_refresh_token_behind() {
+    for (store, _kept) in backends() {
+        redeemed(&*store, "one").await;
+        let access_token = grant("last").access_token;
+        let last = Refresh { transaction: "one".into(), presented: digest("one-refresh-0"), access_token, next: None, last: true };
+        assert_eq!(store.refresh(last, later(10)).await.unwrap(), Refreshed::Done);
+        assert!(works(&*store, "one", "last").await && works(&*store, "one", "one-access-0").await);
+        assert_eq!(refresh(&*store, "one", "one-refresh-0", "x", None).await, Refreshed::Unknown);
     }
 }

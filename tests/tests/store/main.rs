@@ -83,6 +83,7 @@ fn grant(token: &str) -> NewGrant {
         confirmation: None,
         audience: Vec::new(),
         scope: None,
+        claims: None,
     };
     NewGrant { access_token, refresh_token: None }
 }

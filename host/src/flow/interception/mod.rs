@@ -1,13 +1,18 @@
 //! Where plugins step in. Each hook has a file, which says how the answers of several make one; here stands what they
 //! have in common: who is asked, in which order, and what it means that one failed.
 
+mod issue_tokens;
+mod review_decision;
 mod review_request;
+mod shape_introspection;
 
 use std::sync::Arc;
 
 use super::{Flow, Refused};
 use crate::protocol::plugin::Fail;
 use crate::runtime::{CallFailure, Hook, Urgency, Version};
+pub(super) use issue_tokens::TokenChanges;
+pub(super) use review_decision::Reviewed;
 
 impl Flow {
     /// Who serves a hook, in the operator's order; nobody, for the most part.
@@ -44,4 +49,13 @@ pub(super) fn failed<H: Hook>(version: &Version, failure: &CallFailure) -> Resul
             Err(Refused::Plugin)
         }
     }
+}
+
+/// The same of an answer that only shows to be none beside what else is known here.
+///
+/// # Errors
+/// What it was asked about does not happen.
+fn unusable<H: Hook>(version: &Version, failure: &CallFailure) -> Result<(), Refused> {
+    version.shared.say_unusable(failure);
+    failed::<H>(version, failure).map(drop)
 }

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{NotDone, Operator};
-use crate::flow::decide::By;
+use crate::flow::decide::{Answered, By};
 use crate::protocol::client::DeliveryMode;
 use crate::protocol::identifier::{ClientId, TransactionId};
 use crate::protocol::transaction::Decision;
-use crate::store::{Decided, Listed, Notified, Telling};
+use crate::store::{Listed, Notified, Telling};
 
 /// A request as an operator sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,8 +53,18 @@ impl Operator {
         };
         let audit = self.audit(what, transaction.as_str());
         match flow.decide(&transaction, &listed.request.user, decision, By::Operator, Some(audit)).await? {
-            Decided::Now(_) => Ok(json!({ "transaction": transaction, "state": decision.leads_to().as_str(), "decided_by": "operator" })),
-            Decided::Not(card) => {
+            Answered::Now(card) => {
+                let state = card.request.stored;
+                let by = if state == decision.leads_to() { "operator" } else { "plugin" };
+                Ok(json!({ "transaction": transaction, "state": state.as_str(), "decided_by": by }))
+            }
+            Answered::AskAgain(_, note) => {
+                Err(NotDone::Asked(format!("the request waits on: a plugin lets this answer not count, and says: {}", note.into_text())))
+            }
+            Answered::Unreviewed(_) => Err(NotDone::Asked(
+                "the request waits on: a plugin that reviews decisions failed; `ciba-host plugin log` says why".to_owned(),
+            )),
+            Answered::Not(card) => {
                 let state = card.map_or("gone", |card| card.request.state(self.clock.now()).as_str());
                 Err(NotDone::Asked(format!("the request is {state}; only a pending one can be decided")))
             }

@@ -7,14 +7,13 @@ use std::time::Duration;
 use super::super::App;
 use super::Demo;
 use super::shop::ask;
-use crate::flow::decide::By;
+use crate::flow::decide::{Answered, By};
 use crate::flow::operator::Command;
 use crate::protocol::GRANT_TYPE_CIBA;
 use crate::protocol::discovery::path;
 use crate::protocol::identifier::UnverifiedBearer;
 use crate::protocol::transaction::Decision;
 use crate::protocol::user::CHANNEL_INBOX;
-use crate::store::Decided;
 
 /// Between two starts.
 const PACE: Duration = Duration::from_millis(50);
@@ -131,7 +130,7 @@ async fn authenticate(app: &App, demo: &Demo, username: &str) -> Result<(), Stri
         wake.changed().await;
     }
     let decided = app.flow.decide(&request.transaction, &request.user, Decision::Approve, By::Operator, None).await;
-    if !matches!(decided, Ok(Decided::Now(_))) {
+    if !matches!(decided, Ok(Answered::Now(_))) {
         return Err(format!("not decided: {decided:?}"));
     }
     let redeem = [("grant_type", GRANT_TYPE_CIBA), ("auth_req_id", auth_req_id)];

@@ -5,17 +5,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::shown::card_view;
-use super::{TOKEN_MAX, Trouble, by_hand, from_script, locale_of, session, spoken, whole};
-use crate::flow::decide::By;
+use super::{TOKEN_MAX, Trouble, by_hand, from_script, locale_of, session, spoken, waiting, whole};
+use crate::flow::decide::{Answered, By};
 use crate::flow::device::Session;
 use crate::http::App;
 use crate::http::answer::Refusal;
 use crate::http::body::FormBody;
-use crate::http::views::device::{Body, CardFragment, CardsFragment, EnrolLink};
+use crate::http::views::device::{Body, Card as CardView, CardFragment, CardsFragment, EnrolLink, NotCounted, Note};
 use crate::protocol::form::Form;
 use crate::protocol::identifier::TransactionId;
 use crate::protocol::transaction::Decision;
-use crate::store::{Card, Decided};
+use crate::store::Card;
 
 /// `POST /device/open`: opens a request by a one-time link.
 pub(in crate::http) async fn open(State(app): State<App>, FormBody { headers, form }: FormBody) -> Response {
@@ -72,7 +72,7 @@ pub(in crate::http) async fn card(
     let session = session(&app, &headers).await?;
     let found = app.flow.card(&session, &TransactionId(transaction)).await?;
     Ok(match found {
-        Some(card) => one(&app, &session, &headers, &card, StatusCode::OK),
+        Some(card) => one(&app, &session, &headers, &card, StatusCode::OK, None),
         None => StatusCode::NOT_FOUND.into_response(),
     })
 }
@@ -92,23 +92,29 @@ async fn decided(app: &App, headers: &HeaderMap, form: &Form) -> Result<Response
         Some("report") => None,
         _ => return Ok((StatusCode::BAD_REQUEST, "decision must be approve, deny or report\n").into_response()),
     };
-    let (status, card) = match decision {
+    let (status, card, not_counted) = match decision {
         Some(decision) => match app.flow.decide(&transaction, &session.user.id, decision, By::Device(&session.device), None).await? {
-            Decided::Now(card) => (StatusCode::OK, Some(*card)),
-            Decided::Not(card) => (StatusCode::CONFLICT, card.map(|card| *card)),
+            Answered::Now(card) => (StatusCode::OK, Some(card), None),
+            Answered::Not(card) => (StatusCode::CONFLICT, card, None),
+            Answered::AskAgain(card, note) => (StatusCode::CONFLICT, Some(card), Some(NotCounted::Missing(Note(note.into_text())))),
+            Answered::Unreviewed(card) => (StatusCode::CONFLICT, Some(card), Some(NotCounted::Unreviewed)),
         },
         None => {
             let counts = app.flow.report(&transaction, &session.user.id).await?;
-            (if counts { StatusCode::OK } else { StatusCode::CONFLICT }, app.flow.card(&session, &transaction).await?)
+            let card = app.flow.card(&session, &transaction).await?.map(Box::new);
+            (if counts { StatusCode::OK } else { StatusCode::CONFLICT }, card, None)
         }
     };
-    if !from_script(headers) {
-        return Ok(Redirect::to("/device").into_response());
+    match (card, not_counted) {
+        (Some(card), not_counted) if from_script(headers) => Ok(one(app, &session, headers, &card, status, not_counted)),
+        (None, _) if from_script(headers) => Ok(StatusCode::NOT_FOUND.into_response()),
+        // What is only said now stands on no page that another request would show.
+        (Some(card), Some(not_counted)) => {
+            let page = waiting(app, headers, session, Some((card.request.transaction, not_counted))).await?;
+            Ok((status, page).into_response())
+        }
+        _ => Ok(Redirect::to("/device").into_response()),
     }
-    Ok(match card {
-        Some(card) => one(app, &session, headers, &card, status),
-        None => StatusCode::NOT_FOUND.into_response(),
-    })
 }
 
 fn list(app: &App, session: &Session, headers: &HeaderMap, cards: &[Card]) -> Response {
@@ -117,8 +123,8 @@ fn list(app: &App, session: &Session, headers: &HeaderMap, cards: &[Card]) -> Re
     Html(CardsFragment { locale, now_ms, cards }.render()).into_response()
 }
 
-fn one(app: &App, session: &Session, headers: &HeaderMap, card: &Card, status: StatusCode) -> Response {
+fn one(app: &App, session: &Session, headers: &HeaderMap, card: &Card, status: StatusCode, not_counted: Option<NotCounted>) -> Response {
     let (locale, now_ms) = (locale_of(session, headers), app.flow.clock.now().as_millisecond());
-    let card = card_view(app, card, session, locale, now_ms);
+    let card = CardView { not_counted, ..card_view(app, card, session, locale, now_ms) };
     (status, Html(CardFragment { locale, now_ms, card }.render())).into_response()
 }

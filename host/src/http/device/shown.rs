@@ -1,6 +1,6 @@
 //! A stored request, as its person sees it.
 
-use crate::flow::decide::SIMULATED;
+use crate::flow::decide::{BY_RULES, SIMULATED};
 use crate::flow::device::Session;
 use crate::http::App;
 use crate::http::views::device::{Answer, AnsweredBy, Card as CardView, CardState, Client as ClientView, HistoryEntry, Note, Outcome};
@@ -45,6 +45,7 @@ pub(super) fn card_view(app: &App, card: &Card, session: &Session, locale: Local
         note: card.note.clone().map(Note),
         expires_at: Moment(request.expires_at.as_second()),
         needs_more: app.flow.page_is_too_weak(card),
+        not_counted: None,
         state,
     }
 }
@@ -53,6 +54,7 @@ pub(super) fn card_view(app: &App, card: &Card, session: &Session, locale: Local
 fn answered_by(card: &Card, session: &Session) -> AnsweredBy {
     match &card.decided_by {
         None if card.decided_on.as_deref() == Some(SIMULATED) => AnsweredBy::Simulated,
+        None if card.decided_on.as_deref() == Some(BY_RULES) => AnsweredBy::Rules,
         None => AnsweredBy::Operator,
         Some(device) if *device == session.device.id => AnsweredBy::ThisPhone,
         Some(_) => AnsweredBy::Device(card.decided_on.clone().unwrap_or_default()),

@@ -6,7 +6,7 @@ mod details;
 use askama::Template;
 use serde::Serialize;
 
-pub use card::{Answer, AnsweredBy, Card, CardState, Client, Note};
+pub use card::{Answer, AnsweredBy, Card, CardState, Client, NotCounted, Note};
 pub use details::Details;
 
 use super::{
@@ -202,6 +202,7 @@ impl Page {
             AnsweredBy::Device(name) => (text.on_device)(&foreign(name)),
             AnsweredBy::Operator => Markup::trusted(text.by_operator),
             AnsweredBy::Simulated => Markup::trusted(text.by_simulated),
+            AnsweredBy::Rules => Markup::trusted(text.by_rules),
         }
     }
 

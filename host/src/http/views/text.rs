@@ -112,6 +112,8 @@ pub struct Text {
     pub more_than_fits: &'static str,
     /// Client.
     pub needs_more: WithOne,
+    pub not_counted: &'static str,
+    pub not_reviewed: &'static str,
     pub wants_to: &'static str,
     pub must_match: &'static str,
     pub no_message: &'static str,
@@ -151,6 +153,8 @@ pub struct Text {
     pub approved_by_simulated: WithOne,
     /// The time.
     pub denied_by_simulated: WithOne,
+    /// The time.
+    pub denied_by_rules: WithOne,
     pub not_me: &'static str,
     pub reported: &'static str,
     pub reported_hint: &'static str,
@@ -200,6 +204,7 @@ pub struct Text {
     pub on_device: WithOne,
     pub by_operator: &'static str,
     pub by_simulated: &'static str,
+    pub by_rules: &'static str,
 
     // Scopes in words.
     pub scope_openid: &'static str,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
+use super::requests::by_row;
 use super::{SqliteStore, rows};
 use crate::protocol::identifier::{Digest, TransactionId};
 use crate::protocol::tokens::{NewAccessToken, NewGrant};
@@ -50,6 +51,27 @@ impl SqliteStore {
         self.write_then(work, move |memory, _| memory.live.ended(&ended))
     }
 
+    /// An approval that gives no tokens: nobody of the person's denied it.
+    pub(super) fn swap_withheld(&self, transaction: &TransactionId, decided_on: &str, now: Timestamp) -> Answer<'_, bool> {
+        let (transaction, decided_on) = (transaction.clone(), decided_on.to_owned());
+        let work = move |connection: &Connection| {
+            let withheld: Option<i64> = connection
+                .prepare_cached(
+                    "UPDATE request SET state = 'denied', decided_at = ?2, decided_on = ?3, decided_by = NULL, evidence = NULL
+                     WHERE token = ?1 AND state = 'approved' RETURNING id",
+                )?
+                .query_row(params![transaction.as_str(), rows::millis(now), decided_on], |row| row.get(0))
+                .optional()?;
+            withheld.map(|id| by_row(connection, id)).transpose()
+        };
+        let written = self.write_then(work, move |memory, withheld| {
+            if let Some(request) = withheld {
+                memory.live.decided(request);
+            }
+        });
+        Box::pin(async move { written.await.map(|withheld| withheld.is_some()) })
+    }
+
     pub(super) fn find_push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>> {
         self.read(|connection| {
             Ok(connection
@@ -90,7 +112,7 @@ impl SqliteStore {
         self.read(|connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {}, a.issued_at, a.expires_at, a.confirmation, a.audience, a.scope FROM access_token a JOIN request r ON r.id = a.request
+                    "SELECT {}, a.issued_at, a.expires_at, a.confirmation, a.audience, a.scope, a.claims FROM access_token a JOIN request r ON r.id = a.request
                      WHERE r.token = ?1 AND a.token = ?2 AND a.expires_at > ?3",
                     rows::REQUEST
                 ))?
@@ -106,6 +128,7 @@ impl SqliteStore {
                         expires_at: rows::time(row, rows::REQUEST_COLUMNS + 1)?,
                         confirmation: rows::json(row, rows::REQUEST_COLUMNS + 2)?,
                         audience: audience.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect(),
+                        claims: rows::json(row, rows::REQUEST_COLUMNS + 5)?.unwrap_or_default(),
                     })
                 })
                 .optional()
@@ -175,6 +198,11 @@ impl SqliteStore {
                 .prepare_cached("DELETE FROM access_token WHERE request = ?1 AND expires_at < ?2")?
                 .execute([request, rows::millis(now)])?;
             insert_access_token(connection, request, &refresh.access_token, now)?;
+            if refresh.last {
+                for table in ["refresh_token", "refresh_family"] {
+                    connection.prepare_cached(&format!("DELETE FROM {table} WHERE request = ?1"))?.execute([request])?;
+                }
+            }
             Ok(Refreshed::Done)
         })
     }
@@ -228,10 +256,11 @@ fn insert_access_token(
 ) -> Result<(), crate::store::StoreError> {
     let confirmation = token.confirmation.as_ref().map(rows::to_json).transpose()?;
     let audience = Some(token.audience.join(" ")).filter(|audience| !audience.is_empty());
+    let claims = token.claims.as_ref().map(rows::to_json).transpose()?;
     connection
         .prepare_cached(
-            "INSERT INTO access_token (request, token, issued_at, expires_at, confirmation, audience, scope)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO access_token (request, token, issued_at, expires_at, confirmation, audience, scope, claims)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             request,
@@ -240,7 +269,8 @@ fn insert_access_token(
             rows::millis(token.expires_at),
             confirmation,
             audience,
-            token.scope
+            token.scope,
+            claims
         ])?;
     Ok(())
 }

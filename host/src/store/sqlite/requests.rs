@@ -329,7 +329,7 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
     Ok((superseded, hastened))
 }
 
-fn by_row(connection: &Connection, id: i64) -> Result<Request, StoreError> {
+pub(super) fn by_row(connection: &Connection, id: i64) -> Result<Request, StoreError> {
     connection
         .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?
         .query_row([id], rows::request)

@@ -122,6 +122,9 @@ impl Store for SqliteStore {
     fn redeem(&self, transaction: &TransactionId, grant: NewGrant, push: Option<PushBody>, now: Timestamp) -> Answer<'_, bool> {
         self.swap_redeemed(transaction, grant, push, now)
     }
+    fn withhold(&self, transaction: &TransactionId, decided_on: &str, now: Timestamp) -> Answer<'_, bool> {
+        self.swap_withheld(transaction, decided_on, now)
+    }
     fn push_body(&self, transaction: &TransactionId) -> Answer<'_, Option<PushBody>> {
         self.find_push_body(transaction)
     }

@@ -154,8 +154,13 @@ impl IssueTokens for Scripted {
             Occasion::Other(_) => "other",
         };
         log::info!("issue-tokens: {occasion} for {:?}", transaction.user_id());
+        // A line for one occasion only begins with its name: `on-refresh refuse …`.
+        let now = script.issue_tokens.iter().filter_map(|line| match line.strip_prefix("on-") {
+            Some(line) => line.strip_prefix(occasion).map(|line| line.trim_start().to_owned()),
+            None => Some(line.clone()),
+        });
         let mut changes = Vec::new();
-        for (verb, rest) in lines(&script.issue_tokens)? {
+        for (verb, rest) in lines(&now.collect::<Vec<_>>())? {
             match verb {
                 "refuse" => return Ok(Verdict::Refuse(rest.to_owned())),
                 "other" => return Ok(Verdict::Other(rest.to_owned())),

@@ -26,6 +26,8 @@ pub struct Card {
     pub expires_at: Moment,
     /// An approval on this page proves less than the client takes: it can only be denied here.
     pub needs_more: bool,
+    /// Why the answer that was just given does not count. Said once: no page shows it later.
+    pub not_counted: Option<NotCounted>,
     pub state: CardState,
 }
 
@@ -42,6 +44,15 @@ pub struct Client {
 /// A plugin's plain text, at most 120 characters: cut here, because the host draws it under its own name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note(pub String);
+
+/// Why an answer does not count, while its request waits on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum NotCounted {
+    /// A plugin says what is missing.
+    Missing(Note),
+    /// It could not be reviewed just now.
+    Unreviewed,
+}
 
 /// Where a request stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,6 +89,8 @@ pub enum AnsweredBy {
     Operator,
     /// A program, by the conformance switch.
     Simulated,
+    /// A plugin, which denied what was approved.
+    Rules,
 }
 
 impl Client {
@@ -114,14 +127,15 @@ impl Card {
     }
 }
 
-/// All cards in one element. The first that waits stands open.
+/// All cards in one element. The first that waits stands open, or the one that was answered in vain.
 pub(super) fn list(cards: &[Card], locale: Locale, now_ms: i64, connection: Connection) -> String {
     let first_pending = cards.iter().position(Card::is_pending);
+    let answered = cards.iter().position(|card| card.not_counted.is_some());
     let cards = cards
         .iter()
         .enumerate()
         .map(|(index, card)| {
-            let open = Some(index) == first_pending;
+            let open = answered.or(first_pending) == Some(index);
             Markup::trusted(one(card, locale, now_ms, connection, open))
         })
         .collect();
@@ -243,7 +257,8 @@ fn approved(answer: &Answer, card: &Card, text: &Text) -> (Markup, Option<Markup
         AnsweredBy::ThisPhone => (Markup::trusted(text.approved), Some((text.approved_then)(&card.client.shown_foreign()))),
         AnsweredBy::Device(name) => ((text.approved_elsewhere)(&foreign(name), &at), None),
         AnsweredBy::Operator => ((text.approved_by_operator)(&at), None),
-        AnsweredBy::Simulated => ((text.approved_by_simulated)(&at), None),
+        // Rules approve nothing; what they denied is shown as that.
+        AnsweredBy::Simulated | AnsweredBy::Rules => ((text.approved_by_simulated)(&at), None),
     }
 }
 
@@ -254,5 +269,6 @@ fn denied(answer: &Answer, text: &Text) -> (Markup, Option<Markup>) {
         AnsweredBy::Device(name) => ((text.denied_elsewhere)(&foreign(name), &at), None),
         AnsweredBy::Operator => ((text.denied_by_operator)(&at), None),
         AnsweredBy::Simulated => ((text.denied_by_simulated)(&at), None),
+        AnsweredBy::Rules => ((text.denied_by_rules)(&at), Some(Markup::trusted(text.denied_then))),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{
     Script,
-    device::{AnsweredBy, Body, Card, CardState, Connection, EnrolLink, History, HistoryEntry, Note, Outcome, Page, Requests},
+    device::{AnsweredBy, Body, Card, CardState, Connection, EnrolLink, History, HistoryEntry, NotCounted, Note, Outcome, Page, Requests},
     moment::Moment,
     text::Locale,
 };
@@ -41,6 +41,13 @@ pub(super) const STATES: &[State] = &[
     phone("details-cut", "More to approve than is shown", |locale| detailed(locale, many_details(21))),
     phone("needs-more", "A client that wants more proof than the page can give", |locale| {
         requests(locale, Connection::Connected, vec![Card { needs_more: true, ..card("first") }])
+    }),
+    phone("not-counted", "A plugin wants something more before an answer counts", |locale| {
+        let missing = NotCounted::Missing(Note("Call 555 0100 first, and answer then.".to_owned()));
+        requests(locale, Connection::Connected, vec![Card { not_counted: Some(missing), ..card("first") }])
+    }),
+    phone("not-reviewed", "A plugin that reviews answers failed", |locale| {
+        requests(locale, Connection::Connected, vec![Card { not_counted: Some(NotCounted::Unreviewed), ..card("first") }])
     }),
     phone("several", "Several requests", |locale| requests(locale, Connection::Connected, super::device_cards::several())),
     phone("long-message", "A message longer than the screen", |locale| {
@@ -81,6 +88,9 @@ pub(super) const STATES: &[State] = &[
     phone("denied-by-operator", "Denied from the command line", |locale| just(locale, CardState::Denied(answered(AnsweredBy::Operator)))),
     phone("approved-by-simulated", "Approved by the conformance switch", |locale| {
         just(locale, CardState::Approved(answered(AnsweredBy::Simulated)))
+    }),
+    phone("denied-by-rules", "Approved here, and denied by a plugin", |locale| {
+        just(locale, CardState::Denied(answered(AnsweredBy::Rules)))
     }),
     phone("reported", "That wasn't me", |locale| just(locale, CardState::Reported)),
     phone("next", "The next request, below the last outcome", |locale| {

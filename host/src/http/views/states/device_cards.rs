@@ -33,6 +33,7 @@ pub(super) fn card(transaction: &str) -> Card {
         note: None,
         expires_at: Moment(EXPIRES_S),
         needs_more: false,
+        not_counted: None,
         state: CardState::Pending,
     }
 }

@@ -28,6 +28,8 @@ pub(super) static TEXT: Text = Text {
     needs_more: |client| {
         Markup::trusted(format!("لا تمكنك الموافقة على هذا هنا: يطلب {client} إثباتًا أقوى لهويتك مما تستطيع هذه الصفحة تقديمه. يمكنك رفضه."))
     },
+    not_counted: "لم يُحتسب ردك بعد",
+    not_reviewed: "تعذّر التحقق من ردك الآن. لم يتقرر شيء. أعد الرد بعد لحظات من فضلك.",
     wants_to: "يريد أن",
     must_match: "يجب أن يطابق الشاشة الأخرى",
     no_message: "لا يوجد ما تقارنه. وافق فقط إذا كنت قد بدأت هذا بنفسك الآن.",
@@ -57,6 +59,7 @@ pub(super) static TEXT: Text = Text {
     denied_by_operator: |time| Markup::trusted(format!("رفضه مشغّل الخدمة في {time}.")),
     approved_by_simulated: |time| Markup::trusted(format!("وافق عليه برنامج مصادقة محاكى في {time}.")),
     denied_by_simulated: |time| Markup::trusted(format!("رفضه برنامج مصادقة محاكى في {time}.")),
+    denied_by_rules: |time| Markup::trusted(format!("رُفض وفق قواعد هذه الخدمة في {time}.")),
     not_me: "لم أكن أنا",
     reported: "سجّلنا أنك لم تكن أنت.",
     reported_hint: "إذا كنت لا تعرف الجهاز الذي ردّ، فاطلب إزالته.",
@@ -98,6 +101,7 @@ pub(super) static TEXT: Text = Text {
     on_device: |device| Markup::trusted(format!("على {device}")),
     by_operator: "من قِبل مشغّل الخدمة",
     by_simulated: "من قِبل برنامج مصادقة محاكى",
+    by_rules: "وفق قواعد هذه الخدمة",
 
     scope_openid: "يعرف أنك أنت",
     scope_profile: "يرى اسمك وملفك الشخصي",

@@ -30,6 +30,8 @@ pub(super) static TEXT: Text = Text {
             "You cannot approve this here: {client} wants stronger proof that it is you than this page can give. You can deny it."
         ))
     },
+    not_counted: "Your answer does not count yet",
+    not_reviewed: "It could not be checked just now. Nothing was decided. Please answer again in a moment.",
     wants_to: "It wants to",
     must_match: "Must match the other screen",
     no_message: "There is nothing to compare. Approve only if you started this yourself, just now.",
@@ -59,6 +61,7 @@ pub(super) static TEXT: Text = Text {
     denied_by_operator: |time| Markup::trusted(format!("Denied by an operator at {time}.")),
     approved_by_simulated: |time| Markup::trusted(format!("Approved by a simulated authenticator at {time}.")),
     denied_by_simulated: |time| Markup::trusted(format!("Denied by a simulated authenticator at {time}.")),
+    denied_by_rules: |time| Markup::trusted(format!("Denied by the rules of this provider at {time}.")),
     not_me: "That wasn’t me",
     reported: "Noted: this was not you.",
     reported_hint: "If you do not know the device that answered, have it removed.",
@@ -100,6 +103,7 @@ pub(super) static TEXT: Text = Text {
     on_device: |device| Markup::trusted(format!("on {device}")),
     by_operator: "by an operator",
     by_simulated: "by a simulated authenticator",
+    by_rules: "by the rules of this provider",
 
     scope_openid: "Know that it is you",
     scope_profile: "See your name and profile",

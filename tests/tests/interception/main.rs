@@ -1,10 +1,14 @@
 //! Where plugins step in, through the real endpoints: for each hook one that allows, one that denies, one that fails,
 //! one that is slow, and none at all.
 
+mod issue_tokens;
+mod review_decision;
+mod shape_introspection;
+
 use std::fs;
 
 use ciba_tests::host::{Data, Host, guest, wait_for};
-use ciba_tests::party::Client;
+use ciba_tests::party::{Client, Phone, waiting_in};
 use serde_json::{Value, json};
 
 /// Short, so that a slow plugin is found out soon.
@@ -26,19 +30,12 @@ impl World {
         let data = Data::with_config(&format!("{LIMITS}{config}")).unwrap();
         fs::create_dir(data.path().join("plugins")).unwrap();
         for (name, more, script) in plugins {
-            // A list of texts looks the same in JSON and in TOML.
-            let settings: String = script.as_object().unwrap().iter().map(|(hook, lines)| format!("{hook} = {lines}\n")).collect();
-            fs::write(data.path().join(format!("plugins/{name}.toml")), format!("{more}\n[settings]\n{settings}")).unwrap();
-            fs::copy(guest("scripted"), data.path().join(format!("plugins/{name}.wasm"))).unwrap();
+            put(&data, name, more, script);
         }
         let host = data.demo().unwrap();
         let shop = Client::add(&host, "shop", &[]).unwrap();
-        let serves = |name: &str| -> anyhow::Result<bool> {
-            let listed = host.data.json(&["plugin", "list"])?;
-            Ok(listed.as_array().is_some_and(|all| all.iter().any(|plugin| plugin["name"] == name && plugin["version"].is_string())))
-        };
         wait_for("the plugins serve", || {
-            let all = plugins.iter().map(|(name, ..)| serves(name)).collect::<anyhow::Result<Vec<_>>>()?;
+            let all = plugins.iter().map(|(name, ..)| serves(&host.data, name)).collect::<anyhow::Result<Vec<_>>>()?;
             Ok(all.iter().all(|serves| *serves).then_some(()))
         })
         .unwrap();
@@ -51,10 +48,36 @@ impl World {
         (answer.status, answer.json())
     }
 
+    /// A request of the shop's that waits for alice: its `auth_req_id`, and what devices call it.
+    fn waits_for(&self, alice: &Phone) -> (String, String) {
+        let id = self.shop.start("alice").unwrap();
+        let waiting = waiting_in(&alice.check().unwrap());
+        let [transaction] = &*waiting else { panic!("{waiting:?} wait") };
+        (id, transaction.clone())
+    }
+
+    /// Where the request of this transaction stands.
+    fn state_of(&self, transaction: &str) -> String {
+        self.host.data.json(&["request", "show", transaction]).unwrap()["state"].as_str().unwrap().to_owned()
+    }
+
     fn log_of(&self, plugin: &str) -> String {
         let lines = self.host.data.json(&["plugin", "log", plugin]).unwrap();
         lines.as_array().unwrap().iter().map(|line| format!("{}\n", line["text"].as_str().unwrap())).collect()
     }
+}
+
+/// Drops a scripted plugin into the folder.
+fn put(data: &Data, name: &str, more: &str, script: &Value) {
+    // A list of texts looks the same in JSON and in TOML.
+    let settings: String = script.as_object().unwrap().iter().map(|(hook, lines)| format!("{hook} = {lines}\n")).collect();
+    fs::write(data.path().join(format!("plugins/{name}.toml")), format!("{more}\n[settings]\n{settings}")).unwrap();
+    fs::copy(guest("scripted"), data.path().join(format!("plugins/{name}.wasm"))).unwrap();
+}
+
+fn serves(data: &Data, name: &str) -> anyhow::Result<bool> {
+    let listed = data.json(&["plugin", "list"])?;
+    Ok(listed.as_array().is_some_and(|all| all.iter().any(|plugin| plugin["name"] == name && plugin["version"].is_string())))
 }
 
 #[test]
