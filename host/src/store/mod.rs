@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use events::{EVENTS_KEPT, EventKind, RequestEvent, Unheard};
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
-pub use plugins::ActivePlugin;
+pub use plugins::{ActivePlugin, Condition, KeptValue, NewValue, Quota, Written};
 pub use registry::{Admission, AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
@@ -186,6 +186,14 @@ pub trait Store: Send + Sync {
     fn permissions(&self) -> Answer<'_, Vec<(PluginName, Permissions)>>;
     /// Sets what is allowed by command.
     fn allow(&self, name: &PluginName, permissions: Permissions, audit: AuditEntry) -> Answer<'_, ()>;
+    /// What a plugin keeps under this key, unless it has expired at `now`.
+    fn plugin_value(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Answer<'_, Option<KeptValue>>;
+    /// Writes a value of a plugin's, if its condition holds and it fits into the quota.
+    fn put_plugin_value(&self, new: NewValue, quota: Quota, now: Timestamp) -> Answer<'_, Written>;
+    /// Deletes a value of a plugin's if the condition holds; `false` when it does not, or there was none.
+    fn remove_plugin_value(&self, plugin: &PluginName, key: &str, when: Condition, now: Timestamp) -> Answer<'_, bool>;
+    /// Keys of a plugin's values that begin with `prefix` and come after `after`, in the order of their bytes.
+    fn plugin_keys(&self, plugin: &PluginName, prefix: &str, after: Option<&str>, most: u32, now: Timestamp) -> Answer<'_, Vec<String>>;
     /// Writes a line into the audit log.
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// The latest lines of the audit log, newest first.

@@ -3,6 +3,7 @@
 mod events;
 mod grants;
 mod outcomes;
+mod plugin_values;
 
 use std::path::Path;
 use std::sync::Arc;

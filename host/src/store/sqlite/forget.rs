@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::{SqliteStore, rows};
+use super::{SqliteStore, plugin_values, rows};
 use crate::protocol::transaction::REDEEM_GRACE_SECONDS;
 use crate::store::{Answer, StoreError};
 
@@ -44,6 +44,13 @@ impl SqliteStore {
             deleted += self.forget_all(move |connection| events(connection, now)).await?;
             loop {
                 let step = self.write(move |connection| spent(connection, now_ms)).await?;
+                deleted += step as u64;
+                if step < STEP as usize {
+                    break;
+                }
+            }
+            loop {
+                let step = self.write(move |connection| plugin_values::forget(connection, now_ms, STEP)).await?;
                 deleted += step as u64;
                 if step < STEP as usize {
                     break;

@@ -13,6 +13,7 @@ mod jobs;
 mod known;
 mod live;
 mod migrations;
+mod plugin_values;
 mod plugins;
 mod registration;
 mod registry;

@@ -14,8 +14,9 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    ActivePlugin, Admission, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Heard, Invitation, Job, Lane, Listed, NewDevice,
-    NewRequest, Next, NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Unheard, Updated,
+    ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job, KeptValue, Lane,
+    Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed, Spent, Start, Store,
+    StoreError, Unheard, Updated, Written,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -220,6 +221,18 @@ impl Store for SqliteStore {
     }
     fn allow(&self, name: &PluginName, permissions: Permissions, audit: AuditEntry) -> Answer<'_, ()> {
         self.set_permissions(name, permissions, audit)
+    }
+    fn plugin_value(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Answer<'_, Option<KeptValue>> {
+        self.find_plugin_value(plugin, key, now)
+    }
+    fn put_plugin_value(&self, new: NewValue, quota: Quota, now: Timestamp) -> Answer<'_, Written> {
+        self.set_plugin_value(new, quota, now)
+    }
+    fn remove_plugin_value(&self, plugin: &PluginName, key: &str, when: Condition, now: Timestamp) -> Answer<'_, bool> {
+        self.delete_plugin_value(plugin, key, when, now)
+    }
+    fn plugin_keys(&self, plugin: &PluginName, prefix: &str, after: Option<&str>, most: u32, now: Timestamp) -> Answer<'_, Vec<String>> {
+        self.list_plugin_keys(plugin, prefix, after, most, now)
     }
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()> {
         self.write(move |connection| registry::append_audit(connection, &entry))
