@@ -27,7 +27,7 @@
 //! ciba_guest::plugin!(Hello: notify);
 //! ```
 //!
-//! What you can call: [`log`], [`settings`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
+//! What you can call: [`log`], [`settings`], [`secrets`], [`storage`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
 //! imports only what you use. What the operator has not allowed answers with a [`Refusal`], which `?` turns
 //! into a [`ScriptError`].
 
@@ -43,7 +43,9 @@ pub mod clock;
 pub mod http;
 pub mod log;
 pub mod random;
+pub mod secrets;
 pub mod settings;
+pub mod storage;
 
 pub use bindings::ciba::interception::inbox;
 pub use contract::{Description, Device, Event, Evidence, Need, Outcome, Problem, Reason, Refusal, ScriptError, Transaction};
@@ -51,6 +53,7 @@ pub use hooks::{
     IssueTokens, Notify, Observe, Plugin, RegisterClient, ResolveHint, ReviewDecision, ReviewRequest, ShapeIntrospection, VerifyUserCode,
     Withdraw,
 };
+pub use secrets::Secret;
 
 /// What the hook [`ResolveHint`] is told and answers.
 pub mod resolve_hint {

@@ -10,11 +10,9 @@ use ciba_guest::{Description, Need, Notify, Outcome, Plugin, Problem, Reason, Sc
 
 mod event;
 mod settings;
-mod signature;
 
 use event::{Data, Event, Kind};
 use settings::Settings;
-use signature::Key;
 
 /// Seconds to wait where the receiver does not say. The host waits longer after each further failure.
 const SLOW_DOWN: u32 = 30;
@@ -34,7 +32,8 @@ impl Plugin for Webhook {
     }
 
     fn validate_settings(settings: &Settings) -> Result<(), Vec<Problem>> {
-        let problems = settings.problems();
+        let mut problems = settings.problems();
+        problems.extend(settings.unusable_secrets());
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 }
@@ -44,7 +43,7 @@ impl Notify for Webhook {
         // Without the permission the receiver still learns that something waits.
         let link = transaction.one_time_link().ok();
         let event = Event { kind: Kind::Waiting, data: data(transaction, link) };
-        match send(&event, &settings, &signing_keys(&settings)?) {
+        match send(&event, &settings)? {
             Ok(answer) => Ok(outcome(&answer, event.id())),
             Err(http::Error::Timeout | http::Error::Failed(_)) => Ok(Outcome::Retryable(TRY_AGAIN)),
             Err(error) => Err(error.into()),
@@ -56,7 +55,7 @@ impl Withdraw for Webhook {
     fn withdraw(transaction: &Transaction, settings: Settings, _reference: &str, _why: Reason) -> Result<(), ScriptError> {
         // How it ended is between the person and the client: the receiver only takes its message back.
         let event = Event { kind: Kind::Withdrawn, data: data(transaction, None) };
-        let answer = send(&event, &settings, &signing_keys(&settings)?)?;
+        let answer = send(&event, &settings)??;
         match answer.status {
             200..=299 | 404 | 410 => Ok(()),
             429 | 500..=599 => Err(ScriptError::Temporary(format!("the receiver answered {}", answer.status))),
@@ -74,27 +73,26 @@ fn data(transaction: &Transaction, link: Option<String>) -> Data {
     }
 }
 
-/// They were checked before this version began to serve. Should one not fit all the same, nothing is sent:
-/// never a call with a signature missing.
-fn signing_keys(settings: &Settings) -> Result<Vec<Key>, ScriptError> {
-    settings.keys().map_err(|problems| {
-        let first = problems.into_iter().next();
-        ScriptError::Settings(first.map_or_else(String::new, |problem| problem.message))
-    })
+/// Signs with every secret, in the operator's order, or not at all: never a call with a signature missing.
+fn signatures(settings: &Settings, message: &[u8]) -> Result<String, ScriptError> {
+    let each = settings.secrets.iter().map(|secret| secret.webhook_signature(message));
+    Ok(each.collect::<Result<Vec<_>, _>>()?.join(" "))
 }
 
-fn send(event: &Event, settings: &Settings, keys: &[Key]) -> Result<Answer, http::Error> {
-    let url: Url = settings.url.parse()?;
+fn send(event: &Event, settings: &Settings) -> Result<Result<Answer, http::Error>, ScriptError> {
+    let url: Url = settings.url.parse().map_err(http::Error::from)?;
     let id = event.id();
     let timestamp = clock::now();
     let body = event.body(settings.envelope);
+    // Neither of the first two contains the full stop between them.
+    let signatures = signatures(settings, &[format!("{id}.{timestamp}.").as_bytes(), &body].concat())?;
 
     let answer = http::post(&settings.url)
         .header("content-type", settings.envelope.content_type())
         .header("user-agent", concat!("ciba-webhook/", env!("CARGO_PKG_VERSION")))
         .header("webhook-id", &id)
         .header("webhook-timestamp", &timestamp.to_string())
-        .header("webhook-signature", &signature::sign(keys, &id, timestamp, &body))
+        .header("webhook-signature", &signatures)
         .timeout(Duration::from_millis(settings.timeout_ms.into()))
         .body(body)
         .keep(0)
@@ -105,7 +103,7 @@ fn send(event: &Event, settings: &Settings, keys: &[Key]) -> Result<Answer, http
         Ok(_) => {}
         Err(error) => log::warn!("{}: {error}", url.origin()),
     }
-    answer
+    Ok(answer)
 }
 
 /// What the receiver's status means for the host.

@@ -1,17 +1,16 @@
 //! What the operator may write.
 
-use ciba_guest::Problem;
 use ciba_guest::http::Url;
+use ciba_guest::{Problem, Refusal, Secret};
 use serde::Deserialize;
 
 use crate::event::Envelope;
-use crate::signature::Key;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub url: String,
-    pub secrets: Vec<String>,
+    pub secrets: Vec<Secret>,
     #[serde(default)]
     pub envelope: Envelope,
     #[serde(default = "default_timeout")]
@@ -23,23 +22,16 @@ fn default_timeout() -> u32 {
 }
 
 impl Settings {
-    /// The keys to sign with, in the operator's order.
-    pub fn keys(&self) -> Result<Vec<Key>, Vec<Problem>> {
-        let mut keys = Vec::new();
-        let mut problems = Vec::new();
-        for (index, secret) in self.secrets.iter().enumerate() {
-            match secret.parse() {
-                Ok(key) => keys.push(key),
-                Err(why) => problems.push(Problem::new(&format!("/secrets/{index}"), why)),
-            }
-        }
-        if self.secrets.is_empty() {
-            problems.push(Problem::new("/secrets", "at least one secret is needed"));
-        }
-        if problems.is_empty() { Ok(keys) } else { Err(problems) }
+    /// What is wrong with the secrets, which only the host sees: it signs nothing with each.
+    pub fn unusable_secrets(&self) -> impl Iterator<Item = Problem> {
+        self.secrets.iter().filter_map(|secret| match secret.webhook_signature(b"") {
+            Ok(_) => None,
+            Err(Refusal::Other(why)) => Some(Problem::new(secret.pointer(), why)),
+            Err(refusal) => Some(Problem::new(secret.pointer(), format!("{refusal}"))),
+        })
     }
 
-    /// Everything that is wrong.
+    /// Everything else that is wrong.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         match self.url.parse::<Url>() {
@@ -51,7 +43,9 @@ impl Settings {
             }
             Ok(_) => {}
         }
-        problems.extend(self.keys().err().unwrap_or_default());
+        if self.secrets.is_empty() {
+            problems.push(Problem::new("/secrets", "at least one secret is needed"));
+        }
         if !(100..=10_000).contains(&self.timeout_ms) {
             problems.push(Problem::new("/timeout_ms", "must be from 100 to 10000"));
         }
@@ -63,7 +57,7 @@ impl Settings {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const SECRET: &str = r#"{"secret":"/secrets/0"}"#;
 
     fn problems(json: &str) -> Vec<String> {
         let settings: Settings = serde_json::from_str(json).expect(json);
@@ -73,12 +67,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
         for (json, expected) in [
-            (format!(r#"{{"url":"https://push.example.com/a","secrets":["{SECRET}"]}}"#), vec![]),
-            (format!(r#"{{"url":"http://127.0.0.1:9000/a","secrets":["{SECRET}"]}}"#), vec![]),
-            (format!(r#"{{"url":"http://push.example.com/a","secrets":["{SECRET}"]}}"#), vec!["/url"]),
-            (format!(r#"{{"url":"push.example.com","secrets":["{SECRET}","x"]}}"#), vec!["/url", "/secrets/1"]),
+            (format!(r#"{{"url":"https://push.example.com/a","secrets":[{SECRET}]}}"#), vec![]),
+            (format!(r#"{{"url":"http://127.0.0.1:9000/a","secrets":[{SECRET}]}}"#), vec![]),
+            (format!(r#"{{"url":"http://push.example.com/a","secrets":[{SECRET}]}}"#), vec!["/url"]),
+            (format!(r#"{{"url":"push.example.com","secrets":[{SECRET},{SECRET}]}}"#), vec!["/url"]),
             (r#"{"url":"https://a.example","secrets":[]}"#.into(), vec!["/secrets"]),
-            (format!(r#"{{"url":"https://a.example","secrets":["{SECRET}"],"timeout_ms":1}}"#), vec!["/timeout_ms"]),
+            (format!(r#"{{"url":"https://a.example","secrets":[{SECRET}],"timeout_ms":1}}"#), vec!["/timeout_ms"]),
         ] {
             assert_eq!(problems(&json), expected, "{json}");
         }
@@ -86,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_setting_is_an_error() {
-        let json = format!(r#"{{"url":"https://a.example","secrets":["{SECRET}"],"secret":"x"}}"#);
+        let json = format!(r#"{{"url":"https://a.example","secrets":[{SECRET}],"secret":"x"}}"#);
         assert!(serde_json::from_str::<Settings>(&json).is_err());
     }
 }

@@ -4,9 +4,10 @@
 //! between (a crash, a trap, a kill) leaves the job due.
 //!
 //! [`route`] reaches people through plugins, [`client`] tells clients. Each has a worker of its own, so that neither
-//! waits for the other.
+//! waits for the other. [`observe`] tells plugins what happened, which is no job: each of them has its own place.
 
 mod client;
+mod observe;
 mod places;
 mod route;
 
@@ -40,6 +41,8 @@ pub struct Worker {
     tasks: Vec<JoinHandle<()>>,
     at_once: Arc<Semaphore>,
     places: Arc<Places>,
+    /// Ends by itself when the host stops.
+    observers: JoinHandle<()>,
 }
 
 impl Worker {
@@ -52,16 +55,18 @@ impl Worker {
             tokio::spawn(wake_on_swap(Arc::clone(flow))),
             tokio::spawn(forget(Arc::clone(flow))),
         ];
-        Self { tasks, at_once, places }
+        Self { tasks, at_once, places, observers: tokio::spawn(observe::tell_all(Arc::clone(flow))) }
     }
 
     /// Takes no more jobs, and waits for those that were taken, but not for ever: what is not done stays due.
-    pub async fn drain(self, patience: Duration) {
+    pub async fn drain(mut self, patience: Duration) {
         for task in &self.tasks {
             task.abort();
         }
         let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(patience, async { tokio::join!(self.at_once.acquire_many(all), self.places.drain()) }).await;
+        let ended = async { tokio::join!(self.at_once.acquire_many(all), self.places.drain(), &mut self.observers) };
+        let _ = tokio::time::timeout(patience, ended).await;
+        self.observers.abort();
     }
 }
 

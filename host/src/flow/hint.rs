@@ -1,5 +1,8 @@
 //! Whom a hint names (CIBA Core 7.1).
 
+use serde_json::{Map, Value};
+
+use super::hint_issuers::HintIssuer;
 use super::{Flow, Refused};
 use crate::jose::UnverifiedJws;
 use crate::protocol::algorithm::JwsAlgorithm;
@@ -8,7 +11,10 @@ use crate::protocol::claims::Claims;
 use crate::protocol::client::Client;
 use crate::protocol::hint::{self, Named, refused_id_token, refused_login_token};
 use crate::protocol::identifier::UserId;
-use crate::protocol::user::User;
+use crate::protocol::transaction::Request;
+use crate::protocol::user::{User, normal_hint};
+use crate::runtime::{HintKind, Resolution};
+use crate::store::Parties;
 
 /// Whom a request is for.
 pub(super) struct Found {
@@ -20,24 +26,46 @@ pub(super) struct Found {
 }
 
 impl Flow {
-    /// Finds the user. That a hint names nobody is not an error here.
-    pub(super) async fn find_user(&self, client: &Client, hint: &Hint) -> Result<Found, Refused> {
-        let named = match hint {
-            Hint::Login(hint) => Named::By(hint.clone()),
-            Hint::IdToken(token) => self.named_by_id_token(client, token)?,
-            Hint::LoginToken(token) => self.named_by_login_token(token).await?,
+    /// Finds the user whom `request`, which has none yet, is for. That a hint names nobody is not an error here.
+    ///
+    /// # Errors
+    /// The hint cannot be used, or a plugin that was asked about it failed.
+    pub(super) async fn find_user(&self, client: &Client, hint: &Hint, request: &Request, parties: &Parties) -> Result<Found, Refused> {
+        // What the host makes of it counts where no plugin knows such hints; until then it may be a fault.
+        let (named, resolution) = match hint {
+            // Only we know what stands in it.
+            Hint::IdToken(token) => (self.named_by_id_token(client, token)?, Resolution::NotMine),
+            Hint::Login(text) => {
+                let resolution = self.resolve_hint(request, parties, HintKind::LoginHint, || text.clone()).await?;
+                (Named::By(normal_hint(text)), resolution)
+            }
+            Hint::LoginToken(token) => {
+                let (claims, issuer) = self.verified_login_token(token).await?;
+                let resolution = self.resolve_hint(request, parties, HintKind::LoginHintToken, || json(&claims)).await?;
+                match hint::named(Claims(&claims), issuer.subject(), &self.issuer) {
+                    Ok(named) => (named, resolution),
+                    Err(error) if resolution == Resolution::NotMine => return Err(error.into()),
+                    Err(_) => (Named::By(hint::lasting(&claims)), resolution),
+                }
+            }
         };
-        let user = match &named {
-            Named::By(hint) => self.store.user_by_hint(hint).await?,
-            Named::User(id) => self.store.user(id).await?,
+        let (named, user) = match resolution {
+            Resolution::NotMine => {
+                let user = match &named {
+                    Named::By(hint) => self.store.user_by_hint(hint).await?,
+                    Named::User(id) => self.store.user(id).await?,
+                };
+                (named, user)
+            }
+            Resolution::Person(person) => {
+                let hint = normal_hint(&person);
+                // Both, so that it takes as long for whoever is not known.
+                let (by_hint, by_id) = (self.store.user_by_hint(&hint).await?, self.store.user(&UserId(person)).await?);
+                (Named::By(hint), by_hint.or(by_id))
+            }
+            Resolution::Nobody => (named, None),
         };
-        let id = user.as_ref().map_or_else(
-            || match &named {
-                Named::By(hint) => self.nobodies.of(hint),
-                Named::User(id) => self.nobodies.of(id.as_str()),
-            },
-            |user| user.id.clone(),
-        );
+        let id = user.as_ref().map_or_else(|| self.nobodies.of(named.as_str()), |user| user.id.clone());
         Ok(Found { user, id })
     }
 
@@ -50,8 +78,8 @@ impl Flow {
         Ok(Named::User(self.subjects.read(client, sub).ok_or_else(|| refused_id_token("its sub is not one of this client's"))?))
     }
 
-    /// A token of an issuer that the operator trusts with this.
-    async fn named_by_login_token(&self, token: &str) -> Result<Named, Refused> {
+    /// The claims of a token of an issuer that the operator trusts with this.
+    async fn verified_login_token(&self, token: &str) -> Result<(Map<String, Value>, &HintIssuer), Refused> {
         if self.hint_issuers.is_empty() {
             return Err(refused_login_token("no issuer of such tokens is known here; use login_hint").into());
         }
@@ -68,6 +96,11 @@ impl Flow {
             verified => verified,
         };
         let claims = claims.map_err(refused_login_token)?;
-        Ok(hint::login_token(Claims(claims), jws.header().typ.as_deref(), issuer.subject(), &self.issuer, now)?)
+        hint::login_token(Claims(claims), jws.header().typ.as_deref(), &self.issuer, now)?;
+        Ok((claims.clone(), issuer))
     }
+}
+
+fn json(claims: &Map<String, Value>) -> String {
+    serde_json::to_string(claims).unwrap_or_default()
 }

@@ -234,15 +234,16 @@ impl Limits {
     ///
     /// # Errors
     /// It is not: too many were wrong.
-    pub fn try_code(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Refused> {
-        let Some(lockout) = self.lockout else { return Ok(()) };
+    pub fn try_code(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<Tried, Refused> {
+        let Some(lockout) = self.lockout else { return Ok(Tried { with_all: false }) };
         let codes = self.codes(user);
         let mut locked = codes.with(&(Some(client), user), |failures| attempt(lockout, failures, now));
         let was_right = || self.codes_right.of(&(client, user)).is_some_and(|right| now.duration_since(right) < CODE_RIGHT);
-        if locked.is_ok() && !was_right() {
+        let with_all = locked.is_ok() && !was_right();
+        if with_all {
             locked = codes.with(&(None::<&ClientId>, user), |failures| attempt(lockout.times(ALL_CLIENTS), failures, now));
         }
-        locked.map_err(|wait| {
+        locked.map(|()| Tried { with_all }).map_err(|wait| {
             if self.say(("code", client, user), now) {
                 tracing::warn!(%client, %user, "a person's code is not looked at: it was wrong too often");
             }
@@ -259,6 +260,14 @@ impl Limits {
         self.codes_right.with(&(client, user), |right| *right = Some(now));
     }
 
+    /// What was tried was neither right nor wrong: whoever should have said so could not.
+    pub(super) fn code_was_not_compared(&self, client: &ClientId, user: &UserId, tried: Tried) {
+        let counted = [Some(Some(client)), tried.with_all.then_some(None)];
+        for client in counted.into_iter().flatten() {
+            self.codes(user).with(&(client, user), Failures::take_back);
+        }
+    }
+
     fn codes(&self, user: &UserId) -> &Recent<Failures> {
         if user.is_nobody() { &self.codes_of_nobody } else { &self.codes }
     }
@@ -267,6 +276,13 @@ impl Limits {
     fn say(&self, what: impl Hash, now: Timestamp) -> bool {
         self.said.take(&what, now).is_ok()
     }
+}
+
+/// A code that counts as wrong until it is known to be right. See [`Limits::try_code`].
+#[derive(Debug)]
+pub struct Tried {
+    /// Whether it counts with those of all clients together, and not only with its own client's.
+    with_all: bool,
 }
 
 /// A credential that nobody heard the outcome of. See [`Limits::unheard`].

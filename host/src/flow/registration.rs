@@ -13,6 +13,7 @@ use crate::protocol::client::registration::{self, Circumstances, KeysFound, Meta
 use crate::protocol::client::{AuthenticationMethod, Client, ClientKind, ClientMetadata, ClientSecret, DeliveryMode, Origin, SubjectType};
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::protocol::identifier::{Bearer, ClientId, DeviceId, Digest};
+use crate::runtime::Registering;
 use crate::store::{Admission, AuditEntry, Updated};
 
 /// The fewest bytes of a secret that somebody chose, and of one that makes MACs with SHA-256 (RFC 7518 3.2).
@@ -25,7 +26,7 @@ const CHANGES_MAX: usize = 4;
 
 /// Members that only an operator sets: more than a client may give itself. Of what a client says of them nothing is kept
 /// (RFC 7591 2 lets the server replace and leave out), and what an operator said stays when the client changes itself.
-const OPERATORS: [&str; 7] =
+pub(super) const OPERATORS: [&str; 7] =
     ["binding_message_characters", "expires_in", "expires_in_max", "interval", "keep_refresh_token", "long_poll", "resources"];
 
 /// Members by which an operator may limit a client, and a client itself: what an operator set stays.
@@ -58,9 +59,10 @@ impl Flow {
     /// Registers a client (RFC 7591 3).
     ///
     /// # Errors
-    /// `invalid_client_metadata` with the member; `invalid_token` when the token was used up meanwhile, or there are
+    /// `invalid_client_metadata` with the member, or what a plugin says of it; `invalid_token` when the token was used up meanwhile, or there are
     /// as many clients as may register without one.
     pub async fn register(&self, policy: &Registration, members: Map<String, Value>, admission: Admission) -> Result<Registered, Refused> {
+        let members = self.review_registration(Registering::Create, members).await?;
         let metadata = self.checked(policy, members, None).await?;
         let id = ClientId(DeviceId::from_random(self.random.bytes()).0);
         let token = Bearer::from_random(self.random.bytes());
@@ -130,6 +132,7 @@ impl Flow {
             }
         }
         let sent = members.remove("client_secret").filter(|secret| !secret.is_null());
+        let members = self.review_registration(Registering::Update(client.id.0.clone()), members).await?;
         // The document of a sector may be slow to come. What an operator says of the client meanwhile holds: the change is
         // made anew, of what the client is by then.
         for _ in 0..CHANGES_MAX {

@@ -54,24 +54,33 @@ impl Flow {
         asked.authorization_details.as_ref().map_or(Ok(()), |details| self.details.check(details))?;
         target::allowed(&asked.resource, &client.metadata, &self.ciba.resources)?;
         let confirmation = confirmation(client, holder)?;
-        let found = self.find_user(client, &asked.hint).await?;
+        let transaction = TransactionId::new(now, self.random.bytes());
+        let mut request = self.request(client, &asked, transaction.clone(), confirmation);
+        let mut parties = Parties { client_name: client.is_vouched_for().then(|| client.name().to_owned()), ..Parties::default() };
+        let found = self.find_user(client, &asked.hint, &request, &parties).await?;
         if found.user.is_none() && !self.ciba.hide_unknown_users {
             return Err(ErrorCode::UnknownUserId.into());
         }
-        self.check_user_code(client, found.user.as_ref(), &found.id, &asked).await?;
-        // Until it is stored, it counts here for those that come at the same time.
-        let _starting = self.may_reach(&client.id, &found.id, now).await?;
-
-        let transaction = TransactionId::new(now, self.random.bytes());
-        let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
-        let (expires_in, to_notify) = (asked.expires_in, self.to_notify(&transaction, &auth_req_id, &asked)?);
-        let mut request = self.request(client, found.id, asked, transaction.clone(), confirmation);
+        request.user = found.id;
         let known = found.user.is_some();
-        let (user_name, locale) = found.user.map_or((None, None), |user| (Some(user.name), user.locale));
-        let parties = Parties { client_name: client.is_vouched_for().then(|| client.name().to_owned()), user_name, locale };
+        (parties.user_name, parties.locale) = found.user.map_or((None, None), |user| (Some(user.name), user.locale));
+        self.check_user_code(client, &request, &parties, asked.user_code.as_ref()).await?;
+        // Until it is stored, it counts here for those that come at the same time.
+        let _starting = self.may_reach(&client.id, &request.user, now).await?;
+
+        let auth_req_id = Bearer::of_request(&transaction, self.random.bytes());
+        let to_notify = self.to_notify(&transaction, &auth_req_id, &asked)?;
+        // Finding the person may have taken time, which is not taken from theirs.
+        let life = request.expires_at.duration_since(request.created_at);
+        request.created_at = self.clock.now();
+        request.expires_at = request.created_at + life;
         let note = self.review_request(&mut request, &parties).await?;
         let life = request.expires_at.duration_since(request.created_at).as_secs();
-        let expires_in = u32::try_from(life).unwrap_or(expires_in);
+        let expires_in = u32::try_from(life).unwrap_or(asked.expires_in);
+        if !known {
+            // Nobody's are never read, and a client could fill the disk with them.
+            request.particulars = None;
+        }
         let new = NewRequest {
             request,
             auth_req_id: Some(auth_req_id.digest()),
@@ -99,37 +108,36 @@ impl Flow {
         }
     }
 
+    /// What is asked, of nobody yet.
     fn request(
         &self,
         client: &Client,
-        user: UserId,
-        asked: BackchannelRequest,
+        asked: &BackchannelRequest,
         transaction: TransactionId,
         confirmation: Option<Confirmation>,
     ) -> Request {
         let now = self.clock.now();
         let particulars = Particulars {
-            authorization_details: asked.authorization_details,
-            resource: asked.resource,
-            request_context: asked.request_context,
+            authorization_details: asked.authorization_details.clone(),
+            resource: asked.resource.clone(),
+            request_context: asked.request_context.clone(),
             confirmation,
             acr_minimum: None,
         };
-        // Nobody's are never read, and a client could fill the disk with them.
-        let kept = particulars != Particulars::default() && !user.is_nobody();
+        let any = particulars != Particulars::default();
         Request {
             transaction,
             client: client.id.clone(),
-            user,
+            user: UserId::nobody(""),
             scope: asked.scope.to_wire(),
-            binding_message: asked.binding_message.map(|message| message.as_str().to_owned()),
-            acr_values: asked.acr_values,
+            binding_message: asked.binding_message.as_ref().map(|message| message.as_str().to_owned()),
+            acr_values: asked.acr_values.clone(),
             stored: Stored::Pending,
             created_at: now,
             expires_at: now + SignedDuration::from_secs(i64::from(asked.expires_in)),
             decided_at: None,
             delivery: client.delivery(),
-            particulars: kept.then(|| Arc::new(particulars)),
+            particulars: any.then(|| Arc::new(particulars)),
             evidence: None,
         }
     }

@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::turns::Turn;
 use super::{Flow, Refused};
 use crate::clock::Random;
-use crate::protocol::backchannel::BackchannelRequest;
 use crate::protocol::binding_message::is_unshowable;
 use crate::protocol::client::Client;
 use crate::protocol::error::ErrorCode;
-use crate::protocol::identifier::UserId;
-use crate::protocol::user::User;
+use crate::protocol::transaction::Request;
+use crate::runtime::CodeVerdict;
+use crate::store::Parties;
 
 /// How the text of a hash begins: what it is made with. The number of rounds follows, so that it can grow.
 const SCHEME: &str = "pbkdf2-sha512";
@@ -77,37 +77,53 @@ fn derive(code: &str, salt: &[u8], rounds: NonZeroU32) -> Zeroizing<[u8; LENGTH]
 }
 
 impl Flow {
-    /// Checks the code that came with a request. `id` is who was named, also where `user` says that nobody is.
+    /// Checks the code that came with a request, which has its person by now, or who stands for nobody.
     ///
     /// # Errors
-    /// `missing_user_code` or `invalid_user_code`, or too many are compared already: they are work, and clients cause it.
+    /// `missing_user_code` or `invalid_user_code`, or too many are compared already: they are work, and clients cause it. Or
+    /// a plugin that was asked about it failed.
     pub(super) async fn check_user_code(
         &self,
         client: &Client,
-        user: Option<&User>,
-        id: &UserId,
-        asked: &BackchannelRequest,
+        request: &Request,
+        parties: &Parties,
+        code: Option<&Zeroizing<String>>,
     ) -> Result<(), Refused> {
         if !client.metadata.backchannel_user_code_parameter {
             return Ok(());
         }
-        let kept = match user {
-            Some(user) => self.store.user_code(&user.id).await?,
-            None => None,
-        };
-        let Some(code) = asked.user_code.clone() else {
-            // Whoever has no code can be asked without; but where that would tell who is known, nobody can.
-            let required = kept.is_some() || self.ciba.hide_unknown_users;
+        let user = &request.user;
+        let kept = if user.is_nobody() { None } else { self.store.user_code(user).await? };
+        let Some(code) = code else {
+            // Whoever has no code can be asked without; but where that would tell who is known, nobody can, nor where a
+            // plugin may keep one: it is not asked without a code, because it could not tell one from none.
+            let required = kept.is_some() || self.ciba.hide_unknown_users || self.plugins_keep_codes();
             return if required { Err(ErrorCode::MissingUserCode.into()) } else { Ok(()) };
         };
         // First, so that a code that is not looked at does not count as wrong.
         let ticket = self.code_turns.queue(&client.id)?;
-        self.limits.try_code(&client.id, id, self.clock.now())?;
-        // Nobody's code takes as long as anybody's.
-        if !compare(code, kept, ticket.wait().await?).await? {
+        let tried = self.limits.try_code(&client.id, user, self.clock.now())?;
+        let verdict = match self.verify_user_code(request, parties, code).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                // Nobody knows whether it was wrong, and an outage must not lock people out.
+                self.limits.code_was_not_compared(&client.id, user, tried);
+                return Err(error);
+            }
+        };
+        let right = match verdict {
+            CodeVerdict::Right => true,
+            // What a plugin keeps of those who are known is told apart from what it does not by the time, unless the host
+            // takes its own each time.
+            CodeVerdict::Wrong if !self.ciba.hide_unknown_users => false,
+            CodeVerdict::Wrong => compare(code.clone(), None, ticket.wait().await?).await?,
+            // Nobody's code takes as long as anybody's.
+            CodeVerdict::NotMine => compare(code.clone(), kept, ticket.wait().await?).await?,
+        };
+        if !right {
             return Err(ErrorCode::InvalidUserCode.into());
         }
-        self.limits.code_was_right(&client.id, id, self.clock.now());
+        self.limits.code_was_right(&client.id, user, self.clock.now());
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::claims::{Claims, SKEW};
 use super::error::{ErrorCode, ProtocolError};
@@ -19,6 +19,16 @@ pub enum Named {
     By(String),
     /// This user.
     User(UserId),
+}
+
+impl Named {
+    /// What tells this person from others.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::By(hint) => hint,
+            Self::User(id) => id.as_str(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Named {
@@ -78,17 +88,12 @@ pub enum HintSubject {
     Sub,
 }
 
-/// Checks a `login_hint_token` of an issuer that the operator trusts, which signed it: it is for us, and in force.
+/// Checks a `login_hint_token` of an issuer that the operator trusts, which signed it: it is for us, and in force. Whom it
+/// names is for [`named`] to say.
 ///
 /// # Errors
 /// `expired_login_hint_token` when it has expired, `invalid_request` for everything else that is wrong.
-pub fn login_token(
-    claims: Claims<'_>,
-    typ: Option<&str>,
-    subject: HintSubject,
-    issuer: &str,
-    now: Timestamp,
-) -> Result<Named, ProtocolError> {
+pub fn login_token(claims: Claims<'_>, typ: Option<&str>, issuer: &str, now: Timestamp) -> Result<(), ProtocolError> {
     // RFC 8725 3.11: what says that it is something else, such as an access token or a logout token, is no hint.
     if typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
         return Err(refused_login_token("its typ is that of something else"));
@@ -99,8 +104,15 @@ pub fn login_token(
     if claims.required_time("exp").map_err(refused_login_token)? <= now.as_second() - SKEW {
         return Err(ErrorCode::ExpiredLoginHintToken.into());
     }
-    claims.in_force(now).map_err(refused_login_token)?;
-    named(claims, subject, issuer).map_err(refused_login_token)
+    claims.in_force(now).map(drop).map_err(refused_login_token)
+}
+
+/// What these claims of a `login_hint_token` say but for when it was made and how long it holds: the same in every one
+/// that its issuer makes of a person.
+pub fn lasting(claims: &Map<String, Value>) -> String {
+    let passing = ["exp", "iat", "jti", "nbf"];
+    let lasting = claims.iter().filter(|(name, _)| !passing.contains(&name.as_str()));
+    Value::Object(lasting.map(|(name, value)| (name.clone(), value.clone())).collect()).to_string()
 }
 
 /// The refusal of a `login_hint_token`.
@@ -108,8 +120,15 @@ pub fn refused_login_token(what: impl std::fmt::Display) -> ProtocolError {
     ProtocolError::new(ErrorCode::InvalidRequest, format!("login_hint_token: {what}"))
 }
 
-/// A subject identifier (RFC 9493), or what the operator says that stands in its place.
-fn named(claims: Claims<'_>, subject: HintSubject, issuer: &str) -> Result<Named, String> {
+/// Whom a `login_hint_token` names: by a subject identifier (RFC 9493), or what the operator says that stands in its place.
+///
+/// # Errors
+/// It names nobody in a way that is known here.
+pub fn named(claims: Claims<'_>, subject: HintSubject, issuer: &str) -> Result<Named, ProtocolError> {
+    subject_named(claims, subject, issuer).map_err(refused_login_token)
+}
+
+fn subject_named(claims: Claims<'_>, subject: HintSubject, issuer: &str) -> Result<Named, String> {
     let by = |text: &str| Named::By(normal_hint(text));
     let Some(identifier) = claims.0.get("sub_id") else {
         return match subject {
@@ -192,11 +211,11 @@ mod tests {
             (None, json!("https://other.example"), NOW + 60, NOW, Some(InvalidRequest)),
         ] {
             let claims = json!({ "aud": aud, "exp": exp, "nbf": nbf, "sub": "Alice" });
-            let said = login_token(Claims(claims.as_object().unwrap()), typ, HintSubject::Username, OP, now());
+            let said = login_token(Claims(claims.as_object().unwrap()), typ, OP, now());
             assert_eq!(said.err().map(|error| error.code), expected, "{typ:?} {claims}");
         }
         let endless = json!({ "aud": OP, "sub": "alice" });
-        let said = login_token(Claims(endless.as_object().unwrap()), None, HintSubject::Username, OP, now());
+        let said = login_token(Claims(endless.as_object().unwrap()), None, OP, now());
         assert_eq!(said.unwrap_err().code, InvalidRequest);
     }
 
@@ -221,7 +240,7 @@ mod tests {
             (json!({ "sub_id": { "email": "a@b.example" } }), Email, Err("format")),
             (json!({ "sub_id": "alice" }), Email, Err("not an object")),
         ] {
-            match (named(Claims(claims.as_object().unwrap()), subject, OP), expected) {
+            match (subject_named(Claims(claims.as_object().unwrap()), subject, OP), expected) {
                 (Ok(named), Ok(expected)) => assert!(named == expected, "{claims}"),
                 (Err(error), Err(why)) => assert!(error.contains(why), "{claims}: {error}"),
                 _ => panic!("{claims}"),

@@ -198,6 +198,13 @@ fn is_plain_origin(text: &str) -> bool {
     matches!(scheme, "http" | "https") && port && (name(host) || number(host))
 }
 
+/// Whether this is a JSON Pointer (RFC 6901) that a command can be made of: what a plugin asks for is shown to the operator
+/// as part of one.
+pub fn is_plain_pointer(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
+    text.starts_with('/') && text.len() <= 200 && text.bytes().all(plain)
+}
+
 /// Checks an origin that is to be allowed.
 ///
 /// # Errors
@@ -249,6 +256,16 @@ mod tests {
         }
         for (other, meant) in [("https://A.example:443/", "https://a.example"), ("http://a.example:8080/b", "http://a.example:8080")] {
             assert!(check_origin(other).unwrap_err().ends_with(&format!("write {meant}")), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_is_nothing_that_a_shell_would_read() {
+        for pointer in ["/token", "/keys/0", "/a~1b/c_d.e-f"] {
+            assert!(is_plain_pointer(pointer), "{pointer}");
+        }
+        for other in ["", "token", "/a b", "/$(id)", "/a;id", "/a`id`", "/a'", "/a\"", "/a\n", "/é", &format!("/{}", "a".repeat(200))] {
+            assert!(!is_plain_pointer(other), "{other}");
         }
     }
 

@@ -68,6 +68,13 @@ pub struct Failures {
     until: Timestamp,
 }
 
+impl Failures {
+    /// The last failure was none. A lockout that it began ends with it.
+    pub fn take_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+}
+
 impl Lockout {
     /// Locked out are those who fail so often, each time no more than `minutes` after the time before; first for a
     /// minute, and for `minutes` at the most. `None` for 0, which is no lockout.
@@ -172,6 +179,20 @@ mod tests {
         // Fifteen minutes after the end they are forgotten.
         assert_eq!(lockout.failed(&mut failures.clone(), at(second + 899)), Some(SignedDuration::from_mins(15)));
         assert_eq!(lockout.failed(&mut failures, at(second + 900)), None);
+    }
+
+    #[test]
+    fn a_failure_that_was_none_is_taken_back_with_the_lockout_it_began() {
+        let lockout = Lockout::new(2, 15).unwrap();
+        let mut failures = Failures::default();
+        lockout.failed(&mut failures, at(0));
+        assert!(lockout.failed(&mut failures, at(0)).is_some() && lockout.open(&failures, at(1)).is_err());
+        failures.take_back();
+        assert_eq!(lockout.open(&failures, at(1)), Ok(()));
+        assert!(lockout.failed(&mut failures, at(1)).is_some(), "the one before it was forgotten as well");
+        let mut none = Failures::default();
+        none.take_back();
+        assert_eq!(none, Failures::default());
     }
 
     #[test]

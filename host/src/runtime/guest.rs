@@ -7,12 +7,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::call_log::CallLog;
+use super::capabilities::House;
 use super::contract::ciba::interception::refusals::Refusal;
-use super::contract::ciba::interception::{events, inbox, log, refusals, settings, transactions};
+use super::contract::ciba::interception::{events, inbox, log, refusals, secrets, settings, storage, transactions};
 use super::hooks::ObservedEvent;
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
+use super::settings::Given;
 use super::shared::LogLevel;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
 use crate::protocol::note::Note;
@@ -45,7 +47,11 @@ pub struct Guest {
     outgoing: Outgoing,
     pub(super) budget: Budget,
     pub(super) log: Arc<CallLog>,
-    settings: Arc<serde_json::Value>,
+    pub(super) given: Arc<Given>,
+    pub(super) house: Arc<House>,
+    pub(super) limits: CallLimits,
+    /// How often it asked for what is stored.
+    pub(super) storage_calls: u32,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
@@ -55,7 +61,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(log: Arc<CallLog>, settings: Arc<serde_json::Value>, outgoing: Outgoing, limits: &CallLimits) -> Self {
+    pub(super) fn new(log: Arc<CallLog>, given: Arc<Given>, house: Arc<House>, outgoing: Outgoing, limits: CallLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
         let printed = Printed::default();
@@ -69,11 +75,25 @@ impl Guest {
             .build();
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(limits::HTTP_FIELDS_BYTES);
-        Self { table, wasi, http, outgoing, budget: Budget::new(limits), log, settings, inbox: None, printed, ticks: 0 }
+        Self {
+            table,
+            wasi,
+            http,
+            outgoing,
+            budget: Budget::new(&limits),
+            log,
+            given,
+            house,
+            limits,
+            storage_calls: 0,
+            inbox: None,
+            printed,
+            ticks: 0,
+        }
     }
 
     /// Refuses by name, for the plugin and for the operator.
-    fn not_permitted(&self, permission: &str, option: &str) -> Refusal {
+    pub(super) fn not_permitted(&self, permission: &str, option: &str) -> Refusal {
         self.log.refuse(permission, &format!("ciba-host plugin allow {} {option}", self.log.shared.name));
         Refusal::NotPermitted(permission.to_owned())
     }
@@ -107,7 +127,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     events::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     settings::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 impl refusals::Host for Guest {}
@@ -301,11 +323,11 @@ impl log::Host for Guest {
 
 impl settings::Host for Guest {
     fn all(&mut self) -> String {
-        self.settings.to_string()
+        self.given.settings.to_string()
     }
 
     fn get(&mut self, pointer: String) -> Option<String> {
-        self.settings.pointer(&pointer).map(ToString::to_string)
+        self.given.settings.pointer(&pointer).map(ToString::to_string)
     }
 }
 

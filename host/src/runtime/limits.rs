@@ -25,6 +25,10 @@ pub struct CallLimits {
     pub http_per_plugin: u32,
     /// Calls of one plugin at the same time.
     pub concurrency: u32,
+    /// What one plugin keeps: keys and values together, in KiB.
+    pub storage_kib: u32,
+    /// Keys that one plugin keeps.
+    pub storage_keys: u32,
 }
 
 impl Default for CallLimits {
@@ -38,6 +42,8 @@ impl Default for CallLimits {
             http_per_call: 8,
             http_per_plugin: 64,
             concurrency: 32,
+            storage_kib: 1024,
+            storage_keys: 1000,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::Component;
@@ -12,12 +13,12 @@ use super::contract::exports::ciba::interception as exported;
 use super::guest::Guest;
 use super::hooks::Hooks;
 use super::refusal::Refusal;
-use super::settings::Secrets;
+use super::settings::{Given, Secrets};
 use super::shape::{self, Lacks, Sniffed};
 use super::shared::Shared;
 use super::version::{CallFailure, Callable, Description, Version};
 use super::{Runtime, settings};
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName, is_origin};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName, is_origin, is_plain_pointer};
 
 /// A hostile file can be made to compile for very long.
 const COMPILE: Duration = Duration::from_secs(60);
@@ -81,11 +82,13 @@ impl Runtime {
         let callable = Callable {
             hooks: Hooks::of(&pre, &exported.hooks).map_err(wrong)?,
             pre,
-            settings: Arc::new(settings),
+            // Until it has said which of them are secret, it has none.
+            given: Arc::default(),
             secrets: Arc::new(secrets),
             places: self.engine.places_of(&component),
             limits: limits.for_trial(),
             client: self.door.client(),
+            house: Arc::clone(&self.house),
         };
         let on_trial = Arc::new(shared.on_trial(&limits));
         // It takes of the pool like a call does, and waits for its turn like one: those have an end.
@@ -94,15 +97,16 @@ impl Runtime {
             let (shared, written) = (Arc::clone(&on_trial), file.settings.clone());
             self.guests().spawn(async move {
                 let _place = place;
-                trial(&callable, &written, &shared).await.map(|tried| (callable, tried))
+                trial(&callable, settings, &written, &shared).await.map(|tried| (callable, tried))
             })
         };
         let tried = tried.await;
         shared.keep_lines_of(&on_trial);
         let fault = |error: tokio::task::JoinError| Refusal::new("trial", error.to_string(), "this is a fault of the host: report it");
-        let (mut callable, Tried { description, shown_settings, secrets }) = tried.map_err(fault)??;
+        let (mut callable, Tried { description, shown_settings, secrets, given }) = tried.map_err(fault)??;
         callable.limits = limits;
         callable.secrets = secrets;
+        callable.given = given;
         Ok(Loaded::Version(Arc::new(Version {
             name: candidate.name.clone(),
             digest,
@@ -162,6 +166,11 @@ fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         refuse(format!("{name}.toml:{line}: {}", error.message()))
     })?;
+    if let Some(other) = file.asks.reveal.iter().find(|asked| !is_plain_pointer(asked)) {
+        return Err(refuse(format!(
+            "{name}.toml: `{other}` in [asks] is not a JSON Pointer of letters, digits and ._~-: write for example /token"
+        )));
+    }
     match file.asks.http.iter().find(|asked| !is_origin(asked)) {
         Some(other) => Err(refuse(format!(
             "{name}.toml: `{other}` in [asks] is not an origin as requests have them: write for example https://push.example.com"
@@ -173,17 +182,18 @@ fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
 /// What a trial found out.
 struct Tried {
     description: Description,
-    shown_settings: serde_json::Value,
+    shown_settings: Value,
     secrets: Arc<Secrets>,
+    given: Arc<Given>,
 }
 
-/// Instantiates the component, loads every hook it exports, and lets it describe itself. Never calls a hook. `written`
-/// are the settings as they stand in the file.
-async fn trial(callable: &Callable, written: &toml::Table, shared: &Arc<Shared>) -> Result<Tried, Refusal> {
+/// Instantiates the component, loads every hook it exports, and lets it describe itself. Never calls a hook. `settings`
+/// are its settings, `written` the same as they stand in the file.
+async fn trial(callable: &Callable, settings: Value, written: &toml::Table, shared: &Arc<Shared>) -> Result<Tried, Refusal> {
     let author = "this is for the plugin's author: `ciba-host plugin check FILE` shows the same";
     let mut store = callable.store(shared);
     let wall = callable.limits.wall();
-    let tried = tokio::time::timeout(wall, try_all(callable, written, &mut store)).await;
+    let tried = tokio::time::timeout(wall, try_all(callable, settings, written, &mut store)).await;
     let result = match tried {
         Err(_) => Err(Refusal::new("trial", CallFailure::WallTime(wall).to_string(), author)),
         Ok(Err(TrialError::Refused(mut refusal))) => {
@@ -205,7 +215,7 @@ enum TrialError {
     Refused(Refusal),
 }
 
-async fn try_all(callable: &Callable, written: &toml::Table, store: &mut Store<Guest>) -> Result<Tried, TrialError> {
+async fn try_all(callable: &Callable, settings: Value, written: &toml::Table, store: &mut Store<Guest>) -> Result<Tried, TrialError> {
     let step = |step: &'static str| move |error| TrialError::Wasm(step, error);
     let instance = callable.pre.instantiate_async(&mut *store).await.map_err(step("instantiate"))?;
     let shaped = |error: wasmtime::Error| TrialError::Refused(Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD));
@@ -213,15 +223,17 @@ async fn try_all(callable: &Callable, written: &toml::Table, store: &mut Store<G
     let plugin = exported::plugin::GuestIndices::new(&callable.pre).map_err(shaped)?.load(&mut *store, &instance).map_err(shaped)?;
     let said = plugin.call_describe(&mut *store).await.map_err(step("describe"))?;
     let description = describe(said, callable.hooks.notify.is_some()).map_err(TrialError::Refused)?;
-    settings::check(&description.schema, &callable.settings).map_err(TrialError::Refused)?;
+    settings::check(&description.schema, &settings).map_err(TrialError::Refused)?;
     let mut secrets = Secrets::clone(&callable.secrets);
     let shown_settings = settings::redact(written, &description.schema, &mut secrets);
     let secrets = Arc::new(secrets);
     store.data().log.hide(Arc::clone(&secrets));
-    let settings = callable.settings.to_string();
+    let given = Arc::new(Given::of(settings, &description.schema));
+    store.data_mut().given = Arc::clone(&given);
+    let settings = given.settings.to_string();
     let verdict = plugin.call_validate_settings(&mut *store, &settings).await.map_err(step("validate-settings"))?;
     match verdict {
-        Ok(()) => Ok(Tried { description, shown_settings, secrets }),
+        Ok(()) => Ok(Tried { description, shown_settings, secrets, given }),
         Err(problems) => {
             let problems: Vec<String> = problems
                 .iter()
@@ -271,7 +283,11 @@ fn describe(said: exported::plugin::Description, notifies: bool) -> Result<Descr
             exported::plugin::Need::Links => needs.links = true,
             exported::plugin::Need::Storage => needs.storage = true,
             exported::plugin::Need::Devices => needs.devices = true,
-            exported::plugin::Need::Reveal(pointer) => drop(needs.reveal.insert(pointer)),
+            exported::plugin::Need::Reveal(pointer) if is_plain_pointer(&pointer) => drop(needs.reveal.insert(pointer)),
+            exported::plugin::Need::Reveal(other) => {
+                let other = other.escape_debug().take(TEXT_MAX).collect::<String>();
+                return Err(refuse(format!("it needs to reveal `{other}`, which is not a JSON Pointer of letters, digits and ._~-")));
+            }
             exported::plugin::Need::Inbound => needs.inbound = true,
             exported::plugin::Need::Decide => needs.decide = true,
             // It can run without what this host has never heard of, or it will be told so when it asks.

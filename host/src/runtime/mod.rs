@@ -6,6 +6,7 @@
 
 mod cache;
 mod call_log;
+mod capabilities;
 mod catalog;
 mod contract;
 mod engine;
@@ -58,6 +59,7 @@ use crate::outbound::Door;
 use crate::protocol::plugin::{Permissions, PluginName};
 use crate::store::Store;
 use cache::Cache;
+use capabilities::House;
 use engine::Engine;
 use guest::Guest;
 
@@ -101,6 +103,8 @@ pub struct Runtime {
     door: Door,
     clock: Clock,
     store: Arc<dyn Store>,
+    /// What the capabilities of plugins work with.
+    house: Arc<House>,
     folder: PathBuf,
     config: RuntimeConfig,
     /// What was allowed by command.
@@ -145,6 +149,7 @@ impl Runtime {
             linker,
             cache: Arc::new(cache),
             door,
+            house: Arc::new(House { store: Arc::clone(&store), clock: clock.clone() }),
             clock,
             store,
             folder: config.folder.clone(),

@@ -1,10 +1,11 @@
 //! Settings: secrets fetched from where they are kept, and hidden where settings and words about them are shown.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::files;
 use super::refusal::Refusal;
@@ -19,14 +20,21 @@ const SECRET_MIN: usize = 4;
 
 /// Texts that must not be repeated.
 #[derive(Clone, Default)]
-pub(super) struct Secrets(Vec<String>);
+pub(super) struct Secrets(Vec<Zeroizing<String>>);
 
 impl Secrets {
     /// Keeps each line by itself: a log has lines.
     fn add(&mut self, secret: &str) {
-        self.0.extend(secret.lines().map(str::trim).filter(|line| line.len() >= SECRET_MIN).map(str::to_owned));
+        self.0.extend(secret.lines().map(str::trim).filter(|line| line.len() >= SECRET_MIN).map(|line| line.to_owned().into()));
         // The longest first, or a part of it would keep it from being found.
         self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// These, and one that a single call is told.
+    pub(super) fn and(&self, secret: &str) -> Self {
+        let mut all = self.clone();
+        all.add(secret);
+        all
     }
 
     /// The text without them. Whoever means to repeat one can write it otherwise; this is for those who do not.
@@ -157,33 +165,95 @@ pub(super) fn check(schema: &Value, settings: &Value) -> Result<(), Refusal> {
     if problems.is_empty() { Ok(()) } else { Err(refused(problems.join("; "))) }
 }
 
+/// The settings as a plugin has them, and what stands behind the handles in them.
+pub(super) struct Given {
+    /// Every secret is `{"secret": "/pointer"}`.
+    pub(super) settings: Value,
+    secrets: HashMap<String, Zeroizing<String>>,
+}
+
+impl Given {
+    /// What is given of these settings where `schema` says which of them are secret.
+    pub(super) fn of(settings: Value, schema: &Value) -> Self {
+        let mut secrets = HashMap::new();
+        let settings = each_secret(settings, &[schema], schema, "", &mut |value, at| keep(value, at, &mut secrets));
+        Self { settings, secrets }
+    }
+
+    /// The secret at this JSON Pointer.
+    pub(super) fn secret(&self, pointer: &str) -> Option<&str> {
+        self.secrets.get(pointer).map(|secret| secret.as_str())
+    }
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { settings: json!({}), secrets: HashMap::new() }
+    }
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("settings", &self.settings).field("secrets", &REDACTED).finish()
+    }
+}
+
+/// Keeps each part of what is secret, and leaves a handle in its place.
+fn keep(value: Value, at: &str, secrets: &mut HashMap<String, Zeroizing<String>>) -> Value {
+    let text = match value {
+        Value::Object(fields) => {
+            let kept = fields.into_iter().map(|(name, value)| {
+                let value = keep(value, &below(at, &name), secrets);
+                (name, value)
+            });
+            return Value::Object(kept.collect());
+        }
+        Value::Array(items) => {
+            let items = items.into_iter().enumerate();
+            return Value::Array(items.map(|(number, item)| keep(item, &format!("{at}/{number}"), secrets)).collect());
+        }
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    secrets.insert(at.to_owned(), text.into());
+    json!({ "secret": at })
+}
+
+/// The JSON Pointer (RFC 6901) of a member of what stands at `at`.
+fn below(at: &str, name: &str) -> String {
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
 /// The settings as they may be shown: what the schema marks `writeOnly`, and what came from a file or the
 /// environment, is hidden. What was hidden is added to `secrets`.
 pub(super) fn redact(settings: &toml::Table, schema: &Value, secrets: &mut Secrets) -> Value {
-    redact_value(serde_json::to_value(settings).unwrap_or_default(), &[schema], schema, secrets)
+    let settings = serde_json::to_value(settings).unwrap_or_default();
+    each_secret(settings, &[schema], schema, "", &mut |value, _| {
+        hide(&value, secrets);
+        Value::String(REDACTED.to_owned())
+    })
 }
 
-/// `schemas` are those that are written for this value; `root` is where their references start.
-fn redact_value(value: Value, schemas: &[&Value], root: &Value, secrets: &mut Secrets) -> Value {
-    let hidden =
-        applying(schemas, root).filter(|schemas| !schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true))));
-    let Some(schemas) = hidden else {
-        hide(&value, secrets);
-        return Value::String(REDACTED.to_owned());
-    };
+/// The settings with something else in the place of each secret: of what is marked `writeOnly`, and of what still only
+/// points to where a secret is kept. `schemas` are those that are written for this value, which stands at `at`; `root`
+/// is where their references start.
+fn each_secret(value: Value, schemas: &[&Value], root: &Value, at: &str, instead: &mut dyn FnMut(Value, &str) -> Value) -> Value {
+    let plain = applying(schemas, root).filter(|schemas| !schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true))));
+    let Some(schemas) = plain else { return instead(value, at) };
     match value {
-        Value::Object(fields) if reference(&fields).is_some() => Value::String(REDACTED.to_owned()),
+        Value::Object(fields) if reference(&fields).is_some() => instead(Value::Object(fields), at),
         Value::Object(fields) => {
-            let redacted = fields.into_iter().map(|(name, value)| {
+            let each = fields.into_iter().map(|(name, value)| {
                 let inner: Vec<_> = schemas.iter().flat_map(|schema| for_property(schema, &name)).collect();
-                let value = redact_value(value, &inner, root, secrets);
+                let value = each_secret(value, &inner, root, &below(at, &name), instead);
                 (name, value)
             });
-            Value::Object(redacted.collect())
+            Value::Object(each.collect())
         }
         Value::Array(items) => {
             let inner: Vec<_> = schemas.iter().flat_map(|schema| for_items(schema)).collect();
-            Value::Array(items.into_iter().map(|item| redact_value(item, &inner, root, secrets)).collect())
+            let items = items.into_iter().enumerate();
+            Value::Array(items.map(|(number, item)| each_secret(item, &inner, root, &format!("{at}/{number}"), instead)).collect())
         }
         plain => plain,
     }
@@ -278,6 +348,34 @@ mod tests {
             let settings = table(&format!("key = {{ file = '{file}' }}"));
             assert_eq!(resolve(&settings, &folder, own.path()).is_ok(), allowed, "{file}");
         }
+    }
+
+    #[test]
+    fn a_plugin_gets_a_handle_in_the_place_of_each_secret() {
+        let secret = json!({"writeOnly": true});
+        let schema = json!({"properties": {"token": secret, "keys": secret, "pin": secret, "a/b~": {"properties": {"c": secret}}}});
+        let settings =
+            json!({"token": "hush", "keys": ["hush", {"key": "hush"}], "pin": 1234, "a/b~": {"c": "hush", "d": "seen"}, "token2": "seen"});
+        let given = Given::of(settings, &schema);
+        let handle = |pointer: &str| json!({ "secret": pointer });
+        let expected = json!({
+            "token": handle("/token"), "keys": [handle("/keys/0"), {"key": handle("/keys/1/key")}], "pin": handle("/pin"),
+            "a/b~": {"c": handle("/a~1b~0/c"), "d": "seen"}, "token2": "seen",
+        });
+        assert_eq!(given.settings, expected);
+        for (pointer, secret) in [
+            ("/token", Some("hush")),
+            ("/keys/0", Some("hush")),
+            ("/keys/1/key", Some("hush")),
+            ("/pin", Some("1234")),
+            ("/a~1b~0/c", Some("hush")),
+            ("/token2", None),
+            ("/keys", None),
+            ("", None),
+        ] {
+            assert_eq!(given.secret(pointer), secret, "{pointer}");
+        }
+        assert!(!format!("{given:?}").contains("hush"));
     }
 
     #[test]

@@ -142,6 +142,11 @@ impl Shared {
         self.log(LogLevel::Error, &format!("its answer was not taken {failure}"));
     }
 
+    /// Says that something among what the plugin answered changed nothing. The rest of it was taken.
+    pub fn say_without_effect(&self, what: &str) {
+        self.log(LogLevel::Warn, &format!("something it answered has no effect: {what}"));
+    }
+
     /// The latest lines, oldest first.
     pub fn lines(&self) -> Vec<LogLine> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

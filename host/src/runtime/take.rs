@@ -32,7 +32,7 @@ impl Runtime {
         for active in self.store.active_plugins().await? {
             if !Files::of(&self.folder, &active.name).are_there() {
                 tracing::warn!("plugin {}: its file was removed while the host was stopped; it no longer serves", active.name);
-                self.store.deactivate(&active.name).await?;
+                self.store.deactivate(&active.name, self.clock.now()).await?;
                 continue;
             }
             let runtime = Arc::clone(self);
@@ -128,7 +128,7 @@ impl Runtime {
         let name = version.name.clone();
         let active =
             ActivePlugin { name: name.clone(), artefact: version.digest.clone(), file: version.file_text.clone(), since: version.since };
-        if let Err(error) = self.store.activate(active, bytes).await {
+        if let Err(error) = self.store.activate(active, bytes, version.callable.hooks.observe.is_some()).await {
             return self.refuse(
                 &name,
                 Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes"),
@@ -180,7 +180,7 @@ impl Runtime {
 
     /// Takes a plugin out of service and says what no longer happens.
     pub(super) async fn stop(&self, name: &PluginName, status: Status, why: &str) {
-        if let Err(error) = self.store.deactivate(name).await {
+        if let Err(error) = self.store.deactivate(name, self.clock.now()).await {
             tracing::error!("plugin {name}: {error}");
         }
         let served = self.catalog().plugin(name).and_then(|plugin| plugin.serving.clone());

@@ -12,13 +12,14 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi_http::WasiBody;
 
 use super::call_log::CallLog;
+use super::capabilities::House;
 use super::engine::TICK;
 use super::guest::{Guest, InboxMessage};
 use super::hooks::{Hook, Hooks};
 use super::http::Outgoing;
 use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
-use super::settings::Secrets;
-use super::shared::{LogLevel, Shared};
+use super::settings::{Given, Secrets};
+use super::shared::{LogLevel, Shared, one_line};
 use crate::outbound::Client;
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
 
@@ -71,13 +72,15 @@ pub struct Version {
 pub struct Callable {
     pub(super) pre: InstancePre<Guest>,
     pub(super) hooks: Hooks,
-    pub(super) settings: Arc<serde_json::Value>,
+    /// Its settings, as it gets them.
+    pub(super) given: Arc<Given>,
     /// What among the settings no word of it may repeat.
     pub(super) secrets: Arc<Secrets>,
     /// Places of the pool that one instance takes.
     pub(super) places: u32,
     pub(super) limits: CallLimits,
     pub(super) client: Client<WasiBody>,
+    pub(super) house: Arc<House>,
 }
 
 impl Version {
@@ -191,7 +194,7 @@ impl Callable {
     pub(super) fn store(&self, shared: &Arc<Shared>) -> Store<Guest> {
         let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits));
         let outgoing = Outgoing::new(Arc::clone(&log), self.client.clone(), &self.limits);
-        let guest = Guest::new(log, Arc::clone(&self.settings), outgoing, &self.limits);
+        let guest = Guest::new(log, Arc::clone(&self.given), Arc::clone(&self.house), outgoing, self.limits);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.budget);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
@@ -239,7 +242,7 @@ impl Callable {
 
     /// A guest's explanation, as it is handed on.
     pub(super) fn words(&self, why: &str) -> String {
-        cut(self.secrets.blank(why).into_owned())
+        cut(one_line(&self.secrets.blank(why)))
     }
 
     /// Which limit it was, or what the trap says.

@@ -5,6 +5,7 @@
 //! it answers only after the commit is durable.
 
 mod error;
+mod events;
 mod grants;
 mod jobs;
 mod plugins;
@@ -16,6 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
@@ -24,9 +26,10 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 pub use error::StoreError;
+pub use events::{EVENTS_KEPT, EventKind, RequestEvent, Unheard};
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
-pub use plugins::ActivePlugin;
+pub use plugins::{ActivePlugin, Condition, KeptValue, NewValue, Quota, Written};
 pub use registry::{Admission, AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
@@ -166,14 +169,31 @@ pub trait Store: Send + Sync {
     fn artefact(&self, digest: &ArtefactDigest) -> Answer<'_, Option<Vec<u8>>>;
     /// The plugins that serve.
     fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>>;
-    /// Makes a version the one that serves.
-    fn activate(&self, plugin: ActivePlugin, bytes: std::sync::Arc<[u8]>) -> Answer<'_, ()>;
+    /// Makes a version the one that serves. One that observes is told of what happens from here on; one that came back
+    /// within [`EVENTS_KEPT`], also of what it missed.
+    fn activate(&self, plugin: ActivePlugin, bytes: std::sync::Arc<[u8]>, observes: bool) -> Answer<'_, ()>;
     /// Takes a plugin out of service.
-    fn deactivate(&self, name: &PluginName) -> Answer<'_, ()>;
+    fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()>;
+
+    /// Changes whenever something happened that observers are to be told of. It only says "look again".
+    fn events(&self) -> watch::Receiver<u64>;
+    /// What this observer has not heard of, the first of it.
+    fn unheard(&self, observer: &PluginName, most: u32) -> Answer<'_, Unheard>;
+    /// This observer has heard of everything up to this event.
+    fn heard(&self, observer: &PluginName, event: i64) -> Answer<'_, ()>;
+
     /// What was allowed by command.
     fn permissions(&self) -> Answer<'_, Vec<(PluginName, Permissions)>>;
     /// Sets what is allowed by command.
     fn allow(&self, name: &PluginName, permissions: Permissions, audit: AuditEntry) -> Answer<'_, ()>;
+    /// What a plugin keeps under this key, unless it has expired at `now`.
+    fn plugin_value(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Answer<'_, Option<KeptValue>>;
+    /// Writes a value of a plugin's, if its condition holds and it fits into the quota.
+    fn put_plugin_value(&self, new: NewValue, quota: Quota, now: Timestamp) -> Answer<'_, Written>;
+    /// Deletes a value of a plugin's if the condition holds; `false` when it does not, or there was none.
+    fn remove_plugin_value(&self, plugin: &PluginName, key: &str, when: Condition, now: Timestamp) -> Answer<'_, bool>;
+    /// Keys of a plugin's values that begin with `prefix` and come after `after`, in the order of their bytes.
+    fn plugin_keys(&self, plugin: &PluginName, prefix: &str, after: Option<&str>, most: u32, now: Timestamp) -> Answer<'_, Vec<String>>;
     /// Writes a line into the audit log.
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// The latest lines of the audit log, newest first.

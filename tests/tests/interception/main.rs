@@ -2,8 +2,11 @@
 //! one that is slow, and none at all.
 
 mod issue_tokens;
+mod register_client;
+mod resolve_hint;
 mod review_decision;
 mod shape_introspection;
+mod verify_user_code;
 
 use std::fs;
 
@@ -27,7 +30,13 @@ impl World {
     }
 
     fn configured(config: &str, plugins: &[(&str, &str, Value)]) -> Self {
-        let data = Data::with_config(&format!("{LIMITS}{config}")).unwrap();
+        Self::prepared(config, plugins, |_| {})
+    }
+
+    /// The same, after a look into the directory in which it will run.
+    fn prepared(config: &str, plugins: &[(&str, &str, Value)], prepare: impl FnOnce(&Data)) -> Self {
+        let data = Data::with_config(&format!("{config}{LIMITS}")).unwrap();
+        prepare(&data);
         fs::create_dir(data.path().join("plugins")).unwrap();
         for (name, more, script) in plugins {
             put(&data, name, more, script);

@@ -2,9 +2,12 @@
 //! have in common: who is asked, in which order, and what it means that one failed.
 
 mod issue_tokens;
+mod register_client;
+mod resolve_hint;
 mod review_decision;
 mod review_request;
 mod shape_introspection;
+mod verify_user_code;
 
 use std::sync::Arc;
 

@@ -59,7 +59,7 @@ fn what_is_refused_for_the_person_uses_up_nothing_of_the_pair() {
 #[test]
 fn who_has_had_a_persons_code_is_not_locked_out_by_others_that_guess_it() {
     let limits = limits(LimitsConfig { lockout_failures: 2, ..OFF });
-    let try_code = |client: &str, user: &str, second| refused(limits.try_code(&client.into(), &user.into(), at(second)));
+    let try_code = |client: &str, user: &str, second| refused(limits.try_code(&client.into(), &user.into(), at(second)).map(drop));
     limits.code_was_right(&"bank".into(), &"alice".into(), at(0));
     for client in ["a", "b", "c", "d"] {
         assert_eq!([try_code(client, "alice", 1), try_code(client, "alice", 1)], [None, None], "{client}");
@@ -70,9 +70,29 @@ fn who_has_had_a_persons_code_is_not_locked_out_by_others_that_guess_it() {
 }
 
 #[test]
+fn a_code_that_could_not_be_compared_counts_with_nobody() {
+    let limits = limits(LimitsConfig { lockout_failures: 1, ..OFF });
+    let (shop, alice) = ("shop".into(), "alice".into());
+    for _ in 0..10 {
+        let tried = limits.try_code(&shop, &alice, at(0)).unwrap();
+        limits.code_was_not_compared(&shop, &alice, tried);
+    }
+    // With all clients together as little as with its own.
+    for client in ["shop", "a", "b", "c"] {
+        limits.try_code(&client.into(), &alice, at(0)).unwrap();
+    }
+    assert!(limits.try_code(&"d".into(), &alice, at(0)).is_err());
+    // A client that has had the code counts by itself, and is taken back there alone.
+    limits.code_was_right(&"bank".into(), &alice, at(0));
+    let other = limits.try_code(&"e".into(), &alice, at(0)).unwrap();
+    let own = limits.try_code(&"bank".into(), &alice, at(0)).unwrap();
+    assert!(other.with_all && !own.with_all);
+}
+
+#[test]
 fn invented_hints_do_not_drive_out_anybodys_lockout() {
     let limits = limits(LimitsConfig { lockout_failures: 1, ..OFF });
-    let try_code = |user: &str| refused(limits.try_code(&"a".into(), &user.into(), at(0)));
+    let try_code = |user: &str| refused(limits.try_code(&"a".into(), &user.into(), at(0)).map(drop));
     assert_eq!(try_code("alice"), None);
     for number in 0..recent::ENTRIES {
         assert_eq!(try_code(&format!("?{number}")), None);
@@ -138,7 +158,7 @@ fn who_hangs_up_before_the_outcome_has_failed() {
 #[test]
 fn codes_are_not_guessed_by_one_client_nor_by_many_nor_at_once() {
     let limits = limits(LimitsConfig { lockout_failures: 2, ..OFF });
-    let try_code = |client: &str, user: &str| refused(limits.try_code(&client.into(), &user.into(), at(0)));
+    let try_code = |client: &str, user: &str| refused(limits.try_code(&client.into(), &user.into(), at(0)).map(drop));
     let locked = Some((ErrorCode::InvalidUserCode, 60));
     assert_eq!([try_code("a", "alice"), try_code("a", "alice"), try_code("a", "alice")], [None, None, locked]);
     // What is not looked at does not count either: four clients may fail twice each.
@@ -157,7 +177,7 @@ fn nothing_is_limited_where_everything_is_off() {
     for _ in 0..1000 {
         limits.failed(Some(&"a".into()), HERE, at(0));
         let asked = [limits.ask(&"a".into(), at(0)), limits.reach(&"a".into(), &"u".into(), at(0))];
-        let shown = [limits.listen(Some(&"a".into()), HERE, at(0)), limits.try_code(&"a".into(), &"u".into(), at(0))];
+        let shown = [limits.listen(Some(&"a".into()), HERE, at(0)), limits.try_code(&"a".into(), &"u".into(), at(0)).map(drop)];
         assert!(asked.into_iter().chain(shown).all(|result| refused(result).is_none()));
     }
     assert!(refused(limits.pend(&"a".into(), &vec!["a".into(); 1000])).is_none());

@@ -22,7 +22,7 @@ pub use parameters::Parameters;
 /// How the client names the user. Exactly one hint is given (CIBA Core 7.1).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// A username, an e-mail address or a phone number, in its normal form.
+    /// A `login_hint`, as it came: a username, an e-mail address, a phone number, or what a plugin knows.
     Login(String),
     /// A `login_hint_token`: somebody whom the operator trusts names the user. Nothing of it was verified.
     LoginToken(String),
@@ -213,7 +213,7 @@ fn hint(parameters: Parameters<'_>) -> Result<Hint, ProtocolError> {
     if let Some(token) = parameters.text("id_token_hint", TOKEN_LENGTH_MAX)? {
         return Ok(Hint::IdToken(token.to_owned()));
     }
-    parameters.required("login_hint", user::HINT_LENGTH_MAX).map(|hint| Hint::Login(user::normal_hint(hint)))
+    parameters.required("login_hint", user::HINT_LENGTH_MAX).map(|hint| Hint::Login(hint.to_owned()))
 }
 
 fn binding_message(parameters: Parameters<'_>, client: &ClientMetadata, limits: &Limits) -> Result<Option<BindingMessage>, ProtocolError> {

@@ -30,7 +30,7 @@ fn a_whole_request() {
     let more = "user_code=1234&client_notification_token=ab-._~%2B/c%3D%3D&request_context=%7B%22ip%22%3A%22192.0.2.1%22%7D";
     let body = format!("scope=openid+email&login_hint=Alice&binding_message=W4SCT&acr_values=a+b&requested_expiry=60&{more}");
     let request = parse_for(&client, &body).unwrap();
-    assert_eq!(request.hint, Hint::Login("alice".to_owned()));
+    assert_eq!(request.hint, Hint::Login("Alice".to_owned()));
     assert_eq!(request.scope.to_wire(), "openid email");
     assert_eq!(request.binding_message.as_ref().unwrap().as_str(), "W4SCT");
     assert_eq!(request.acr_values, ["a", "b"]);

@@ -115,6 +115,17 @@ impl Lent {
     }
 }
 
+impl ScriptError {
+    /// The same in other words.
+    fn map(self, words: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Settings(why) => Self::Settings(words(why)),
+            Self::Temporary(why) => Self::Temporary(words(why)),
+            Self::Other(why) => Self::Other(words(why)),
+        }
+    }
+}
+
 impl Callable {
     /// What a hook said instead of an answer.
     fn failed(&self, error: ScriptError) -> CallFailure {

@@ -43,14 +43,17 @@ impl Hook for VerifyUserCode {
     ) -> wasmtime::Result<Result<CodeVerdict, CallFailure>> {
         let Some(indices) = &plugin.hooks.verify_user_code else { return Ok(Err(CallFailure::NoHook(Self::NAME))) };
         let guest = indices.load(&mut *store, instance)?;
+        let secrets = Arc::new(plugin.secrets.and(&self.code));
+        store.data().log.hide(Arc::clone(&secrets));
+        let blank = |said: String| secrets.blank(&said).into_owned();
         let lent = Lent::new(store, self.transaction)?;
         let said = guest.call_verify(&mut *store, lent.borrow(), &self.code).await?;
         lent.take_back(store)?;
-        Ok(said.map_err(|error| plugin.failed(error)).and_then(|verdict| match verdict {
+        Ok(said.map_err(|error| plugin.failed(error.map(blank))).and_then(|verdict| match verdict {
             wit::Verdict::NotMine => Ok(CodeVerdict::NotMine),
             wit::Verdict::Right => Ok(CodeVerdict::Right),
             wit::Verdict::Wrong => Ok(CodeVerdict::Wrong),
-            wit::Verdict::Other(what) => Err(plugin.unknown(&what)),
+            wit::Verdict::Other(what) => Err(plugin.unknown(&blank(what))),
         }))
     }
 }

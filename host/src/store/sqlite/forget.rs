@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::{SqliteStore, rows};
+use super::{SqliteStore, plugin_values, rows};
 use crate::protocol::transaction::REDEEM_GRACE_SECONDS;
 use crate::store::{Answer, StoreError};
 
@@ -23,6 +23,7 @@ enum Ended {
     Family(i64),
     Request(i64),
     ByClient(i64),
+    Event(i64),
 }
 
 /// A request is kept while there is something to do for it, or something that can be taken back.
@@ -39,8 +40,17 @@ impl SqliteStore {
             deleted += self.forget_all(move |connection| families(connection, now_ms)).await?;
             deleted += self.forget_all(move |connection| requests(connection, ended_before_ms)).await?;
             deleted += self.forget_all(move |connection| by_clients(connection, ended_before_ms)).await?;
+            deleted += self.delete_observers(now).await?;
+            deleted += self.forget_all(move |connection| events(connection, now)).await?;
             loop {
                 let step = self.write(move |connection| spent(connection, now_ms)).await?;
+                deleted += step as u64;
+                if step < STEP as usize {
+                    break;
+                }
+            }
+            loop {
+                let step = self.write(move |connection| plugin_values::forget(connection, now_ms, STEP)).await?;
                 deleted += step as u64;
                 if step < STEP as usize {
                     break;
@@ -80,6 +90,10 @@ fn by_clients(connection: &Connection, ended_before: i64) -> Result<Vec<Ended>, 
     let mut ended = connection.prepare_cached("SELECT id FROM audit WHERE who >= 'client ' AND who < 'client!' AND at < ?1 LIMIT ?2")?;
     let found = ended.query_map(params![ended_before, LOOK], |row| Ok(Ended::ByClient(row.get(0)?)))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn events(connection: &Connection, now: Timestamp) -> Result<Vec<Ended>, StoreError> {
+    Ok(super::events::ended(connection, now, LOOK)?.into_iter().map(Ended::Event).collect())
 }
 
 fn access_tokens(connection: &Connection, now: i64) -> Result<Vec<Ended>, StoreError> {
@@ -129,6 +143,7 @@ fn delete(connection: &Connection, ended: &[Ended]) -> Result<u64, StoreError> {
             Ended::Request(id) => {
                 connection.prepare_cached(&format!("DELETE FROM request WHERE id = ?1 AND {GAVE_NOTHING}"))?.execute([id])?
             }
+            Ended::Event(id) => connection.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id])?,
             Ended::ByClient(id) => connection.prepare_cached("DELETE FROM audit WHERE id = ?1")?.execute([id])?,
         };
     }

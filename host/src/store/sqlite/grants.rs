@@ -1,5 +1,7 @@
 //! What redeemed requests gave: access tokens, refresh tokens, and what is still to be pushed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
@@ -8,7 +10,7 @@ use super::{SqliteStore, rows};
 use crate::protocol::identifier::{Digest, TransactionId};
 use crate::protocol::tokens::{NewAccessToken, NewGrant};
 use crate::protocol::transaction::REDEEM_GRACE_SECONDS;
-use crate::store::{Answer, Grant, Heard, Job, JobKind, PushBody, Refresh, RefreshGrant, Refreshed};
+use crate::store::{Answer, EventKind, Grant, Heard, Job, JobKind, PushBody, Refresh, RefreshGrant, Refreshed};
 
 /// Generations of refresh tokens that are remembered of one family, to know a stolen one again.
 const GENERATIONS: i64 = 20;
@@ -21,7 +23,7 @@ impl SqliteStore {
         push: Option<PushBody>,
         now: Timestamp,
     ) -> Answer<'_, bool> {
-        let (ended, transaction) = (transaction.clone(), transaction.clone());
+        let (ended, transaction, memory) = (transaction.clone(), transaction.clone(), Arc::clone(&self.memory));
         let work = move |connection: &Connection| {
             let swapped: Option<i64> = connection
                 .prepare_cached(
@@ -32,6 +34,7 @@ impl SqliteStore {
                 })
                 .optional()?;
             let Some(id) = swapped else { return Ok(false) };
+            memory.events.happened(connection, EventKind::TokensIssued, id, now)?;
             insert_access_token(connection, id, &grant.access_token, now)?;
             if let Some(refresh) = &grant.refresh_token {
                 connection
@@ -162,6 +165,7 @@ impl SqliteStore {
     }
 
     pub(super) fn swap_refreshed(&self, refresh: Refresh, now: Timestamp) -> Answer<'_, Refreshed> {
+        let memory = Arc::clone(&self.memory);
         self.write(move |connection| {
             let found: Option<(i64, i64, i64)> = connection
                 .prepare_cached(
@@ -203,6 +207,7 @@ impl SqliteStore {
                     connection.prepare_cached(&format!("DELETE FROM {table} WHERE request = ?1"))?.execute([request])?;
                 }
             }
+            memory.events.happened(connection, EventKind::TokensIssued, request, now)?;
             Ok(Refreshed::Done)
         })
     }

@@ -10,7 +10,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_ends.sql"),
     include_str!("../../../migrations/sqlite/0005_told.sql"),
     include_str!("../../../migrations/sqlite/0006_set_by_operator.sql"),
+    include_str!("../../../migrations/sqlite/0007_events.sql"),
     include_str!("../../../migrations/sqlite/0008_claims.sql"),
+    include_str!("../../../migrations/sqlite/0009_plugin_values.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {

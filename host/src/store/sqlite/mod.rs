@@ -6,12 +6,14 @@
 mod checkpoint;
 mod connection;
 mod devices;
+mod events;
 mod forget;
 mod grants;
 mod jobs;
 mod known;
 mod live;
 mod migrations;
+mod plugin_values;
 mod plugins;
 mod registration;
 mod registry;
@@ -31,6 +33,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Answer, StoreError};
 use connection::{Readers, connect, make_or_look};
+use events::Events;
 use known::Known;
 use live::Live;
 use migrations::migrate;
@@ -73,11 +76,12 @@ impl SqliteStore {
         // Full durability: no answer leaves before its log record is on the disk. Checkpoints are not the writer's work.
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
         let schedule = jobs::all(&connection).with_context(|| format!("{}: the jobs cannot be read", path.display()))?;
+        let memory = Arc::new(Memory { schedule: Mutex::new(schedule), events: Events::look(&connection)?, ..Memory::default() });
         let checkpoints = checkpoint::Checkpoints::start(path)?;
         Ok(Self {
-            writer: writer::Writer::start(connection, checkpoints.wake())?,
+            writer: writer::Writer::start(connection, checkpoints.wake(), Arc::clone(&memory))?,
             readers: Readers::new(path),
-            memory: Arc::new(Memory { schedule: Mutex::new(schedule), ..Memory::default() }),
+            memory,
             _checkpoints: checkpoints,
         })
     }
@@ -134,6 +138,8 @@ struct Memory {
     waiting: Waiting,
     /// Requests that clients poll for.
     live: Live,
+    /// Whether anybody wants to hear what happens.
+    events: Events,
 }
 
 impl Memory {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, params};
 
@@ -39,7 +40,8 @@ impl SqliteStore {
         })
     }
 
-    pub(super) fn set_active(&self, plugin: ActivePlugin, bytes: Arc<[u8]>) -> Answer<'_, ()> {
+    pub(super) fn set_active(&self, plugin: ActivePlugin, bytes: Arc<[u8]>, observes: bool) -> Answer<'_, ()> {
+        let memory = Arc::clone(&self.memory);
         self.write(move |connection| {
             connection.prepare_cached("INSERT OR IGNORE INTO artefact (digest, bytes, added_at) VALUES (?1, ?2, ?3)")?.execute(params![
                 plugin.artefact.0,
@@ -49,15 +51,15 @@ impl SqliteStore {
             connection
                 .prepare_cached("INSERT OR REPLACE INTO plugin (name, artefact, file, since) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![plugin.name.as_str(), plugin.artefact.0, plugin.file, rows::millis(plugin.since)])?;
-            Ok(())
+            Ok(memory.events.observes(connection, &plugin.name, observes, plugin.since)?)
         })
     }
 
-    pub(super) fn clear_active(&self, name: &PluginName) -> Answer<'_, ()> {
-        let name = name.clone();
+    pub(super) fn clear_active(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()> {
+        let (name, memory) = (name.clone(), Arc::clone(&self.memory));
         self.write(move |connection| {
             connection.prepare_cached("DELETE FROM plugin WHERE name = ?1")?.execute([name.as_str()])?;
-            Ok(())
+            Ok(memory.events.observes(connection, &name, false, now)?)
         })
     }
 

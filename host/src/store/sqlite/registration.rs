@@ -1,8 +1,11 @@
 //! Clients that come and go by themselves (RFC 7591, 7592), and what goes with a client.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::events::Events;
 use super::grants::revoke;
 use super::registry::{append_audit, write_client};
 use super::requests::hasten_end;
@@ -10,7 +13,7 @@ use super::{SqliteStore, rows};
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, Digest};
 use crate::protocol::transaction::Request;
-use crate::store::{Admission, Answer, AuditEntry, Invitation, StoreError, Updated};
+use crate::store::{Admission, Answer, AuditEntry, EventKind, Invitation, StoreError, Updated};
 
 impl SqliteStore {
     pub(super) fn insert_invitation(&self, invitation: Invitation, audit: AuditEntry) -> Answer<'_, ()> {
@@ -82,7 +85,7 @@ impl SqliteStore {
 
     pub(super) fn delete_client(&self, id: &ClientId, audit: AuditEntry) -> Answer<'_, Option<Vec<Request>>> {
         let (id, whose) = (id.clone(), id.clone());
-        let now = audit.at;
+        let (now, memory) = (audit.at, Arc::clone(&self.memory));
         let work = move |connection: &Connection| {
             let removed = connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_str()])? > 0;
             if !removed {
@@ -91,7 +94,7 @@ impl SqliteStore {
             append_audit(connection, &audit)?;
             // RFC 7592 2.3: what it was given ends with it, and what it still could have been given.
             revoke(connection, "request IN (SELECT id FROM request WHERE client = ?1)", id.as_str())?;
-            let (ended, hastened) = end_requests(connection, &id, now)?;
+            let (ended, hastened) = end_requests(connection, &memory.events, &id, now)?;
             Ok((Some(ended), hastened))
         };
         let written = self.write_then(work, move |memory, (ended, hastened)| {
@@ -109,7 +112,12 @@ impl SqliteStore {
 }
 
 /// `pending | approved → denied` for all requests of a client: those requests, and the jobs that are due with it.
-fn end_requests(connection: &Connection, client: &ClientId, now: Timestamp) -> Result<(Vec<Request>, Vec<i64>), StoreError> {
+fn end_requests(
+    connection: &Connection,
+    events: &Events,
+    client: &ClientId,
+    now: Timestamp,
+) -> Result<(Vec<Request>, Vec<i64>), StoreError> {
     let ids: Vec<i64> = connection
         .prepare_cached(
             "UPDATE request SET state = 'denied', decided_at = ?2, to_notify = NULL
@@ -119,6 +127,7 @@ fn end_requests(connection: &Connection, client: &ClientId, now: Timestamp) -> R
         .collect::<rusqlite::Result<_>>()?;
     let (mut ended, mut hastened) = (Vec::new(), Vec::new());
     for id in ids {
+        events.happened(connection, EventKind::Denied, id, now)?;
         ended.push(
             connection
                 .prepare_cached(&format!("SELECT {} FROM request r WHERE r.id = ?1", rows::REQUEST))?

@@ -1,5 +1,7 @@
 //! Clients and users.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::grants::revoke;
@@ -8,7 +10,7 @@ use super::{SqliteStore, rows};
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, UserId};
 use crate::protocol::user::{User, normal_hint};
-use crate::store::{Answer, AuditEntry, StoreError};
+use crate::store::{Answer, AuditEntry, EventKind, StoreError};
 
 impl SqliteStore {
     pub(super) fn find_client(&self, id: &ClientId) -> Answer<'_, Option<Client>> {
@@ -136,6 +138,7 @@ impl SqliteStore {
 
     pub(super) fn delete_user(&self, id: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
         let (id, whose, at) = (id.clone(), id.clone(), audit.at);
+        let memory = Arc::clone(&self.memory);
         let work = move |connection: &Connection| {
             let mut hastened = Vec::new();
             let removed = connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id.as_str()])? > 0;
@@ -149,6 +152,7 @@ impl SqliteStore {
                     .query_map(params![id.as_str(), rows::millis(audit.at)], |row| row.get(0))?
                     .collect::<rusqlite::Result<_>>()?;
                 for request in denied {
+                    memory.events.happened(connection, EventKind::Denied, request, audit.at)?;
                     hastened.extend(hasten_end(connection, request, audit.at)?);
                 }
                 append_audit(connection, &audit)?;

@@ -1,20 +1,26 @@
 //! Authentication requests: started, decided, redeemed, each by one compare-and-swap.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::events::Events;
 use super::grants::revoke;
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
 use crate::protocol::transaction::Request;
-use crate::store::{Answer, AuditEntry, Card, Decided, DecisionBy, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError, Telling};
+use crate::store::{
+    Answer, AuditEntry, Card, Decided, DecisionBy, EventKind, Job, JobKind, Listed, NewRequest, Spent, Start, StoreError, Telling,
+};
 
 impl SqliteStore {
     pub(super) fn insert_request(&self, new: NewRequest) -> Answer<'_, Start> {
         let NewRequest { request, auth_req_id, notify, note, to_notify, spends, supersedes } = new;
         let (stored, notifies) = (request.clone(), notify.is_some());
         let told = Some(JobKind::of_outcome(request.delivery)).filter(|_| to_notify.is_some()).flatten();
+        let memory = Arc::clone(&self.memory);
         let work = move |connection: &Connection| {
             for (number, spent) in spends.iter().enumerate() {
                 if !spend(connection, spent)? {
@@ -25,9 +31,10 @@ impl SqliteStore {
                     return Ok(Written { start: Start::Spent, notify: None, outcome: None, hastened: Vec::new() });
                 }
             }
-            let (superseded, hastened) = if supersedes { supersede(connection, &request)? } else { Default::default() };
+            let (superseded, hastened) = if supersedes { supersede(connection, &memory.events, &request)? } else { Default::default() };
             insert(connection, &request, auth_req_id, note.as_deref(), to_notify.as_deref())?;
             let id = connection.last_insert_rowid();
+            memory.events.happened(connection, EventKind::Started, id, request.created_at)?;
             let job = |kind: JobKind, due_at: i64| -> rusqlite::Result<i64> {
                 connection.prepare_cached("INSERT INTO job (kind, request, due_at) VALUES (?1, ?2, ?3)")?.execute(params![
                     kind.as_str(),
@@ -82,7 +89,7 @@ impl SqliteStore {
 
     /// The person who decides is the person who was asked for: user, state and expiry stand in one `WHERE`.
     pub(super) fn swap_decision(&self, by: DecisionBy, now: Timestamp) -> Answer<'_, Decided> {
-        let (user, transaction) = (by.user.clone(), by.transaction.clone());
+        let (user, transaction, memory) = (by.user.clone(), by.transaction.clone(), Arc::clone(&self.memory));
         let work = move |connection: &Connection| {
             let evidence = by.evidence.as_ref().map(rows::to_json).transpose()?;
             let swapped: Option<i64> = connection
@@ -107,6 +114,7 @@ impl SqliteStore {
                 (Some(id), Some(card)) => (id, card),
                 (_, card) => return Ok((Decided::Not(card), Vec::new())),
             };
+            memory.events.happened(connection, by.decision.into(), id, now)?;
             let hastened = hasten_end(connection, id, now)?;
             if let Some(entry) = &by.audit {
                 append_audit(connection, entry)?;
@@ -125,7 +133,7 @@ impl SqliteStore {
 
     /// Nobody decides it: `decided_at` stays empty, which tells it from a denial.
     pub(super) fn swap_given_up(&self, transaction: &TransactionId, now: Timestamp) -> Answer<'_, bool> {
-        let transaction = transaction.clone();
+        let (transaction, memory) = (transaction.clone(), Arc::clone(&self.memory));
         let work = move |connection: &Connection| {
             let given_up: Option<i64> = connection
                 .prepare_cached(
@@ -134,6 +142,7 @@ impl SqliteStore {
                 .query_row(params![transaction.as_str(), rows::millis(now)], |row| row.get(0))
                 .optional()?;
             let Some(id) = given_up else { return Ok(None) };
+            memory.events.happened(connection, EventKind::Denied, id, now)?;
             Ok(Some((by_row(connection, id)?, hasten_end(connection, id, now)?)))
         };
         let written = self.write_then(work, move |memory, given_up| {
@@ -147,6 +156,7 @@ impl SqliteStore {
 
     pub(super) fn swap_reported(&self, transaction: &TransactionId, user: &UserId, audit: AuditEntry) -> Answer<'_, bool> {
         let (ended, transaction, user) = (transaction.clone(), transaction.clone(), user.clone());
+        let memory = Arc::clone(&self.memory);
         let work = move |connection: &Connection| {
             let reported: Option<i64> = connection
                 .prepare_cached(
@@ -156,6 +166,7 @@ impl SqliteStore {
                 .query_row(params![rows::millis(audit.at), transaction.as_str(), user.as_str()], |row| row.get(0))
                 .optional()?;
             let Some(id) = reported else { return Ok(false) };
+            memory.events.happened(connection, EventKind::Reported, id, audit.at)?;
             revoke(connection, "request = ?1", id)?;
             append_audit(connection, &audit)?;
             Ok(true)
@@ -313,7 +324,7 @@ fn insert(
 
 /// `pending → superseded` for what the same client asked the same person and still waits: those requests, and the jobs
 /// that are due with it.
-fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec<i64>), StoreError> {
+fn supersede(connection: &Connection, events: &Events, by: &Request) -> Result<(Vec<Request>, Vec<i64>), StoreError> {
     let ids: Vec<i64> = connection
         .prepare_cached(
             "UPDATE request SET state = 'superseded', decided_at = ?3
@@ -323,6 +334,7 @@ fn supersede(connection: &Connection, by: &Request) -> Result<(Vec<Request>, Vec
         .collect::<rusqlite::Result<_>>()?;
     let (mut superseded, mut hastened) = (Vec::new(), Vec::new());
     for id in ids {
+        events.happened(connection, EventKind::Superseded, id, by.created_at)?;
         superseded.push(by_row(connection, id)?);
         hastened.extend(hasten_end(connection, id, by.created_at)?);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{SqliteStore, registry};
 use crate::protocol::client::Client;
@@ -13,8 +14,9 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    ActivePlugin, Admission, Answer, AuditEntry, Card, Decided, DecisionBy, Grant, Heard, Invitation, Job, Lane, Listed, NewDevice,
-    NewRequest, Next, NotifyResult, PushBody, Refresh, RefreshGrant, Refreshed, Spent, Start, Store, StoreError, Updated,
+    ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job, KeptValue, Lane,
+    Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed, Spent, Start, Store,
+    StoreError, Unheard, Updated, Written,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -199,17 +201,38 @@ impl Store for SqliteStore {
     fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>> {
         self.list_active_plugins()
     }
-    fn activate(&self, plugin: ActivePlugin, bytes: Arc<[u8]>) -> Answer<'_, ()> {
-        self.set_active(plugin, bytes)
+    fn activate(&self, plugin: ActivePlugin, bytes: Arc<[u8]>, observes: bool) -> Answer<'_, ()> {
+        self.set_active(plugin, bytes, observes)
     }
-    fn deactivate(&self, name: &PluginName) -> Answer<'_, ()> {
-        self.clear_active(name)
+    fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()> {
+        self.clear_active(name, now)
+    }
+    fn events(&self) -> watch::Receiver<u64> {
+        self.watch_events()
+    }
+    fn unheard(&self, observer: &PluginName, most: u32) -> Answer<'_, Unheard> {
+        self.find_unheard(observer, most)
+    }
+    fn heard(&self, observer: &PluginName, event: i64) -> Answer<'_, ()> {
+        self.set_heard(observer, event)
     }
     fn permissions(&self) -> Answer<'_, Vec<(PluginName, Permissions)>> {
         self.list_permissions()
     }
     fn allow(&self, name: &PluginName, permissions: Permissions, audit: AuditEntry) -> Answer<'_, ()> {
         self.set_permissions(name, permissions, audit)
+    }
+    fn plugin_value(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Answer<'_, Option<KeptValue>> {
+        self.find_plugin_value(plugin, key, now)
+    }
+    fn put_plugin_value(&self, new: NewValue, quota: Quota, now: Timestamp) -> Answer<'_, Written> {
+        self.set_plugin_value(new, quota, now)
+    }
+    fn remove_plugin_value(&self, plugin: &PluginName, key: &str, when: Condition, now: Timestamp) -> Answer<'_, bool> {
+        self.delete_plugin_value(plugin, key, when, now)
+    }
+    fn plugin_keys(&self, plugin: &PluginName, prefix: &str, after: Option<&str>, most: u32, now: Timestamp) -> Answer<'_, Vec<String>> {
+        self.list_plugin_keys(plugin, prefix, after, most, now)
     }
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()> {
         self.write(move |connection| registry::append_audit(connection, &entry))

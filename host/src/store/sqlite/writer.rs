@@ -8,10 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Memory;
 use super::checkpoint::Wake;
 use crate::store::{Answer, StoreError};
 
@@ -19,6 +21,12 @@ use crate::store::{Answer, StoreError};
 const QUEUE: usize = 4096;
 /// The most writes in one commit: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 1024;
+/// How long a commit waits for more writes, once they have begun to come together: each commit has a price of its own
+/// (the pages that everybody touches, the fsync, the change of threads), which more writes then share. Whoever writes
+/// alone never waits.
+const LINGER: Duration = Duration::from_micros(150);
+/// How many writes the commit before must have had.
+const TOGETHER: usize = 4;
 
 /// One piece of work: does its writes, and gives back how to answer once they are durable. Where no transaction
 /// could begin it only answers.
@@ -38,9 +46,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, wake: Arc<Wake>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, wake: Arc<Wake>, memory: Arc<Memory>) -> std::io::Result<Self> {
         let (queue, work) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake))?;
+        let thread =
+            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || write_all(connection, &work, &wake, &memory))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -91,8 +100,13 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
+fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake, memory: &Memory) {
+    let mut writes = 0;
     while let Ok(first) = queue.recv() {
+        if writes >= TOGETHER {
+            // Asleep and not waiting at the queue, where each write that comes would wake this thread.
+            std::thread::sleep(LINGER);
+        }
         let mut done = Vec::new();
         let committed = group(&connection, first, queue, &mut done).map_err(StoreError::from);
         if committed.is_err() && !connection.is_autocommit() {
@@ -101,10 +115,11 @@ fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake) {
                 tracing::error!(%error, "a transaction could not be rolled back");
             }
         }
-        let writes = done.len();
+        writes = done.len();
         for Done { answer, .. } in done {
             answer(committed.clone());
         }
+        memory.events.ended();
         wake.after_commit(&connection, writes);
     }
 }

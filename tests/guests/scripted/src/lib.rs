@@ -1,5 +1,6 @@
 //! Serves every hook that decides something, and answers what its settings say: for each hook a list of lines like
-//! `refuse it is late`. Without a line for a hook it changes nothing. `fail`, `trap` and `slow` are known everywhere.
+//! `refuse it is late`. Without a line for a hook it changes nothing. `fail`, `trap` and `slow` are known everywhere. A line
+//! for `resolve-hint` may begin with `when` and a hint, and is for that one only.
 
 use ciba_guest::bindings::wasi::clocks::monotonic_clock;
 use ciba_guest::{
@@ -53,15 +54,34 @@ fn pair(rest: &str) -> (String, String) {
 }
 
 impl ResolveHint for Scripted {
-    fn resolve(_: &Transaction, script: Script, kind: resolve_hint::HintKind, hint: &str) -> Result<resolve_hint::Resolution, ScriptError> {
+    fn resolve(
+        transaction: &Transaction,
+        script: Script,
+        kind: resolve_hint::HintKind,
+        hint: &str,
+    ) -> Result<resolve_hint::Resolution, ScriptError> {
         use resolve_hint::{HintKind, Resolution};
         let kind = match kind {
             HintKind::LoginHint => "login-hint",
             HintKind::LoginHintToken => "login-hint-token",
             HintKind::Other(_) => "other",
         };
-        log::info!("resolve-hint: {kind} {hint}");
-        Ok(match lines(&script.resolve_hint)?.first() {
+        log::info!(
+            "resolve-hint: {kind} {hint}, {} of {:?} for {:?} with {:?}",
+            transaction.id(),
+            transaction.client_id(),
+            (transaction.user_id(), transaction.user_name()),
+            transaction.authorization_details(),
+        );
+        let here: Vec<String> = script
+            .resolve_hint
+            .iter()
+            .filter_map(|line| match line.strip_prefix("when ").and_then(|rest| rest.split_once(' ')) {
+                Some((only, then)) => (only == hint).then(|| then.to_owned()),
+                None => Some(line.clone()),
+            })
+            .collect();
+        Ok(match lines(&here)?.first() {
             Some(("person", who)) => Resolution::Person((*who).to_owned()),
             Some(("nobody", _)) => Resolution::Nobody,
             Some(("other", what)) => Resolution::Other((*what).to_owned()),
@@ -75,6 +95,14 @@ impl VerifyUserCode for Scripted {
         use verify_user_code::Verdict;
         log::info!("verify-user-code: of {:?}, {} characters", transaction.user_id(), code.chars().count());
         Ok(match lines(&script.verify_user_code)?.first() {
+            Some(("repeat", how)) => {
+                log::warn!("the code is {code}");
+                match *how {
+                    "trap" => panic!("the code is {code}"),
+                    "other" => Verdict::Other(code.to_owned()),
+                    _ => return Err(ScriptError::Temporary(format!("the code is {code}"))),
+                }
+            }
             Some(("right", right)) if code == *right => Verdict::Right,
             Some(("right", _) | ("wrong", _)) => Verdict::Wrong,
             Some(("other", what)) => Verdict::Other((*what).to_owned()),

@@ -1,0 +1,18 @@
+//! What the host does for plugins that asks more of it than the call's own state: one file for each capability.
+//!
+//! Each is linked for everybody, asks for its permission when it is called, and refuses with a value.
+
+mod secrets;
+mod storage;
+mod webhook_signature;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// What capabilities work with, the same for every call of every plugin.
+pub(super) struct House {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+}

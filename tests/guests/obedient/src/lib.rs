@@ -1,0 +1,131 @@
+//! Does what the request says, and writes down what came of it: `request_context` has a list of orders, each a list of
+//! words. Whoever writes it has the plugin in their hands.
+
+use ciba_guest::bindings::ciba::interception::secrets;
+use ciba_guest::{
+    Description, Need, Plugin, Problem, ReviewRequest, ScriptError, Secret, Transaction, log, review_request, settings, storage,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Settings {
+    /// Which orders it follows.
+    name: String,
+    #[serde(default)]
+    token: Option<Secret>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "only that it can be read matters")]
+    keys: Vec<Secret>,
+    /// What the secret must be, by its HMAC of nothing, in hexadecimal.
+    #[serde(default)]
+    expected: Option<String>,
+}
+
+const SCHEMA: &str = r#"{"properties": {"token": {"type": "string", "writeOnly": true}, "keys": {"type": "array", "writeOnly": true}}}"#;
+
+#[derive(Deserialize)]
+struct Orders {
+    to: String,
+    orders: Vec<Vec<Value>>,
+}
+
+struct Obedient;
+
+impl Plugin for Obedient {
+    type Settings = Settings;
+
+    fn describe() -> Description {
+        ciba_guest::description!("Does what the request says.").needs(Need::Storage).settings_schema(SCHEMA)
+    }
+
+    /// The host checks with a secret that it never shows.
+    fn validate_settings(settings: &Settings) -> Result<(), Vec<Problem>> {
+        let (Some(token), Some(expected)) = (&settings.token, &settings.expected) else { return Ok(()) };
+        match (token.hmac_sha256(b""), token.reveal()) {
+            (Ok(hmac), Err(_)) if hex(&hmac) == *expected => Ok(()),
+            (hmac, revealed) => Err(vec![Problem::new(token.pointer(), format!("is {hmac:?}, {}", revealed.is_ok()))]),
+        }
+    }
+}
+
+impl ReviewRequest for Obedient {
+    fn review(transaction: &Transaction, settings: Settings) -> Result<review_request::Verdict, ScriptError> {
+        let context = transaction.request_context().unwrap_or_default();
+        let Ok(Orders { to, orders }) = serde_json::from_str(&context) else { return Ok(review_request::Verdict::Ask(Vec::new())) };
+        if to == settings.name {
+            for order in orders {
+                log::info!("{}: {}", order[0].as_str().unwrap_or_default(), follow(&order));
+            }
+        }
+        Ok(review_request::Verdict::Ask(Vec::new()))
+    }
+}
+
+fn follow(order: &[Value]) -> String {
+    let text = |at: usize| order.get(at).and_then(Value::as_str).unwrap_or_default();
+    match text(0) {
+        "get" => {
+            format!("{:?}", storage::get(text(1)).map(|found| found.map(|entry| (String::from_utf8(entry.value).unwrap(), entry.version))))
+        }
+        "set" => {
+            // A number is a value of that length.
+            let value = order[2].as_u64().map_or_else(|| text(2).as_bytes().to_vec(), |size| vec![b'x'; size as usize]);
+            format!("{:?}", storage::set(text(1), &value, seconds(order.get(3)), condition(order.get(4))))
+        }
+        "delete" => format!("{:?}", storage::delete(text(1), condition(order.get(2)))),
+        "keys" => format!("{:?}", storage::keys(text(1), order.get(2).and_then(Value::as_str))),
+        "keys-count" => format!("{:?}", storage::keys(text(1), order.get(2).and_then(Value::as_str)).map(|keys| keys.len())),
+        "fill" => {
+            // As many keys of this size as fit, said once.
+            let mut written = 0;
+            let refusal = loop {
+                match storage::set(
+                    &format!("{}{written}", text(1)),
+                    &vec![b'x'; order[2].as_u64().unwrap() as usize],
+                    None,
+                    condition(None),
+                ) {
+                    Ok(_) => written += 1,
+                    Err(refusal) => break refusal,
+                }
+            };
+            format!("{written}, then {refusal:?}")
+        }
+        "settings" => settings::all(),
+        "setting" => format!("{:?}", settings::get(text(1))),
+        "hmac" => format!("{:?}", secrets::hmac_sha256(text(1), text(2).as_bytes()).map(|hmac| hex(&hmac))),
+        "hmac-size" => {
+            format!("{:?}", secrets::hmac_sha256(text(1), &vec![b'x'; order[2].as_u64().unwrap() as usize]).map(|hmac| hex(&hmac)))
+        }
+        "webhook-signature" => format!("{:?}", secrets::webhook_signature(text(1), text(2).as_bytes())),
+        // Backwards: the host knows it and would blank it.
+        "reveal" => format!("{:?}", secrets::reveal(text(1)).map(|secret| secret.chars().rev().collect::<String>())),
+        "quiet" => {
+            // Many, of which only their number is said, and the last one.
+            let said: Vec<String> = order[1].as_array().unwrap().iter().map(|order| follow(order.as_array().unwrap())).collect();
+            let done = said.iter().filter(|said| said.starts_with("Ok")).count();
+            format!("{done} of {}, then {}", said.len(), said.last().unwrap())
+        }
+        other => format!("cannot {other}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn seconds(word: Option<&Value>) -> Option<u32> {
+    word.and_then(Value::as_u64).map(|seconds| seconds as u32)
+}
+
+/// `"absent"`, a version, or nothing.
+fn condition(word: Option<&Value>) -> storage::Condition {
+    match word {
+        Some(Value::String(_)) => storage::Condition::Absent,
+        Some(Value::Number(version)) => storage::Condition::Unchanged(version.as_u64().unwrap()),
+        _ => storage::Condition::Always,
+    }
+}
+
+ciba_guest::plugin!(Obedient: review_request);

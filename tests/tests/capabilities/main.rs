@@ -1,0 +1,73 @@
+//! What plugins can be allowed, through the real program: with the permission and without it, and what somebody who has
+//! the plugin in their hands cannot do with it.
+
+mod secrets;
+mod storage;
+
+use std::fs;
+
+use ciba_tests::host::{Data, Host, guest, wait_for};
+use ciba_tests::party::Client;
+use serde_json::{Value, json};
+
+/// A host in which `obedient` serves, under one name or several.
+struct World {
+    host: Host,
+    shop: Client,
+}
+
+impl World {
+    fn new(config: &str, names: &[&str]) -> Self {
+        let data = Data::with_config(config).unwrap();
+        fs::create_dir(data.path().join("plugins")).unwrap();
+        for name in names {
+            put(&data, name, "");
+        }
+        let world = Self::on(data);
+        for name in names {
+            world.wait_until_it_serves(name);
+        }
+        world
+    }
+
+    fn on(data: Data) -> Self {
+        let host = data.demo().unwrap();
+        let shop = Client::demo(&host);
+        Self { host, shop }
+    }
+
+    fn wait_until_it_serves(&self, name: &str) {
+        wait_for("the plugin serves", || {
+            let listed = self.host.data.json(&["plugin", "list"])?;
+            let serves = |plugin: &Value| plugin["name"] == name && plugin["version"].is_string();
+            Ok(listed.as_array().is_some_and(|all| all.iter().any(serves)).then_some(()))
+        })
+        .unwrap();
+    }
+
+    fn allow(&self, name: &str, options: &[&str]) {
+        let words: Vec<&str> = ["plugin", "allow", name].iter().chain(options).copied().collect();
+        self.host.data.json(&words).unwrap();
+    }
+
+    /// Has a plugin follow these orders, and answers what came of each.
+    fn tell(&self, plugin: &str, orders: &Value) -> Vec<String> {
+        let before = self.log_of(plugin).len();
+        let context = json!({ "to": plugin, "orders": orders }).to_string();
+        let answer = self.shop.ask(&[("scope", "openid"), ("login_hint", "alice"), ("request_context", &context)]).unwrap();
+        assert_eq!(answer.status, 200, "{}\n{:?}", answer.text(), self.log_of(plugin));
+        self.log_of(plugin).split_off(before)
+    }
+
+    fn log_of(&self, plugin: &str) -> Vec<String> {
+        let lines = self.host.data.json(&["plugin", "log", plugin]).unwrap();
+        lines.as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Puts `obedient` into the folder under this name, with these further settings.
+fn put(data: &Data, name: &str, settings: &str) {
+    let folder = data.path().join("plugins");
+    fs::write(folder.join(format!("{name}.toml")), format!("[settings]\nname = '{name}'\n{settings}")).unwrap();
+    fs::copy(guest("obedient"), folder.join(format!("{name}.wasm"))).unwrap();
+}

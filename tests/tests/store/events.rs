@@ -1,0 +1,137 @@
+//! What happened, written with what it tells of, for observers alone.
+
+use ciba_host::protocol::plugin::{ArtefactDigest, PluginName};
+use ciba_host::store::{ActivePlugin, Refresh, Refreshed};
+
+use super::*;
+
+fn name(name: &str) -> PluginName {
+    PluginName::parse(name).unwrap()
+}
+
+/// A version serves, which observes or does not.
+async fn serves(store: &dyn Store, plugin: &str, observes: bool, since: Timestamp) {
+    let active = ActivePlugin { name: name(plugin), artefact: ArtefactDigest("of".into()), file: String::new(), since };
+    store.activate(active, Arc::from(&b"bytes"[..]), observes).await.unwrap();
+}
+
+/// What this plugin has not heard of, and how much of it is gone.
+async fn unheard(store: &dyn Store, plugin: &str) -> (u64, Vec<String>) {
+    let unheard = store.unheard(&name(plugin), 100).await.unwrap();
+    let words = unheard.events.iter().map(|event| {
+        assert_eq!(event.client, "shop".into());
+        format!("{} {} {} {}", event.id, event.kind.as_str(), event.transaction, event.user)
+    });
+    (unheard.lost, words.collect())
+}
+
+const HOUR: i64 = 3_600;
+
+#[tokio::test]
+async fn an_observer_is_told_of_all_that_happens_from_when_it_begins() {
+    for (store, kept) in backends() {
+        store.start(request("before", "alice")).await.unwrap();
+        serves(&*store, "watch", true, now()).await;
+        serves(&*store, "other", false, now()).await;
+        let commits = store.events();
+        store.start(request("one", "alice")).await.unwrap();
+        assert!(commits.has_changed().unwrap());
+        let again = NewRequest { supersedes: true, ..request("two", "alice") };
+        store.start(again).await.unwrap();
+        store.decide(approve("two", "alice"), later(1)).await.unwrap();
+        // What changes nothing is no event.
+        store.decide(approve("two", "alice"), later(1)).await.unwrap();
+        let refresh_token = Digest::of(b"refresh");
+        let mut given = grant("two.access");
+        given.refresh_token = Some(ciba_host::protocol::tokens::NewRefreshToken { digest: refresh_token, expires_at: later(600) });
+        assert!(store.redeem(&"two".into(), given.clone(), None, later(2)).await.unwrap());
+        assert!(!store.redeem(&"two".into(), given, None, later(2)).await.unwrap());
+        let refresh = Refresh { transaction: "two".into(), presented: refresh_token, access_token: grant("more").access_token, next: None };
+        assert_eq!(store.refresh(refresh, later(3)).await.unwrap(), Refreshed::Done);
+        assert!(store.report(&"two".into(), &"alice".into(), audit("report")).await.unwrap());
+        store.start(request("three", "bob")).await.unwrap();
+        store.decide(decide("three", "bob", Decision::Deny), later(4)).await.unwrap();
+        store.start(request("four", "bob")).await.unwrap();
+        assert!(store.give_up(&"four".into(), later(5)).await.unwrap());
+        let all = [
+            "1 request-started one alice",
+            "2 request-superseded before alice",
+            "3 request-superseded one alice",
+            "4 request-started two alice",
+            "5 request-approved two alice",
+            "6 tokens-issued two alice",
+            "7 tokens-issued two alice",
+            "8 request-reported two alice",
+            "9 request-started three bob",
+            "10 request-denied three bob",
+            "11 request-started four bob",
+            "12 request-denied four bob",
+        ];
+        assert_eq!(unheard(&*store, "watch").await, (0, all.map(str::to_owned).to_vec()));
+        assert_eq!(unheard(&*store, "other").await.1, [] as [String; 0]);
+        store.heard(&name("watch"), 10).await.unwrap();
+        store.heard(&name("watch"), 3).await.unwrap();
+        assert_eq!(unheard(&*store, "watch").await.1.len(), 2, "nobody hears less than before");
+        // A new start knows what there is, and goes on writing.
+        drop(store);
+        let store = open(kept.path());
+        store.start(request("five", "bob")).await.unwrap();
+        assert_eq!(unheard(&*store, "watch").await.1.last().unwrap(), "13 request-started five bob");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_for_nobody() {
+    for (store, kept) in backends() {
+        serves(&*store, "other", false, now()).await;
+        store.start(request("one", "alice")).await.unwrap();
+        store.decide(approve("one", "alice"), later(1)).await.unwrap();
+        assert!(store.redeem(&"one".into(), grant("one.access"), None, later(2)).await.unwrap());
+        let database = rusqlite::Connection::open(kept.path().join("ciba.db")).unwrap();
+        let written: i64 = database.query_row("SELECT count(*) FROM sqlite_sequence WHERE name = 'event'", [], |row| row.get(0)).unwrap();
+        assert_eq!(written, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_gone_keeps_its_place_for_a_day() {
+    for (store, kept) in backends() {
+        let began = |number: i64| later(number * HOUR);
+        let start = async |name: &str, hour: i64| {
+            let mut new = request(name, "alice");
+            new.request.created_at = began(hour);
+            store.start(new).await.unwrap();
+        };
+        let forget = async |hour: i64| store.forget(now(), began(hour)).await.unwrap();
+        serves(&*store, "watch", true, now()).await;
+        start("one", 0).await;
+        store.deactivate(&name("watch"), now()).await.unwrap();
+        start("two", 1).await;
+        // Also when there was another version without the hook.
+        serves(&*store, "watch", false, began(2)).await;
+        forget(23).await;
+        serves(&*store, "watch", true, began(23)).await;
+        assert_eq!(unheard(&*store, "watch").await.1.len(), 2);
+        // Old ones go, heard of or not; who was to hear of them learns how many.
+        forget(24).await;
+        assert_eq!(unheard(&*store, "watch").await, (0, vec!["1 request-started one alice".into(), "2 request-started two alice".into()]));
+        store.forget(now(), later(24 * HOUR + 1)).await.unwrap();
+        assert_eq!(unheard(&*store, "watch").await, (1, vec!["2 request-started two alice".into()]));
+        // What everybody has heard of goes at once.
+        store.heard(&name("watch"), 2).await.unwrap();
+        let database = rusqlite::Connection::open(kept.path().join("ciba.db")).unwrap();
+        let count = |table: &str| -> i64 { database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap() };
+        forget(24).await;
+        assert_eq!((count("event"), count("observer")), (0, 1));
+        // Gone for longer, it begins anew; and nothing is written for nobody.
+        store.deactivate(&name("watch"), began(24)).await.unwrap();
+        start("three", 25).await;
+        store.forget(now(), later(48 * HOUR + 1)).await.unwrap();
+        assert_eq!((count("event"), count("observer")), (0, 0));
+        start("four", 49).await;
+        assert_eq!(count("event"), 0);
+        serves(&*store, "watch", true, began(50)).await;
+        start("five", 51).await;
+        assert_eq!(unheard(&*store, "watch").await, (0, vec!["4 request-started five alice".into()]));
+    }
+}
