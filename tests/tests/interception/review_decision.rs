@@ -223,3 +223,19 @@ fn audit_of(data: &Data, transaction: &str) -> Vec<String> {
     let mut statement = database.prepare("SELECT what FROM audit WHERE about = ?1 ORDER BY id").unwrap();
     statement.query_map([transaction], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
+
+#[test]
+fn a_phone_that_was_taken_away_while_its_answer_was_reviewed_answers_nothing() {
+    let world = World::with(&[("rules", "fail = \"open\"", reviewing(&["slow"]))]);
+    let (stolen, kept) = (Phone::of(&world.host, "alice").unwrap(), Phone::of(&world.host, "alice").unwrap());
+    let (_, transaction) = world.waits_for(&stolen);
+    let status = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| stolen.decide(&transaction, "approve").unwrap().status);
+        let asked = || Ok(world.log_of("rules").contains("review-decision:").then_some(()));
+        ciba_tests::host::wait_for("the plugin is asked", asked).unwrap();
+        stolen.send(Request::form("/device/remove", &[])).unwrap();
+        answer.join().unwrap()
+    });
+    assert_eq!((status, &*world.state_of(&transaction)), (409, "pending"));
+    assert_eq!(kept.decide(&transaction, "deny").unwrap().status, 200);
+}

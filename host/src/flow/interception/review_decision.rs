@@ -74,6 +74,12 @@ impl Flow {
                 Err(_) => failed = true,
             }
         }
+        // A phone that was taken away while plugins thought answers nothing any more.
+        if let Some(device) = by.device()
+            && !self.store.devices(user).await?.iter().any(|known| known.id == device.id)
+        {
+            return Ok(Reviewed::Moot(Some(card)));
+        }
         Ok(match (denied, again) {
             (Some(plugin), _) => Reviewed::Denied(plugin),
             (None, Some(note)) => Reviewed::AskAgain(card, note),
