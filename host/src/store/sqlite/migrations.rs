@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0005_told.sql"),
     include_str!("../../../migrations/sqlite/0006_set_by_operator.sql"),
     include_str!("../../../migrations/sqlite/0007_events.sql"),
+    include_str!("../../../migrations/sqlite/0010_versions.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {

@@ -20,6 +20,7 @@ mod requests;
 mod rows;
 mod schedule;
 mod verbs;
+mod versions;
 mod waiting;
 mod writer;
 
