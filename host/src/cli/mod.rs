@@ -8,6 +8,7 @@ mod data;
 mod key;
 mod plugin;
 mod plugin_build;
+mod plugin_history;
 mod plugin_new;
 mod plugin_try;
 mod print;

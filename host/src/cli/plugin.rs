@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::plugin_build::{BuildOptions, build};
+use super::plugin_history::{History, Rollback};
 use super::plugin_try::{Bench, Case, Tried, take_settings};
 use super::{Common, ask, block_on, plugin_new, print};
 use crate::flow::operator::{Command, PluginView};
@@ -55,6 +56,10 @@ pub(super) enum Plugin {
         /// The plugin's .wasm file.
         file: PathBuf,
     },
+    /// Show which versions of a plugin served, and when, with their settings.
+    History(History),
+    /// Make an earlier version of a plugin serve again, with its settings, until another file is copied.
+    Rollback(Rollback),
     /// Allow a plugin something, or take it back: HTTP to an origin, the device page, one-time links.
     Allow(Allow),
     /// Show the latest log lines of a plugin of the running host.
@@ -106,6 +111,8 @@ impl Plugin {
             Self::List => list(common),
             Self::Check { file } => check(common, &file),
             Self::Inspect { file } => inspect(common, &file),
+            Self::History(history) => history.run(common),
+            Self::Rollback(rollback) => rollback.run(common),
             Self::Allow(allow) => allow.run(common),
             Self::Log { name } => log(common, &name),
         }
@@ -268,6 +275,9 @@ fn list(common: &Common) -> anyhow::Result<()> {
         }
         if let Some(fix) = &plugin.fix {
             println!("  do: {}", fix);
+        }
+        if let Some(rolled_back) = &plugin.rolled_back {
+            println!("{}: {rolled_back}", plugin.name);
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use super::cookie::{Cookie, SameSite};
 use super::views::Script;
 use super::views::console::{
     Artifact, Body, Level, LogLine as LogLineView, Overview, Page, Permission, Plugin as PluginCard, PluginDetail, PluginState, Problem,
-    RequestRow, RequestState, Requests, SignIn, Swap, SwapKind,
+    RequestRow, RequestState, Requests, Served, SignIn, Swap, SwapKind,
 };
 use super::views::moment::Moment;
 use crate::clock::Random;
@@ -32,7 +32,7 @@ use crate::protocol::identifier::{Bearer, Digest};
 use crate::protocol::plugin::{Permissions, PluginName};
 use crate::protocol::transaction::{Confirmation, State as StoredState};
 use crate::runtime::{Event as CatalogEvent, EventKind, LogLevel, LogLine};
-use crate::store::Listed;
+use crate::store::{Listed, ServedVersion};
 
 pub(super) use clients::{client, clients};
 pub(super) use keys::keys;
@@ -112,10 +112,16 @@ pub(super) async fn plugin(State(app): State<App>, Path(name): Path<String>, hea
     let found = PluginName::parse(&name).ok().and_then(|name| catalog.plugin(&name).map(|plugin| (name, plugin)));
     let Some((name, plugin)) = found else { return page(&app, StatusCode::NOT_FOUND, Body::NoSuchPlugin { name }) };
     let view = crate::flow::operator::plugin_view(&name, plugin, app.flow.runtime.allowed(&name));
+    let versions = match app.flow.store.plugin_history(&name).await {
+        Ok(history) => versions(&name, &history),
+        Err(error) => return failed(&app, &error.to_string()),
+    };
     let body = PluginDetail {
         plugin: plugin_card(&view),
         hooks: view.hooks.clone(),
         timeline: view.events.iter().rev().map(swap).collect(),
+        versions,
+        rolled_back: view.rolled_back.clone(),
         permissions: permissions(&view),
         log: plugin.shared.lines().iter().map(log_line).collect(),
     };
@@ -246,6 +252,21 @@ fn swap(event: &CatalogEvent) -> Swap {
         line: sentence(&event.text),
         took_ms: event.took_ms,
     }
+}
+
+/// What served, each with the command that makes it serve again.
+fn versions(name: &PluginName, history: &[ServedVersion]) -> Vec<Served> {
+    let serving = history.first().filter(|newest| newest.until.is_none());
+    let one = |served: &ServedVersion| Served {
+        artifact: Artifact { version: served.version.clone(), digest: short(&served.artefact.0), since: Moment(served.since.as_second()) },
+        until: served.until.map(|until| Moment(until.as_second())),
+        rolled_back_by: served.rolled_back_by.clone(),
+        settings: served.settings.clone(),
+        rollback_command: serving
+            .is_none_or(|serving| !serving.is_same(served))
+            .then(|| format!("ciba-host plugin rollback {name} --to {}", served.artefact.0.get(..12).unwrap_or(&served.artefact.0))),
+    };
+    history.iter().map(one).collect()
 }
 
 /// What the plugin asks for, each with the command that allows it.

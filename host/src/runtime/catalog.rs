@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Runtime;
 use super::hooks::{self, Hook};
 use super::refusal::Refusal;
+use super::rollback::Aside;
 use super::shared::Shared;
 use super::version::Version;
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
@@ -31,6 +32,8 @@ pub struct Plugin {
     pub serving: Option<Arc<Version>>,
     /// What became of the file in the folder.
     pub status: Status,
+    /// The file in the folder that does not serve because an operator rolled back.
+    pub aside: Option<Aside>,
     /// Permissions, log and counters.
     pub shared: Arc<Shared>,
     /// What happened to it, oldest first.
@@ -144,6 +147,7 @@ impl Runtime {
             let plugin = next.plugins.entry(name.clone()).or_insert_with(|| Plugin {
                 serving: None,
                 status: Status::Removed,
+                aside: None,
                 shared,
                 events: Vec::new(),
             });

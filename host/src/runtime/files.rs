@@ -38,6 +38,18 @@ pub(super) struct Found {
     /// What they looked like before they were read.
     pub(super) look: Vec<Look>,
     pub(super) content: ArtefactDigest,
+    /// Of the component and `name.toml` alone.
+    pub(super) file: ArtefactDigest,
+}
+
+impl Found {
+    /// The same where something else serves: with the secrets of that.
+    pub(super) fn instead(self, files: &Files, wasm: &ArtefactDigest, text: &str) -> Self {
+        let secrets = settings::files(text, &files.folder);
+        let look = files.look(&secrets);
+        let content = content_of(wasm, text, false, &secrets);
+        Self { secrets, look, content, ..self }
+    }
 }
 
 impl Files {
@@ -77,14 +89,20 @@ impl Files {
             .map_err(|_| Refusal::new("settings-file", format!("{} is not UTF-8", self.toml.display()), "save it as UTF-8"))?;
         let secrets = settings::files(&text, &self.folder);
         look.extend(secrets.iter().map(|path| look_of(path)));
-        let content = content_of(&ArtefactDigest::of(&bytes), &text, blank, &secrets);
-        Ok(Found { bytes, text, has_text, blank, secrets, look, content })
+        let wasm = ArtefactDigest::of(&bytes);
+        let (content, file) = (content_of(&wasm, &text, blank, &secrets), content_of(&wasm, &text, blank, &[]));
+        Ok(Found { bytes, text, has_text, blank, secrets, look, content, file })
     }
 }
 
 /// What [`Files::read`] would say of a plugin whose component and `name.toml` are these.
 pub(super) fn content_of_version(wasm: &ArtefactDigest, text: &str, folder: &Path) -> ArtefactDigest {
     content_of(wasm, text, false, &settings::files(text, folder))
+}
+
+/// What [`Files::read`] would say of them without their secrets.
+pub(super) fn file_of(wasm: &ArtefactDigest, text: &str) -> ArtefactDigest {
+    content_of(wasm, text, false, &[])
 }
 
 /// One digest for all of it.

@@ -17,8 +17,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::files::{self, Files, Found, Look};
 use super::load::Candidate;
 use super::refusal::Refusal;
+use super::rollback::Aside;
 use super::take::Outcome;
-use super::{Runtime, Status};
+use super::{Runtime, Status, Version};
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
 
 /// How long a file may stay unfinished without growing.
@@ -103,11 +104,13 @@ struct Seen {
     busy: bool,
     /// The channels it serves, when it was refused because another plugin serves one of them.
     wants: Vec<String>,
+    /// What it was rolled back from, where that lies here. Then `content` and `secrets` are those of what serves instead.
+    aside: Option<ArtefactDigest>,
 }
 
 impl Seen {
     fn new(look: Vec<Look>, secrets: Vec<PathBuf>, content: ArtefactDigest, has_text: bool) -> Self {
-        Self { look, secrets, content, has_text, gap: None, unfinished: None, busy: false, wants: Vec::new() }
+        Self { look, secrets, content, has_text, gap: None, unfinished: None, busy: false, wants: Vec::new(), aside: None }
     }
 
     /// Of files that could not be read, or are gone: whatever comes is something else.
@@ -118,6 +121,11 @@ impl Seen {
     /// Whether what is gone has been so for long enough to be believed.
     fn is_gone(&mut self) -> bool {
         self.gap.get_or_insert_with(Instant::now).elapsed() >= GAP
+    }
+
+    /// Whether it was seen since the last rollback.
+    fn is_as(&self, aside: Option<(&Arc<Version>, &Aside)>) -> bool {
+        self.aside.as_ref() == aside.map(|(_, aside)| &aside.by.file)
     }
 
     fn is_overdue(&self) -> bool {
@@ -179,7 +187,9 @@ impl Inbox {
         for (name, plugin) in self.runtime.catalog().plugins() {
             let Some(version) = &plugin.serving else { continue };
             let content = files::content_of_version(&version.digest, &version.file_text, &self.runtime.folder);
-            self.seen.insert(name.clone(), Seen::new(Vec::new(), Vec::new(), content, !version.file_text.is_empty()));
+            let aside = plugin.aside.as_ref().map(|aside| aside.by.file.clone());
+            let seen = Seen::new(Vec::new(), Vec::new(), content, !version.file_text.is_empty());
+            self.seen.insert(name.clone(), Seen { aside, ..seen });
         }
     }
 
@@ -217,9 +227,12 @@ impl Inbox {
 
     fn look_at(&mut self, name: &PluginName, inside: bool) {
         let files = Files::of(&self.runtime.folder, name);
+        let catalog = self.runtime.catalog();
+        let aside = catalog.plugin(name).and_then(|plugin| plugin.serving.as_ref().zip(plugin.aside.as_ref()));
         let seen = self.seen.get_mut(name);
         if let Some(seen) = &seen
-            && (seen.busy || !inside && !seen.is_overdue() && seen.gap.is_none() && seen.look == files.look(&seen.secrets))
+            && (seen.busy
+                || !inside && !seen.is_overdue() && seen.gap.is_none() && seen.is_as(aside) && seen.look == files.look(&seen.secrets))
         {
             return;
         }
@@ -240,6 +253,12 @@ impl Inbox {
                 return;
             }
         };
+        if let Some((serving, aside)) = aside
+            && aside.by.file == found.file
+        {
+            let found = found.instead(&files, &serving.digest, &serving.file_text);
+            return self.look_at_rest(name, found, aside);
+        }
         if let Some(seen) = seen {
             if seen.has_text && !found.has_text && !seen.is_gone() {
                 return;
@@ -256,6 +275,24 @@ impl Inbox {
             return;
         }
         self.attempt(name, found);
+    }
+
+    /// What lies here was set aside by a rollback. What serves instead has secrets of its own, which may change.
+    fn look_at_rest(&mut self, name: &PluginName, found: Found, aside: &Aside) {
+        let mut seen = Seen::new(found.look, found.secrets, found.content, found.has_text);
+        seen.aside = Some(aside.by.file.clone());
+        let before = self.seen.get(name).filter(|before| before.aside == seen.aside).map_or(&aside.content, |before| &before.content);
+        seen.busy = *before != seen.content;
+        if seen.busy {
+            let (runtime, ended, name) = (Arc::clone(&self.runtime), self.ended.clone(), name.clone());
+            tokio::spawn(async move {
+                let outcome = runtime.take_again(&name).await;
+                let _ = ended.send(Ended { name, outcome });
+            });
+        } else {
+            self.runtime.rests(name);
+        }
+        self.seen.insert(name.clone(), seen);
     }
 
     /// Tries what was found.

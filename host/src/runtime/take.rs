@@ -7,9 +7,10 @@ use super::catalog::{Event, EventKind, Status};
 use super::files::Files;
 use super::load::{Candidate, Loaded};
 use super::refusal::Refusal;
+use super::rollback::Aside;
 use super::{Runtime, Version};
 use crate::protocol::plugin::PluginName;
-use crate::store::ActivePlugin;
+use crate::store::{Activation, ActivePlugin, AuditEntry};
 
 /// How a candidate ended.
 pub(super) enum Outcome {
@@ -23,6 +24,15 @@ pub(super) enum Outcome {
     Off,
     /// Its file is gone.
     Removed,
+}
+
+/// Why a version takes the place of another that is not in the folder.
+#[derive(Default)]
+pub(super) struct Back {
+    /// What lies in the folder instead.
+    pub(super) aside: Option<Aside>,
+    /// Written with it.
+    pub(super) audit: Option<AuditEntry>,
 }
 
 impl Runtime {
@@ -45,13 +55,16 @@ impl Runtime {
         // Who served a channel first keeps it: what a plugin says of itself may be another thing after every start.
         loaded.sort_by(|(one, _), (other, _)| (one.since, &one.name).cmp(&(other.since, &other.name)));
         let _turn = self.publishing.lock().await;
-        for (ActivePlugin { name, since, .. }, loaded) in loaded {
+        for (ActivePlugin { name, since, set_aside, .. }, loaded) in loaded {
             let conflict = |version: Arc<Version>| match self.catalog().channel_conflict(&version) {
                 Some(refusal) => Err(refusal),
                 None => Ok(version),
             };
             match loaded.map(|loaded| loaded.and_then(conflict)) {
-                Some(Ok(version)) => self.serve(version, since, "serving again after a restart", None),
+                Some(Ok(version)) => {
+                    let aside = set_aside.map(|by| self.aside(by, &version.digest, &version.file_text));
+                    self.serve(version, since, "serving again after a restart", None, aside);
+                }
                 Some(Err(refusal)) => {
                     tracing::error!("plugin {name}: what served before no longer does {refusal}");
                     self.publish(&name, |plugin| plugin.status = Status::Refused(Box::new(refusal)));
@@ -87,12 +100,13 @@ impl Runtime {
         }
     }
 
-    fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str, took_ms: Option<u64>) {
+    fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str, took_ms: Option<u64>, aside: Option<Aside>) {
         let named = (version.description.version.clone(), version.digest.clone());
         let event = Event { at: since, kind: EventKind::Serving, text: how.to_owned(), version: Some(named), took_ms };
         self.publish(&version.name.clone(), |plugin| {
             plugin.serving = Some(version);
             plugin.status = Status::Serving;
+            plugin.aside = aside;
             plugin.events.push(event);
         });
         self.serving_changed();
@@ -111,12 +125,19 @@ impl Runtime {
             Ok(Loaded::Version(version)) => {
                 // One after the other, or two for the same channel could both find it free.
                 let _turn = self.publishing.lock().await;
+                if self.is_aside(&version) {
+                    // An operator rolled back while it was tried.
+                    return Outcome::Taken;
+                }
                 match self.catalog().channel_conflict(&version) {
                     Some(refusal) => {
                         self.refuse(&name, refusal);
                         Outcome::Refused { wants: version.description.channels.clone() }
                     }
-                    None => self.replace(version, candidate.bytes, start).await,
+                    None => match self.put_in_place(version, candidate.bytes, start, None).await {
+                        Ok(()) => Outcome::Taken,
+                        Err(refusal) => self.refuse(&name, refusal),
+                    },
                 }
             }
             Err(refusal) => self.refuse(&name, refusal),
@@ -124,16 +145,33 @@ impl Runtime {
     }
 
     /// Remembers the version, then publishes it.
-    async fn replace(&self, version: Arc<Version>, bytes: Arc<[u8]>, start: Instant) -> Outcome {
+    pub(super) async fn put_in_place(
+        &self,
+        version: Arc<Version>,
+        bytes: Arc<[u8]>,
+        start: Instant,
+        back: Option<Back>,
+    ) -> Result<(), Refusal> {
         let name = version.name.clone();
-        let active =
-            ActivePlugin { name: name.clone(), artefact: version.digest.clone(), file: version.file_text.clone(), since: version.since };
-        if let Err(error) = self.store.activate(active, bytes, version.callable.hooks.observe.is_some()).await {
-            return self.refuse(
-                &name,
-                Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes"),
-            );
-        }
+        let Back { aside, audit } = back.unwrap_or_default();
+        let by = audit.as_ref().map_or_else(String::new, |audit| format!("rolled back by {}", audit.who));
+        let activation = Activation {
+            plugin: ActivePlugin {
+                name: name.clone(),
+                artefact: version.digest.clone(),
+                file: version.file_text.clone(),
+                since: version.since,
+                set_aside: aside.as_ref().map(|aside| aside.by.clone()),
+            },
+            bytes,
+            version: version.description.version.clone(),
+            settings: version.shown_settings.to_string(),
+            observes: version.callable.hooks.observe.is_some(),
+            audit,
+        };
+        self.store.activate(activation).await.map_err(|error| {
+            Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes")
+        })?;
         let old = self.catalog().plugin(&name).and_then(|plugin| plugin.serving.clone());
         let replaced = old.as_ref().map_or_else(String::new, |old| {
             let in_flight = match old.calls_in_flight() {
@@ -143,6 +181,7 @@ impl Runtime {
             };
             format!(", replaced {} ({}){in_flight}", old.description.version, old.digest.short())
         });
+        let replaced = if by.is_empty() { replaced } else { format!(", {by}{replaced}") };
         let took = start.elapsed().as_millis();
         tracing::info!("plugin {name}: {} ({}) serving{replaced}; {took} ms", version.description.version, version.digest.short());
         let missing = version.missing_permissions().as_options();
@@ -152,8 +191,8 @@ impl Runtime {
             );
         }
         let since = version.since;
-        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok());
-        Outcome::Taken
+        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok(), aside);
+        Ok(())
     }
 
     /// Says that a file is not whole yet. What served goes on serving.
@@ -196,6 +235,7 @@ impl Runtime {
                 plugin.events.push(event);
             }
             plugin.status = status;
+            plugin.aside = None;
         });
     }
 }

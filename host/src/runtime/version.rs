@@ -118,7 +118,7 @@ impl Version {
         if self.callable.hooks.notify.is_some() {
             format!("nobody is notified on the channel {} any more", self.description.channels.join(", "))
         } else {
-            "notifications are not taken back any more".to_owned()
+            format!("it is not asked at {} any more", self.hooks.join(", "))
         }
     }
 

@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use events::{EVENTS_KEPT, EventKind, RequestEvent, Unheard};
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
-pub use plugins::{ActivePlugin, Condition, KeptValue, NewValue, Quota, Written};
+pub use plugins::{Activation, ActivePlugin, Condition, KeptValue, NewValue, Quota, ServedVersion, SetAside, Written};
 pub use registry::{Admission, AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
@@ -171,9 +171,11 @@ pub trait Store: Send + Sync {
     fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>>;
     /// Makes a version the one that serves. One that observes is told of what happens from here on; one that came back
     /// within [`EVENTS_KEPT`], also of what it missed.
-    fn activate(&self, plugin: ActivePlugin, bytes: std::sync::Arc<[u8]>, observes: bool) -> Answer<'_, ()>;
+    fn activate(&self, activation: Activation) -> Answer<'_, ()>;
     /// Takes a plugin out of service.
     fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()>;
+    /// What served under this name, newest first: the last ten versions, each with the artefact it was.
+    fn plugin_history(&self, name: &PluginName) -> Answer<'_, Vec<ServedVersion>>;
 
     /// Changes whenever something happened that observers are to be told of. It only says "look again".
     fn events(&self) -> watch::Receiver<u64>;

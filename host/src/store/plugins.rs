@@ -1,7 +1,11 @@
-//! The plugins that serve, and what plugins keep.
+//! The plugins that serve, what served before, and what plugins keep.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::AuditEntry;
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
 
 /// A plugin version that serves.
@@ -15,6 +19,60 @@ pub struct ActivePlugin {
     pub file: String,
     /// Since when.
     pub since: Timestamp,
+    /// What lies in the folder instead, where it was rolled back.
+    pub set_aside: Option<SetAside>,
+}
+
+/// What lies in the folder and is not taken, because an operator rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// Digest of the component and its `name.toml`.
+    pub file: ArtefactDigest,
+    /// Who rolled back.
+    pub by: String,
+}
+
+/// A version that begins to serve.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// What serves from now on.
+    pub plugin: ActivePlugin,
+    /// Its component.
+    pub bytes: Arc<[u8]>,
+    /// What it calls itself.
+    pub version: String,
+    /// Its settings as they may be shown: JSON.
+    pub settings: String,
+    /// Whether it observes.
+    pub observes: bool,
+    /// Written with it where an operator wanted it.
+    pub audit: Option<AuditEntry>,
+}
+
+/// A version that served, or serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedVersion {
+    /// Its component.
+    pub artefact: ArtefactDigest,
+    /// The text of its `name.toml`.
+    pub file: String,
+    /// Its settings as they may be shown: JSON.
+    pub settings: String,
+    /// What it calls itself; empty where that was not written down yet.
+    pub version: String,
+    /// From when.
+    pub since: Timestamp,
+    /// Until when; absent while it serves.
+    pub until: Option<Timestamp>,
+    /// Who rolled back to it; absent where it came out of the folder.
+    pub rolled_back_by: Option<String>,
+}
+
+impl ServedVersion {
+    /// Whether both are the same component with the same settings.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.artefact == other.artefact && self.file == other.file
+    }
 }
 
 /// What a plugin keeps under a key.

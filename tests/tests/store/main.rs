@@ -1,9 +1,9 @@
 //! What every backend of the store promises, verb by verb. There is one backend yet; a second joins [`backends`].
 
-mod events;
 mod grants;
 mod outcomes;
 mod plugin_values;
+mod plugins;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! What whoever runs the host may do. The command line, the console and the admin API all do it here.
 //!
-//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`], [`requests`].
+//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`] and their [`history`], [`requests`].
 
 mod clients;
+mod history;
 mod keys;
 mod plugins;
 mod requests;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+pub use history::VersionView;
 pub use plugins::{PluginView, plugin_view};
 pub use requests::RequestView;
 
@@ -42,6 +44,10 @@ pub enum Command {
     PluginLog { name: PluginName },
     /// Sets, adds to or takes from what a plugin may do.
     PluginAllow { name: PluginName, permissions: Permissions, revoke: bool },
+    /// What served under a plugin's name.
+    PluginHistory { name: PluginName },
+    /// Makes an earlier version of a plugin serve: the one with this digest, or the one before.
+    PluginRollback { name: PluginName, to: Option<String> },
     /// Every client.
     ClientList,
     /// Registers a client; its secret is made here unless it is given.
@@ -184,6 +190,8 @@ impl Operator {
                 to_json(&plugin.shared.lines())
             }
             Command::PluginAllow { name, permissions, revoke } => self.allow(name, permissions, revoke).await,
+            Command::PluginHistory { name } => to_json(&self.plugin_history(&name).await?),
+            Command::PluginRollback { name, to } => self.roll_back(name, to).await,
             Command::ClientList => {
                 let clients = self.store.clients().await?;
                 to_json(&clients.iter().map(client_view).collect::<Vec<_>>())

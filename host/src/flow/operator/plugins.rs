@@ -31,6 +31,9 @@ pub struct PluginView {
     pub message: Option<String>,
     /// The command that mends it.
     pub fix: Option<String>,
+    /// That an operator rolled back, in words.
+    #[serde(default)]
+    pub rolled_back: Option<String>,
     /// What it asks for.
     pub asks: Permissions,
     /// What it may do.
@@ -95,6 +98,7 @@ fn empty_view(name: PluginName) -> PluginView {
         since: None,
         message: None,
         fix: None,
+        rolled_back: None,
         asks: Permissions::default(),
         allowed: Permissions::default(),
         counters: Counters::default(),
@@ -117,6 +121,10 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
         view.since = Some(version.since);
         view.asks = version.description.needs.union(&version.file.asks);
         view.settings = version.redacted_settings();
+        view.rolled_back = plugin.aside.as_ref().map(|aside| {
+            let by = &aside.by.by;
+            format!("rolled back by {by}: what lies in the folder is not taken before it changes")
+        });
     }
     // What happened last says what no longer happens.
     let stopped = || plugin.events.last().map(|event| event.text.clone());

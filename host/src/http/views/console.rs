@@ -11,7 +11,7 @@ use serde::Serialize;
 pub use client::{Change, Client, ClientDetail, Clients, Fact, Group};
 pub use conformance::Conformance;
 pub use key::{Key, KeyState, Keys, NextChange};
-pub use plugin::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Swap, SwapKind};
+pub use plugin::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Served, Swap, SwapKind};
 
 use super::{Script, html, moment::Moment, shell};
 

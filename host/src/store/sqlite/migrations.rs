@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_events.sql"),
     include_str!("../../../migrations/sqlite/0008_claims.sql"),
     include_str!("../../../migrations/sqlite/0009_plugin_values.sql"),
+    include_str!("../../../migrations/sqlite/0010_versions.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {

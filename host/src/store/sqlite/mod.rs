@@ -21,6 +21,7 @@ mod requests;
 mod rows;
 mod schedule;
 mod verbs;
+mod versions;
 mod waiting;
 mod writer;
 

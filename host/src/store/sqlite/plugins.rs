@@ -1,15 +1,12 @@
 //! Which plugin version serves, what it may do, and who said so.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
+use rusqlite::OptionalExtension as _;
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, params};
 
 use super::registry::append_audit;
 use super::{SqliteStore, rows};
 use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
-use crate::store::{ActivePlugin, Answer, AuditEntry, StoreError};
+use crate::store::{ActivePlugin, Answer, AuditEntry, SetAside, StoreError};
 
 impl SqliteStore {
     pub(super) fn find_artefact(&self, digest: &ArtefactDigest) -> Answer<'_, Option<Vec<u8>>> {
@@ -25,7 +22,8 @@ impl SqliteStore {
 
     pub(super) fn list_active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>> {
         self.read_long(|connection| {
-            let mut statement = connection.prepare_cached("SELECT name, artefact, file, since FROM plugin ORDER BY name")?;
+            let mut statement =
+                connection.prepare_cached("SELECT name, artefact, file, since, set_aside, rolled_back_by FROM plugin ORDER BY name")?;
             let plugins = statement
                 .query_map([], |row| {
                     Ok(ActivePlugin {
@@ -33,33 +31,14 @@ impl SqliteStore {
                         artefact: ArtefactDigest(row.get(1)?),
                         file: row.get(2)?,
                         since: rows::time(row, 3)?,
+                        set_aside: row
+                            .get::<_, Option<String>>(4)?
+                            .map(|file| Ok::<_, rusqlite::Error>(SetAside { file: ArtefactDigest(file), by: row.get(5)? }))
+                            .transpose()?,
                     })
                 })?
                 .collect::<rusqlite::Result<_>>();
             plugins.map_err(rows::named("plugin", "one of all"))
-        })
-    }
-
-    pub(super) fn set_active(&self, plugin: ActivePlugin, bytes: Arc<[u8]>, observes: bool) -> Answer<'_, ()> {
-        let memory = Arc::clone(&self.memory);
-        self.write(move |connection| {
-            connection.prepare_cached("INSERT OR IGNORE INTO artefact (digest, bytes, added_at) VALUES (?1, ?2, ?3)")?.execute(params![
-                plugin.artefact.0,
-                &bytes[..],
-                rows::millis(plugin.since)
-            ])?;
-            connection
-                .prepare_cached("INSERT OR REPLACE INTO plugin (name, artefact, file, since) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![plugin.name.as_str(), plugin.artefact.0, plugin.file, rows::millis(plugin.since)])?;
-            Ok(memory.events.observes(connection, &plugin.name, observes, plugin.since)?)
-        })
-    }
-
-    pub(super) fn clear_active(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()> {
-        let (name, memory) = (name.clone(), Arc::clone(&self.memory));
-        self.write(move |connection| {
-            connection.prepare_cached("DELETE FROM plugin WHERE name = ?1")?.execute([name.as_str()])?;
-            Ok(memory.events.observes(connection, &name, false, now)?)
         })
     }
 

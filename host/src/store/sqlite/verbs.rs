@@ -1,6 +1,5 @@
 //! The verbs of the store, each where its table is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,9 +13,7 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job, KeptValue, Lane,
-    Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed, Spent, Start, Store,
-    StoreError, Unheard, Updated, Written,
+    Activation, ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job, KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed, ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -201,11 +198,14 @@ impl Store for SqliteStore {
     fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>> {
         self.list_active_plugins()
     }
-    fn activate(&self, plugin: ActivePlugin, bytes: Arc<[u8]>, observes: bool) -> Answer<'_, ()> {
-        self.set_active(plugin, bytes, observes)
+    fn activate(&self, activation: Activation) -> Answer<'_, ()> {
+        self.set_active(activation)
     }
     fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()> {
         self.clear_active(name, now)
+    }
+    fn plugin_history(&self, name: &PluginName) -> Answer<'_, Vec<ServedVersion>> {
+        self.list_versions(name)
     }
     fn events(&self) -> watch::Receiver<u64> {
         self.watch_events()

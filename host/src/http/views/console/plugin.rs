@@ -79,9 +79,27 @@ pub struct PluginDetail {
     pub hooks: Vec<String>,
     /// Newest first.
     pub timeline: Vec<Swap>,
+    /// What served and serves, newest first.
+    pub versions: Vec<Served>,
+    /// That an operator rolled back, and what that means.
+    pub rolled_back: Option<String>,
     pub permissions: Vec<Permission>,
     /// Newest last, as a log is read.
     pub log: Vec<LogLine>,
+}
+
+/// A version that served.
+#[derive(Clone, Debug, Serialize)]
+pub struct Served {
+    pub artifact: Artifact,
+    /// Absent while it serves.
+    pub until: Option<Moment>,
+    /// Who rolled back to it; absent where it came out of the folder.
+    pub rolled_back_by: Option<String>,
+    /// JSON, secrets hidden.
+    pub settings: String,
+    /// The command that makes it serve again; absent for the one that does.
+    pub rollback_command: Option<String>,
 }
 
 /// Something that happened to the file.

@@ -1,7 +1,7 @@
 //! The plugins the console's fixtures show.
 
 use super::super::{
-    console::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Swap, SwapKind},
+    console::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Served, Swap, SwapKind},
     moment::Moment,
 };
 use super::NOW_S;
@@ -95,6 +95,16 @@ fn swap(minutes: i64, kind: SwapKind, version: &str, line: &str) -> Swap {
     }
 }
 
+fn served(minutes: i64, until: Option<i64>, version: &str, digest: &str, by: Option<&str>) -> Served {
+    Served {
+        artifact: Artifact { since: Moment(NOW_S - minutes * 60), ..artifact(version, digest) },
+        until: until.map(|minutes| Moment(NOW_S - minutes * 60)),
+        rolled_back_by: by.map(str::to_owned),
+        settings: "{\"note\":\"We never phone you\"}".to_owned(),
+        rollback_command: until.filter(|_| digest != "9c41").map(|_| format!("ciba-host plugin rollback inbox --to {digest}")),
+    }
+}
+
 fn line(seconds: i64, level: Level, line: &str) -> LogLine {
     LogLine { at: Moment(NOW_S - seconds), level, line: line.to_owned() }
 }
@@ -108,6 +118,12 @@ pub(super) fn detail() -> PluginDetail {
             swap(40, SwapKind::Stopped, "1.0.0", "the file was removed: nobody was told about requests"),
             swap(90, SwapKind::Serving, "1.0.0", "the first version"),
         ],
+        versions: vec![
+            served(15, None, "2.0.0", "9c41", None),
+            served(40, Some(15), "1.0.0", "3f9a", Some("operator")),
+            served(90, Some(40), "2.0.0", "9c41", None),
+        ],
+        rolled_back: Some("rolled back by operator: what lies in the folder is not taken before it changes".to_owned()),
         permissions: vec![],
         log: vec![
             line(60, Level::Debug, "one device, channel inbox"),
@@ -140,6 +156,8 @@ pub(super) fn blocked_detail() -> PluginDetail {
         plugin: blocked(),
         hooks: vec!["notify".to_owned()],
         timeline: vec![swap(3, SwapKind::Refused, "0.1.0", "it asks for what is not allowed")],
+        versions: vec![],
+        rolled_back: None,
         permissions: vec![
             permission("http https://hooks.example.com", false, 3),
             permission("http https://hooks.harbour.example", true, 0),
@@ -149,5 +167,13 @@ pub(super) fn blocked_detail() -> PluginDetail {
 }
 
 pub(super) fn quiet_detail() -> PluginDetail {
-    PluginDetail { plugin: waiting(), hooks: vec![], timeline: vec![], permissions: vec![], log: vec![] }
+    PluginDetail {
+        plugin: waiting(),
+        hooks: vec![],
+        timeline: vec![],
+        versions: vec![],
+        rolled_back: None,
+        permissions: vec![],
+        log: vec![],
+    }
 }

@@ -1,7 +1,7 @@
-//! What happened, written with what it tells of, for observers alone.
+//! What the store knows of plugins: what those that observe are to be told, and which versions served.
 
 use ciba_host::protocol::plugin::{ArtefactDigest, PluginName};
-use ciba_host::store::{ActivePlugin, Refresh, Refreshed};
+use ciba_host::store::{Activation, ActivePlugin, Refresh, Refreshed, SetAside};
 
 use super::*;
 
@@ -9,10 +9,22 @@ fn name(name: &str) -> PluginName {
     PluginName::parse(name).unwrap()
 }
 
+/// A version of this component with this `name.toml` begins to serve.
+fn activation(plugin: &str, component: &str, file: &str, since: Timestamp) -> Activation {
+    let artefact = ArtefactDigest::of(component.as_bytes());
+    Activation {
+        plugin: ActivePlugin { name: name(plugin), artefact, file: file.to_owned(), since, set_aside: None },
+        bytes: Arc::from(component.as_bytes()),
+        version: "1.0.0".to_owned(),
+        settings: "{}".to_owned(),
+        observes: false,
+        audit: None,
+    }
+}
+
 /// A version serves, which observes or does not.
 async fn serves(store: &dyn Store, plugin: &str, observes: bool, since: Timestamp) {
-    let active = ActivePlugin { name: name(plugin), artefact: ArtefactDigest("of".into()), file: String::new(), since };
-    store.activate(active, Arc::from(&b"bytes"[..]), observes).await.unwrap();
+    store.activate(Activation { observes, ..activation(plugin, "bytes", "", since) }).await.unwrap();
 }
 
 /// What this plugin has not heard of, and how much of it is gone.
@@ -133,5 +145,56 @@ async fn a_plugin_that_is_gone_keeps_its_place_for_a_day() {
         serves(&*store, "watch", true, began(50)).await;
         start("five", 51).await;
         assert_eq!(unheard(&*store, "watch").await, (0, vec!["4 request-started five alice".into()]));
+    }
+}
+
+#[tokio::test]
+async fn the_last_ten_versions_of_each_plugin_are_kept() {
+    for (store, _kept) in backends() {
+        let number = |number: usize| format!("component {number}");
+        let kept = async |component: &str| store.artefact(&ArtefactDigest::of(component.as_bytes())).await.unwrap().is_some();
+        // The oldest is another plugin's too.
+        store.activate(activation("other", &number(0), "", now())).await.unwrap();
+        for version in 0..12 {
+            store.activate(activation("inbox", &number(version), "", later(version as i64))).await.unwrap();
+        }
+        let history = store.plugin_history(&name("inbox")).await.unwrap();
+        assert_eq!((history.len(), history[0].since, history[0].until), (10, later(11), None));
+        assert_eq!(history[9].until, Some(later(3)));
+        assert_eq!((kept(&number(0)).await, kept(&number(1)).await, kept(&number(2)).await), (true, false, true));
+        // Other settings are another version; the same once more, with another secret, is none.
+        store.activate(activation("inbox", &number(11), "x", later(20))).await.unwrap();
+        store.activate(activation("inbox", &number(11), "x", later(21))).await.unwrap();
+        let history = store.plugin_history(&name("inbox")).await.unwrap();
+        assert_eq!((history.len(), history[0].since, history[1].until), (10, later(20), Some(later(20))));
+        assert!(!kept(&number(2)).await && kept(&number(3)).await);
+        // Back and forth are lines, and no versions.
+        for turn in 0..150 {
+            store.activate(activation("inbox", &number(10 + turn % 2), "", later(30))).await.unwrap();
+        }
+        let history = store.plugin_history(&name("inbox")).await.unwrap();
+        assert_eq!(history.len(), 100);
+        assert!(kept(&number(11)).await && kept(&number(10)).await && !kept(&number(9)).await);
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_remembered_until_something_else_serves() {
+    for (store, kept) in backends() {
+        let mut back = activation("inbox", "one", "", now());
+        let set_aside = Some(SetAside { file: ArtefactDigest("of a file".to_owned()), by: "operator".to_owned() });
+        back.plugin.set_aside.clone_from(&set_aside);
+        back.audit = Some(AuditEntry { who: "operator".to_owned(), ..audit("plugin rollback") });
+        store.activate(back).await.unwrap();
+        assert_eq!(store.audit_log(1).await.unwrap()[0].what, "plugin rollback");
+        drop(store);
+        let store = open(kept.path());
+        assert_eq!(store.active_plugins().await.unwrap()[0].set_aside, set_aside);
+        assert_eq!(store.plugin_history(&name("inbox")).await.unwrap()[0].rolled_back_by.as_deref(), Some("operator"));
+        store.activate(activation("inbox", "two", "", now())).await.unwrap();
+        assert_eq!(store.active_plugins().await.unwrap()[0].set_aside, None);
+        store.deactivate(&name("inbox"), later(9)).await.unwrap();
+        assert_eq!(store.plugin_history(&name("inbox")).await.unwrap()[0].until, Some(later(9)));
+        assert!(store.active_plugins().await.unwrap().is_empty());
     }
 }
