@@ -27,7 +27,8 @@
 //! ciba_guest::plugin!(Hello: notify);
 //! ```
 //!
-//! What you can call: [`log`], [`settings`], [`secrets`], [`storage`], [`inbox`], [`http`], [`clock`] and [`random`]. A component
+//! What you can call: [`log`], [`settings`], [`secrets`], [`storage`], [`inbox`],
+//! [`decisions`], [`http`], [`clock`] and [`random`]. A component
 //! imports only what you use. What the operator has not allowed answers with a [`Refusal`], which `?` turns
 //! into a [`ScriptError`].
 
@@ -47,7 +48,7 @@ pub mod secrets;
 pub mod settings;
 pub mod storage;
 
-pub use bindings::ciba::interception::inbox;
+pub use bindings::ciba::interception::{decisions, inbox};
 pub use contract::{Description, Device, Event, Evidence, Need, Outcome, Problem, Reason, Refusal, ScriptError, Transaction};
 pub use hooks::{
     IssueTokens, Notify, Observe, Plugin, RegisterClient, ResolveHint, ReviewDecision, ReviewRequest, ShapeIntrospection, VerifyUserCode,

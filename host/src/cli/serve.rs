@@ -6,7 +6,7 @@ pub(super) mod security;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -36,7 +36,7 @@ use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
 use crate::http::{self, AdminToken, App, Conformance, Hosts, Parts, Peers, Sessions, nameable};
 use crate::protocol::identifier::Digest;
-use crate::runtime::{Runtime, RuntimeConfig};
+use crate::runtime::{Decider, Runtime, RuntimeConfig};
 use crate::store::{AuditEntry, Store};
 use crate::tls;
 
@@ -172,6 +172,8 @@ impl Serve {
             paces: Paces::default(),
             stopping: stopping.clone(),
         });
+        let decider: Weak<dyn Decider> = Arc::<Flow>::downgrade(&flow);
+        runtime.decided_by(decider);
         let operator = Operator::of(Arc::clone(&flow));
         let admin_token = directory.admin_token(random)?;
         let sessions = Arc::new(Sessions::default());

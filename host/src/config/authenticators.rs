@@ -1,7 +1,10 @@
 //! What is proved by an approval.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::plugin::PluginName;
 use crate::protocol::transaction::Evidence;
 
 /// `[authenticators]`
@@ -12,11 +15,13 @@ pub struct Authenticators {
     pub order: Vec<String>,
     /// What an approval on a device page proves.
     pub device_page: Authenticator,
+    /// What an approval that a plugin submits proves; nothing where it is not named.
+    pub plugins: HashMap<PluginName, Authenticator>,
 }
 
 /// What an approval proves.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Authenticator {
     /// Authentication context class; empty for none.
     pub acr: String,

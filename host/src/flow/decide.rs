@@ -2,8 +2,10 @@
 
 use super::Flow;
 use super::interception::Reviewed;
+use crate::config::Authenticator;
 use crate::protocol::identifier::{TransactionId, UserId};
 use crate::protocol::note::Note;
+use crate::protocol::plugin::PluginName;
 use crate::protocol::transaction::{Decision, Evidence};
 use crate::protocol::user::Device;
 use crate::store::{AuditEntry, Card, Decided, DecisionBy, StoreError};
@@ -17,12 +19,17 @@ pub enum By<'a> {
     Operator,
     /// A program stands in for the person, for conformance tests.
     Conformance,
+    /// A plugin that the operator lets say what people decided.
+    Plugin(&'a PluginName),
 }
 
 /// What stands for the device's name where a program answered, for conformance tests.
 pub const SIMULATED: &str = "simulated authenticator";
 /// What stands there where a plugin denied what was approved.
 pub const BY_RULES: &str = "the provider's rules";
+
+/// What stands there before the name of the plugin that submitted the decision.
+pub const BY_PLUGIN: &str = "plugin ";
 
 /// What became of an answer.
 #[derive(Clone, Debug)]
@@ -80,7 +87,7 @@ impl Flow {
             user: user.clone(),
             decision,
             device: by.device().filter(|_| denied_by.is_none()).map(|device| device.id.clone()),
-            device_name: if denied_by.is_some() { BY_RULES } else { by.name() }.to_owned(),
+            device_name: if denied_by.is_some() { BY_RULES.to_owned() } else { by.name() },
             evidence: Some(evidence).filter(|evidence| decision == Decision::Approve && *evidence != Evidence::default()),
             audit,
         };
@@ -113,6 +120,7 @@ impl Flow {
             By::Device(_) => self.authenticators.device_page.evidence(),
             By::Operator => Evidence::default(),
             By::Conformance => self.conformance.authenticator.evidence(),
+            By::Plugin(name) => self.authenticators.plugins.get(name).map(Authenticator::evidence).unwrap_or_default(),
         }
     }
 
@@ -155,16 +163,17 @@ impl By<'_> {
     pub(super) fn device(&self) -> Option<&Device> {
         match self {
             Self::Device(device) => Some(device),
-            Self::Operator | Self::Conformance => None,
+            Self::Operator | Self::Conformance | Self::Plugin(_) => None,
         }
     }
 
     /// What stands in the history as the name of the device.
-    fn name(&self) -> &str {
+    fn name(&self) -> String {
         match self {
-            Self::Device(device) => &device.name,
-            Self::Operator => "operator",
-            Self::Conformance => SIMULATED,
+            Self::Device(device) => device.name.clone(),
+            Self::Operator => "operator".to_owned(),
+            Self::Conformance => SIMULATED.to_owned(),
+            Self::Plugin(name) => format!("{BY_PLUGIN}{name}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::call_log::CallLog;
 use super::capabilities::House;
 use super::contract::ciba::interception::refusals::Refusal;
-use super::contract::ciba::interception::{events, inbox, log, refusals, secrets, settings, storage, transactions};
+use super::contract::ciba::interception::{decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
 use super::hooks::ObservedEvent;
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
@@ -50,6 +50,10 @@ pub struct Guest {
     pub(super) given: Arc<Given>,
     pub(super) house: Arc<House>,
     pub(super) limits: CallLimits,
+    /// Which hook is called; none while it is tried.
+    pub(super) hook: &'static str,
+    /// How many decisions it submitted.
+    pub(super) decisions: u32,
     /// How often it asked for what is stored.
     pub(super) storage_calls: u32,
     /// What the hook asked for; it happens when the hook has ended well.
@@ -85,6 +89,8 @@ impl Guest {
             given,
             house,
             limits,
+            hook: "",
+            decisions: 0,
             storage_calls: 0,
             inbox: None,
             printed,
@@ -129,7 +135,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     settings::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    decisions::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 impl refusals::Host for Guest {}

@@ -31,14 +31,16 @@ mod version;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{Semaphore, watch};
 use wasmtime::component::Linker;
 
+pub use capabilities::{Decider, Submitted};
 pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
+pub use contract::ciba::interception::decisions::Outcome as DecisionOutcome;
 pub use guest::InboxMessage;
 pub use hooks::{
     Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion, Outcome,
@@ -61,7 +63,7 @@ use crate::outbound::Door;
 use crate::protocol::plugin::{Permissions, PluginName};
 use crate::store::Store;
 use cache::Cache;
-use capabilities::House;
+use capabilities::{Deciding, House};
 use engine::Engine;
 use guest::Guest;
 
@@ -151,7 +153,7 @@ impl Runtime {
             linker,
             cache: Arc::new(cache),
             door,
-            house: Arc::new(House { store: Arc::clone(&store), clock: clock.clone() }),
+            house: Arc::new(House { store: Arc::clone(&store), clock: clock.clone(), deciding: OnceLock::new() }),
             clock,
             store,
             folder: config.folder.clone(),
@@ -166,6 +168,14 @@ impl Runtime {
             serving: watch::Sender::default(),
             publishing: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// Says who takes the decisions that plugins submit, on the threads of whoever calls this. Once: the flow is made of
+    /// this, so that it cannot be there before.
+    pub fn decided_by(&self, decider: Weak<dyn Decider>) {
+        let threads = tokio::runtime::Handle::current();
+        // A second one would be a second flow.
+        let _ = self.house.deciding.set(Deciding { threads, decider });
     }
 
     /// What serves now.

@@ -11,7 +11,7 @@ pub(super) const BYTES_MAX: u64 = 64 << 20;
 /// The contract this host speaks.
 const CONTRACT: &str = "ciba:interception/";
 const CONTRACT_VERSION: &str = "1";
-const IMPORTS: &[&str] = &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets"];
+const IMPORTS: &[&str] = &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "decisions"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 const MORE_EXPORTS: usize = 100;
 

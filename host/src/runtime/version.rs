@@ -220,6 +220,7 @@ impl Callable {
     pub(super) async fn call<H: Hook>(&self, shared: &Arc<Shared>, hook: H) -> Report<H::Answer> {
         let start = Instant::now();
         let mut store = self.store(shared);
+        store.data_mut().hook = H::NAME;
         let call = async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             hook.call(self, &mut store, &instance).await

@@ -1,6 +1,7 @@
 //! What plugins can be allowed, through the real program: with the permission and without it, and what somebody who has
 //! the plugin in their hands cannot do with it.
 
+mod decisions;
 mod secrets;
 mod storage;
 
@@ -24,6 +25,8 @@ impl World {
             put(&data, name, "");
         }
         let world = Self::on(data);
+        // Whose requests carry the orders.
+        world.host.data.must(&["user", "add", "teller"]).unwrap();
         for name in names {
             world.wait_until_it_serves(name);
         }
@@ -54,9 +57,16 @@ impl World {
     fn tell(&self, plugin: &str, orders: &Value) -> Vec<String> {
         let before = self.log_of(plugin).len();
         let context = json!({ "to": plugin, "orders": orders }).to_string();
-        let answer = self.shop.ask(&[("scope", "openid"), ("login_hint", "alice"), ("request_context", &context)]).unwrap();
+        let answer = self.shop.ask(&[("scope", "openid"), ("login_hint", "teller"), ("request_context", &context)]).unwrap();
         assert_eq!(answer.status, 200, "{}\n{:?}", answer.text(), self.log_of(plugin));
         self.log_of(plugin).split_off(before)
+    }
+
+    /// What the host knows a person by.
+    fn id_of(&self, username: &str) -> String {
+        let users = self.host.data.json(&["user", "list"]).unwrap();
+        let user = users.as_array().unwrap().iter().find(|user| user["username"] == username).unwrap();
+        user["id"].as_str().unwrap().to_owned()
     }
 
     fn log_of(&self, plugin: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Where plugins step in. Each hook has a file, which says how the answers of several make one; here stands what they
 //! have in common: who is asked, in which order, and what it means that one failed.
 
+mod decisions;
 mod issue_tokens;
 mod register_client;
 mod resolve_hint;

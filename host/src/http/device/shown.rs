@@ -1,6 +1,6 @@
 //! A stored request, as its person sees it.
 
-use crate::flow::decide::{BY_RULES, SIMULATED};
+use crate::flow::decide::{BY_PLUGIN, BY_RULES, SIMULATED};
 use crate::flow::device::Session;
 use crate::http::App;
 use crate::http::views::device::{Answer, AnsweredBy, Card as CardView, CardState, Client as ClientView, HistoryEntry, Note, Outcome};
@@ -52,12 +52,15 @@ pub(super) fn card_view(app: &App, card: &Card, session: &Session, locale: Local
 
 /// Who answered. Two phones may bear one name, so the device counts.
 fn answered_by(card: &Card, session: &Session) -> AnsweredBy {
+    let on = card.decided_on.as_deref().unwrap_or_default();
     match &card.decided_by {
-        None if card.decided_on.as_deref() == Some(SIMULATED) => AnsweredBy::Simulated,
-        None if card.decided_on.as_deref() == Some(BY_RULES) => AnsweredBy::Rules,
+        None if on == SIMULATED => AnsweredBy::Simulated,
+        None if on == BY_RULES => AnsweredBy::Rules,
+        // The person knows the channel by its name, which operators choose.
+        None if on.starts_with(BY_PLUGIN) => AnsweredBy::Device(on[BY_PLUGIN.len()..].to_owned()),
         None => AnsweredBy::Operator,
         Some(device) if *device == session.device.id => AnsweredBy::ThisPhone,
-        Some(_) => AnsweredBy::Device(card.decided_on.clone().unwrap_or_default()),
+        Some(_) => AnsweredBy::Device(on.to_owned()),
     }
 }
 

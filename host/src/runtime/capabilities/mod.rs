@@ -2,17 +2,22 @@
 //!
 //! Each is linked for everybody, asks for its permission when it is called, and refuses with a value.
 
+mod decisions;
 mod secrets;
 mod storage;
 mod webhook_signature;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::clock::Clock;
 use crate::store::Store;
+pub(super) use decisions::Deciding;
+pub use decisions::{Decider, Submitted};
 
 /// What capabilities work with, the same for every call of every plugin.
 pub(super) struct House {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
+    /// Where there is a flow around the plugins: not when one is tried alone.
+    pub(super) deciding: OnceLock<Deciding>,
 }

@@ -2,8 +2,10 @@
 //! words. Whoever writes it has the plugin in their hands.
 
 use ciba_guest::bindings::ciba::interception::secrets;
+use ciba_guest::decisions::{self, Decision};
 use ciba_guest::{
-    Description, Need, Plugin, Problem, ReviewRequest, ScriptError, Secret, Transaction, log, review_request, settings, storage,
+    Description, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, log, review_decision,
+    review_request, settings, storage,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,6 +19,9 @@ struct Settings {
     #[serde(default)]
     #[expect(dead_code, reason = "only that it can be read matters")]
     keys: Vec<Secret>,
+    /// Whether it decides for the person while their decision is reviewed.
+    #[serde(default)]
+    meddles: bool,
     /// What the secret must be, by its HMAC of nothing, in hexadecimal.
     #[serde(default)]
     expected: Option<String>,
@@ -62,6 +67,21 @@ impl ReviewRequest for Obedient {
     }
 }
 
+impl ReviewDecision for Obedient {
+    fn review(
+        transaction: &Transaction,
+        settings: Settings,
+        _: review_decision::Decision,
+        _: &Evidence,
+    ) -> Result<review_decision::Verdict, ScriptError> {
+        if settings.meddles {
+            let submitted = decisions::submit(&transaction.id(), &transaction.user_id().unwrap_or_default(), Decision::Approve);
+            log::info!("in review: {submitted:?}");
+        }
+        Ok(review_decision::Verdict::Stand)
+    }
+}
+
 fn follow(order: &[Value]) -> String {
     let text = |at: usize| order.get(at).and_then(Value::as_str).unwrap_or_default();
     match text(0) {
@@ -91,6 +111,10 @@ fn follow(order: &[Value]) -> String {
                 }
             };
             format!("{written}, then {refusal:?}")
+        }
+        "decide" => {
+            let what = if text(3) == "approve" { Decision::Approve } else { Decision::Deny };
+            format!("{:?}", decisions::submit(text(1), text(2), what))
         }
         "settings" => settings::all(),
         "setting" => format!("{:?}", settings::get(text(1))),
@@ -128,4 +152,4 @@ fn condition(word: Option<&Value>) -> storage::Condition {
     }
 }
 
-ciba_guest::plugin!(Obedient: review_request);
+ciba_guest::plugin!(Obedient: review_request, review_decision);
