@@ -15,7 +15,7 @@ use crate::party::{Client, Phone, waiting_in};
 use crate::secure::Authority;
 
 /// What these clients hold.
-pub const SECRET: &str = "a secret of at least 16 characters";
+pub const SECRET: &str = "a-secret-of-at-least-16-characters";
 /// What they give us to know us by.
 pub const TOKEN: &str = "a-notification-token.~+/=";
 

@@ -116,10 +116,11 @@ fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake, memory
             }
         }
         writes = done.len();
+        // Whoever has an answer finds that those who wait for events were woken.
+        memory.events.ended();
         for Done { answer, .. } in done {
             answer(committed.clone());
         }
-        memory.events.ended();
         wake.after_commit(&connection, writes);
     }
 }
