@@ -155,3 +155,20 @@ pub mod observe {
         export_macro_name: "export",
     });
 }
+
+pub mod inbound {
+    wit_bindgen::generate!({
+        inline: "package ciba:exported; world exported-inbound { export wasi:http/incoming-handler@0.2.12; }",
+        path: "../../wit",
+        with: {
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:http/types@0.2.12": crate::bindings::wasi::http::types,
+            "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::wasi::io::streams,
+        },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export",
+    });
+}

@@ -293,7 +293,7 @@ impl<P: Observe> observe::exports::ciba::interception::observe::Guest for Export
 
 /// A panic ends the call with a trap, which says only that it happened; its words would go to a standard
 /// error that is not there. So they go to the plugin's log first.
-fn log_panics() {
+pub(crate) fn log_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
@@ -348,10 +348,13 @@ macro_rules! plugin {
     (@ observe $exported:ident) => {
         $crate::bindings::observe::export!($exported with_types_in $crate::bindings::observe);
     };
+    (@ inbound $exported:ident) => {
+        $crate::bindings::inbound::export!($exported with_types_in $crate::bindings::inbound);
+    };
     (@ $unknown:ident $exported:ident) => {
         ::core::compile_error!(::core::concat!(
             "`", ::core::stringify!($unknown), "` is not a hook; the hooks are `notify`, `withdraw`, `resolve_hint`, `verify_user_code`, `review_request`, `review_decision`, \
-             `issue_tokens`, `shape_introspection`, `register_client` and `observe`"
+             `issue_tokens`, `shape_introspection`, `register_client`, `observe` and `inbound`"
         ));
     };
 }

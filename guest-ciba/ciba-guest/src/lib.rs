@@ -42,6 +42,7 @@ pub mod hooks;
 
 pub mod clock;
 pub mod http;
+pub mod inbound;
 pub mod log;
 pub mod random;
 pub mod secrets;
@@ -54,6 +55,7 @@ pub use hooks::{
     IssueTokens, Notify, Observe, Plugin, RegisterClient, ResolveHint, ReviewDecision, ReviewRequest, ShapeIntrospection, VerifyUserCode,
     Withdraw,
 };
+pub use inbound::Inbound;
 pub use secrets::Secret;
 
 /// What the hook [`ResolveHint`] is told and answers.

@@ -288,7 +288,10 @@ impl Listeners {
             serving.push(start(listener, security.acceptor(true), http::public(app.clone(), hosts, false)));
         }
         if let Some(listener) = self.plugins {
-            let routes = http::plugins(app.clone(), hosts(&listener)?);
+            // Under no name that the device page has: what a plugin serves must be of another origin.
+            let ours = [issuer, &config.listen.device_url].map(|url| url.split_once("://").map_or("", |(_, authority)| authority));
+            let own: Vec<String> = config.listen.hosts.iter().filter(|name| !ours.contains(&name.as_str())).cloned().collect();
+            let routes = http::plugins(app.clone(), Hosts::of(listener.local_addr()?, "", &own));
             serving.push(start(listener, None, routes));
         }
         if let Some(listener) = self.phone {

@@ -54,7 +54,7 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// The whole body, within its limits.
-async fn collect(body: Body) -> Result<Bytes, (StatusCode, String)> {
+pub(super) async fn collect(body: Body) -> Result<Bytes, (StatusCode, String)> {
     match tokio::time::timeout(PATIENCE, Limited::new(body, BODY_MAX).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {

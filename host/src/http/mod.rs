@@ -15,6 +15,7 @@ mod discovery;
 mod guard;
 mod health;
 mod hooks;
+mod inbound;
 mod peer;
 mod registration;
 mod resource;
@@ -28,7 +29,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
+use tokio::sync::Semaphore;
 
 pub use admin::AdminToken;
 pub use console::Sessions;
@@ -142,7 +144,10 @@ pub fn admin(app: App, hosts: Hosts) -> Router {
 
 /// The plugins' own origin, never the device page's: a plugin must not be able to approve by serving a script.
 pub fn plugins(app: App, hosts: Hosts) -> Router {
-    finish(Router::new(), app, hosts)
+    let places = Arc::new(Semaphore::new(inbound::AT_ONCE));
+    let call = move |state, request| inbound::call(state, Arc::clone(&places), request);
+    let routes = Router::new().route("/{name}", any(call.clone())).route("/{name}/{*rest}", any(call.clone())).route("/{name}/", any(call));
+    finish(routes, app, hosts)
 }
 
 fn device_routes() -> Router<App> {

@@ -222,7 +222,9 @@ async fn try_all(callable: &Callable, settings: Value, written: &toml::Table, st
     callable.hooks.load(store, &instance).map_err(shaped)?;
     let plugin = exported::plugin::GuestIndices::new(&callable.pre).map_err(shaped)?.load(&mut *store, &instance).map_err(shaped)?;
     let said = plugin.call_describe(&mut *store).await.map_err(step("describe"))?;
-    let description = describe(said, callable.hooks.notify.is_some()).map_err(TrialError::Refused)?;
+    let mut description = describe(said, callable.hooks.notify.is_some()).map_err(TrialError::Refused)?;
+    // Whoever can be called by HTTP asks for it, whatever it says.
+    description.needs.inbound |= callable.hooks.incoming_handler.is_some();
     settings::check(&description.schema, &settings).map_err(TrialError::Refused)?;
     let mut secrets = Secrets::clone(&callable.secrets);
     let shown_settings = settings::redact(written, &description.schema, &mut secrets);

@@ -43,8 +43,8 @@ pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
 pub use contract::ciba::interception::decisions::Outcome as DecisionOutcome;
 pub use guest::InboxMessage;
 pub use hooks::{
-    Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion, Outcome,
-    RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
+    Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion,
+    Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
     ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
 };
 pub use limits::CallLimits;

@@ -3,7 +3,7 @@
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::hooks;
+use super::hooks::{self, Hook as _};
 use super::refusal::Refusal;
 
 /// Files larger than this are refused unread.
@@ -13,6 +13,8 @@ const CONTRACT: &str = "ciba:interception/";
 const CONTRACT_VERSION: &str = "1";
 const IMPORTS: &[&str] = &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "decisions"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+/// How a component is called by HTTP.
+const INCOMING_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 const MORE_EXPORTS: usize = 100;
 
 /// How a file looks from outside.
@@ -107,6 +109,9 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
             ));
         }
         exported.nothing = false;
+        if name.starts_with(INCOMING_HANDLER) {
+            exported.hooks.push(hooks::Inbound::NAME.to_owned());
+        }
         let Some(interface) = name.strip_prefix(CONTRACT) else { continue };
         let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
         if !is_version(version) {
@@ -157,7 +162,7 @@ impl Exported {
         }
         self.hooks.is_empty().then(|| {
             let what = format!("it exports no hook, so that nothing would ever call it; there are {}", hooks::NAMES.join(", "));
-            Lacks::Rest(Refusal::new("no-hook", what, "export a hook, for example `notify`"))
+            Lacks::Rest(Refusal::new("no-hook", what, "export a hook, for example `notify`, or `wasi:http/incoming-handler@0.2`"))
         })
     }
 }

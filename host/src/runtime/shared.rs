@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::{CallLimits, LOG_LINE_BYTES};
 use super::version::CallFailure;
@@ -16,7 +16,8 @@ use crate::protocol::plugin::{Permissions, PluginName};
 /// Log lines kept per plugin.
 const LINES_KEPT: usize = 500;
 
-/// How often it is said that there is no place for calls, in seconds: it is so for all of them or for none.
+/// How often it is said that there is no place for calls, or that there may be none, in seconds: it is so for all of
+/// them or for none.
 const BUSY_SAID: i64 = 10;
 
 /// How much a line matters.
@@ -69,8 +70,11 @@ pub struct Shared {
     failures: AtomicU64,
     refused: AtomicU64,
     micros: AtomicU64,
-    /// When it was last said that there was no place.
+    /// Places for calls from outside: a half of all, so that those who flood it keep no hook from being called.
+    inbound_places: Arc<Semaphore>,
+    /// When it was last said that there was no place, and that nobody may call it.
     busy_said: Mutex<Option<Timestamp>>,
+    inbound_said: Mutex<Option<Timestamp>>,
 }
 
 impl Shared {
@@ -85,7 +89,9 @@ impl Shared {
             failures: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             micros: AtomicU64::new(0),
+            inbound_places: Arc::new(Semaphore::new((limits.concurrency as usize / 2).max(1))),
             busy_said: Mutex::default(),
+            inbound_said: Mutex::default(),
         }
     }
 
@@ -129,12 +135,33 @@ impl Shared {
 
     /// Says that a call had no place, but not of every one.
     pub(super) fn say_busy(&self, failure: &CallFailure) {
-        let now = self.clock.now();
-        let mut said = self.busy_said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.is_none_or(|said| now.duration_since(said).as_secs() >= BUSY_SAID) {
-            *said = Some(now);
+        if self.is_time_to_say(&self.busy_said) {
             self.log(LogLevel::Warn, &format!("calls are put off {failure}. do: see why it is slow, or raise its `concurrency`"));
         }
+    }
+
+    /// Somebody outside called it, which it may not be.
+    pub(super) fn refuse_inbound(&self) {
+        self.count_refusal();
+        if self.is_time_to_say(&self.inbound_said) {
+            let name = &self.name;
+            self.log(LogLevel::Warn, &format!("refused [not-permitted]: inbound. do: ciba-host plugin allow {name} --inbound"));
+        }
+    }
+
+    fn is_time_to_say(&self, said: &Mutex<Option<Timestamp>>) -> bool {
+        let now = self.clock.now();
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = said.is_none_or(|said| now.duration_since(said).as_secs() >= BUSY_SAID);
+        if is_time {
+            *said = Some(now);
+        }
+        is_time
+    }
+
+    /// A place for a call from outside, if there is one now.
+    pub fn inbound_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.inbound_places).try_acquire_owned().ok()
     }
 
     /// Says that what the plugin answered cannot be taken, which only shows beside what else is configured.

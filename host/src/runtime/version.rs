@@ -122,6 +122,16 @@ impl Version {
         }
     }
 
+    /// Whether it can be called by HTTP, and may. That it may not is said, but not to everybody who tries.
+    pub fn takes_inbound(&self) -> bool {
+        let can = self.callable.hooks.incoming_handler.is_some();
+        let may = self.shared.permissions().inbound;
+        if can && !may {
+            self.shared.refuse_inbound();
+        }
+        can && may
+    }
+
     /// Whether it can take notifications back.
     pub fn can_withdraw(&self) -> bool {
         self.callable.hooks.withdraw.is_some()

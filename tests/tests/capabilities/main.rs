@@ -2,6 +2,7 @@
 //! the plugin in their hands cannot do with it.
 
 mod decisions;
+mod inbound;
 mod secrets;
 mod storage;
 

@@ -28,12 +28,13 @@ impl Flow {
                 DecisionOutcome::AskAgain("it proves less than this request needs (acr)".to_owned())
             }
             Ok(Answered::Not(_)) => {
-                tracing::info!(%transaction, %plugin, "a plugin submitted a decision about a request that is not pending, or not that person's");
+                // Without what it calls it: that may be anything, also what only the client may know.
+                tracing::info!(%plugin, "a plugin submitted a decision about a request that is not pending, or not that person's");
                 DecisionOutcome::NotPending
             }
             Ok(Answered::Unreviewed(_)) => DecisionOutcome::AskAgain("a plugin that reviews decisions failed".to_owned()),
             Err(error) => {
-                tracing::error!(%transaction, %plugin, %error, "a decision that a plugin submitted was not taken");
+                tracing::error!(%plugin, %error, "a decision that a plugin submitted was not taken");
                 DecisionOutcome::Other("the host's store does not answer".to_owned())
             }
         }

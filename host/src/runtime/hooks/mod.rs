@@ -3,6 +3,7 @@
 //! An answer is the contract's own, bounded: texts are cut, and a word of a later version of the contract is a failure
 //! with a name. What several answers make together is decided in `flow/interception`.
 
+mod incoming_handler;
 mod issue_tokens;
 mod notify;
 mod observe;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre, Resource};
 
+pub use incoming_handler::Inbound;
 pub use issue_tokens::{Issuance, IssueTokens, Occasion};
 pub use notify::{Notify, Outcome};
 pub use observe::{Observe, ObservedEvent};
@@ -57,21 +59,26 @@ macro_rules! hooks {
         /// Where a component has its hooks, for those it serves.
         #[derive(Default)]
         pub(super) struct Hooks {
+            pub(super) incoming_handler: Option<incoming_handler::GuestIndices>,
             $(pub(super) $field: Option<exported::$field::GuestIndices>,)+
         }
 
-        /// Every hook there is.
+        /// Every hook of the contract.
         pub(super) const NAMES: &[&str] = &[$($name),+];
 
         impl Hooks {
             /// Those among `exported`.
             pub(super) fn of(pre: &InstancePre<Guest>, exported: &[String]) -> wasmtime::Result<Self> {
                 let has = |hook: &str| exported.iter().any(|name| name == hook);
-                Ok(Self { $($field: has($name).then(|| exported::$field::GuestIndices::new(pre)).transpose()?,)+ })
+                let incoming_handler = has(Inbound::NAME).then(|| incoming_handler::GuestIndices::new(pre)).transpose()?;
+                Ok(Self { incoming_handler, $($field: has($name).then(|| exported::$field::GuestIndices::new(pre)).transpose()?,)+ })
             }
 
             /// Finds every one of them in an instance: a function that is missing or has another shape shows here.
             pub(super) fn load(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+                if let Some(indices) = &self.incoming_handler {
+                    indices.load(&mut *store, instance)?;
+                }
                 $(if let Some(indices) = &self.$field {
                     indices.load(&mut *store, instance)?;
                 })+
