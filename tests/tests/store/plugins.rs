@@ -58,13 +58,22 @@ async fn an_observer_is_told_of_all_that_happens_from_when_it_begins() {
         given.refresh_token = Some(ciba_host::protocol::tokens::NewRefreshToken { digest: refresh_token, expires_at: later(600) });
         assert!(store.redeem(&"two".into(), given.clone(), None, later(2)).await.unwrap());
         assert!(!store.redeem(&"two".into(), given, None, later(2)).await.unwrap());
-        let refresh = Refresh { transaction: "two".into(), presented: refresh_token, access_token: grant("more").access_token, next: None };
+        let refresh = Refresh {
+            transaction: "two".into(),
+            presented: refresh_token,
+            access_token: grant("more").access_token,
+            next: None,
+            last: false,
+        };
         assert_eq!(store.refresh(refresh, later(3)).await.unwrap(), Refreshed::Done);
         assert!(store.report(&"two".into(), &"alice".into(), audit("report")).await.unwrap());
         store.start(request("three", "bob")).await.unwrap();
         store.decide(decide("three", "bob", Decision::Deny), later(4)).await.unwrap();
         store.start(request("four", "bob")).await.unwrap();
         assert!(store.give_up(&"four".into(), later(5)).await.unwrap());
+        store.start(request("five", "bob")).await.unwrap();
+        store.decide(approve("five", "bob"), later(6)).await.unwrap();
+        assert!(store.withhold(&"five".into(), "plugin rules", later(7)).await.unwrap());
         let all = [
             "1 request-started one alice",
             "2 request-superseded before alice",
@@ -78,17 +87,20 @@ async fn an_observer_is_told_of_all_that_happens_from_when_it_begins() {
             "10 request-denied three bob",
             "11 request-started four bob",
             "12 request-denied four bob",
+            "13 request-started five bob",
+            "14 request-approved five bob",
+            "15 request-denied five bob",
         ];
         assert_eq!(unheard(&*store, "watch").await, (0, all.map(str::to_owned).to_vec()));
         assert_eq!(unheard(&*store, "other").await.1, [] as [String; 0]);
         store.heard(&name("watch"), 10).await.unwrap();
         store.heard(&name("watch"), 3).await.unwrap();
-        assert_eq!(unheard(&*store, "watch").await.1.len(), 2, "nobody hears less than before");
+        assert_eq!(unheard(&*store, "watch").await.1.len(), 5, "nobody hears less than before");
         // A new start knows what there is, and goes on writing.
         drop(store);
         let store = open(kept.path());
-        store.start(request("five", "bob")).await.unwrap();
-        assert_eq!(unheard(&*store, "watch").await.1.last().unwrap(), "13 request-started five bob");
+        store.start(request("six", "bob")).await.unwrap();
+        assert_eq!(unheard(&*store, "watch").await.1.last().unwrap(), "16 request-started six bob");
     }
 }
 

@@ -56,7 +56,7 @@ impl SqliteStore {
 
     /// An approval that gives no tokens: nobody of the person's denied it.
     pub(super) fn swap_withheld(&self, transaction: &TransactionId, decided_on: &str, now: Timestamp) -> Answer<'_, bool> {
-        let (transaction, decided_on) = (transaction.clone(), decided_on.to_owned());
+        let (transaction, decided_on, memory) = (transaction.clone(), decided_on.to_owned(), Arc::clone(&self.memory));
         let work = move |connection: &Connection| {
             let withheld: Option<i64> = connection
                 .prepare_cached(
@@ -65,7 +65,9 @@ impl SqliteStore {
                 )?
                 .query_row(params![transaction.as_str(), rows::millis(now), decided_on], |row| row.get(0))
                 .optional()?;
-            withheld.map(|id| by_row(connection, id)).transpose()
+            let Some(id) = withheld else { return Ok(None) };
+            memory.events.happened(connection, EventKind::Denied, id, now)?;
+            by_row(connection, id).map(Some)
         };
         let written = self.write_then(work, move |memory, withheld| {
             if let Some(request) = withheld {

@@ -13,7 +13,9 @@ use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    Activation, ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job, KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed, ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
+    Activation, ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job,
+    KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed,
+    ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
 };
 
 /// How long a write may take before the database counts as broken.
