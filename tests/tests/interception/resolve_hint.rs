@@ -217,6 +217,20 @@ fn whom_a_plugin_names_and_nobody_knows_is_hidden_like_any_other() {
 }
 
 #[test]
+fn what_is_asked_of_somebody_whom_nobody_knows_is_reviewed_like_what_is_asked_of_anybody() {
+    let world = World::configured(HIDDEN, &[("rules", "", json!({}))]);
+    for hint in ["alice", "nobody-at-all"] {
+        let context = [("scope", "openid"), ("login_hint", hint), ("request_context", r#"{"ip":"192.0.2.1"}"#)];
+        assert_eq!(world.shop.ask(&context).unwrap().status, 200, "{hint}");
+    }
+    let log = world.log_of("rules");
+    for hook in ["resolve-hint", "review-request"] {
+        let seen = log.lines().filter(|line| line.starts_with(hook) && line.contains("192.0.2.1")).count();
+        assert_eq!(seen, 2, "{hook}: one who refuses by what is asked would tell who is known: {log}");
+    }
+}
+
+#[test]
 fn a_client_that_asks_too_much_costs_no_call() {
     let config = "[limits]\nrequests_per_client_minute = 2\n";
     let world = World::configured(config, &[("directory", "", resolving(&["nobody"]))]);

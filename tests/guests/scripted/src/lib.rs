@@ -67,11 +67,12 @@ impl ResolveHint for Scripted {
             HintKind::Other(_) => "other",
         };
         log::info!(
-            "resolve-hint: {kind} {hint}, {} of {:?} for {:?} with {:?}",
+            "resolve-hint: {kind} {hint}, {} of {:?} for {:?} with {:?}, {:?}",
             transaction.id(),
             transaction.client_id(),
             (transaction.user_id(), transaction.user_name()),
             transaction.authorization_details(),
+            transaction.request_context(),
         );
         let here: Vec<String> = script
             .resolve_hint
