@@ -38,6 +38,11 @@ pub fn guest(name: &str) -> PathBuf {
     built("guests", &format!("{}.wasm", name.replace('-', "_")))
 }
 
+/// One of the plugins in `guest-ciba/examples`, by the name of its crate.
+pub fn example(name: &str) -> PathBuf {
+    built("plugins-built", &format!("{}.wasm", name.replace('-', "_")))
+}
+
 /// The guest `steady` as this version of itself.
 ///
 /// # Panics

@@ -20,16 +20,19 @@
 use core::fmt;
 use core::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::ScriptError;
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
 };
 use crate::bindings::wasi::io::streams::StreamError;
+use crate::settings::in_words;
 
 mod url;
 
-pub use url::{Url, UrlError};
+pub use url::{Url, UrlError, encoded};
 
 /// How much of an answer's body is kept unless you say otherwise.
 const KEPT: usize = 64 * 1024;
@@ -202,6 +205,28 @@ impl Answer {
         core::str::from_utf8(value).ok()
     }
 
+    /// The answer where its status is 200 to 299; look at [`status`](Self::status) before for those that mean something
+    /// to you.
+    ///
+    /// # Errors
+    ///
+    /// The status was another one.
+    pub fn success(self) -> Result<Self, Error> {
+        if (200..=299).contains(&self.status) { Ok(self) } else { Err(Error::Status(self.status)) }
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// It is not of this type, or was longer than what was kept.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if self.truncated {
+            return Err(Error::Body(format!("is longer than {} bytes", self.body.len())));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| Error::Body(format!("is not the JSON that was expected: {}", in_words(&error))))
+    }
+
     /// The seconds in `Retry-After`. Its other form, a date, counts as absent: clocks differ.
     pub fn retry_after(&self) -> Option<u32> {
         self.header("retry-after")?.trim().parse().ok()
@@ -224,6 +249,10 @@ pub enum Error {
     Timeout,
     /// The other side was not reached, or broke off. The text is for the log.
     Failed(String),
+    /// It answered with this status, which is none of success.
+    Status(u16),
+    /// It answered with something else than what was expected: "the answer …".
+    Body(String),
 }
 
 impl Error {
@@ -262,6 +291,8 @@ impl fmt::Display for Error {
             }
             Self::Timeout => formatter.write_str("it took too long"),
             Self::Failed(text) => formatter.write_str(text),
+            Self::Status(status) => write!(formatter, "the other side answered {status}"),
+            Self::Body(text) => write!(formatter, "the answer {text}"),
         }
     }
 }
@@ -274,9 +305,42 @@ impl From<Error> for ScriptError {
         let text = error.to_string();
         match error {
             // Only the operator can mend these.
-            Error::Url(_) | Error::NotPermitted(_) | Error::Prohibited(_) => Self::Settings(text),
-            Error::Header => Self::Other(text),
-            Error::Timeout | Error::Failed(_) => Self::Temporary(text),
+            Error::Url(_) | Error::NotPermitted(_) | Error::Prohibited(_) | Error::Status(401 | 403) => Self::Settings(text),
+            Error::Timeout | Error::Failed(_) | Error::Status(408 | 425 | 429 | 500..=599) => Self::Temporary(text),
+            Error::Header | Error::Status(_) | Error::Body(_) => Self::Other(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, headers: Vec::new(), body: body.into(), truncated: false }
+    }
+
+    #[test]
+    fn a_status_that_is_none_of_success_says_who_can_mend_it() {
+        assert!(answer(204, "").success().is_ok());
+        for (status, who) in [(401, "Settings"), (403, "Settings"), (429, "Temporary"), (503, "Temporary"), (302, "Other"), (404, "Other")]
+        {
+            let error = answer(status, "").success().map(drop).unwrap_err();
+            let error = format!("{:?}", ScriptError::from(error));
+            assert!(error.contains(who) && error.contains(&status.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_the_json_that_was_expected_and_whole_or_an_error_that_does_not_repeat_it() {
+        assert_eq!(answer(200, "[1]").json::<Vec<u8>>(), Ok(vec![1]));
+        for (body, truncated, says) in [
+            ("<html>", false, "the answer is not the JSON that was expected: expected value"),
+            ("\"alice\"", false, "the answer is not the JSON that was expected: invalid type: string, expected a sequence"),
+            ("[1]", true, "the answer is longer than 3 bytes"),
+        ] {
+            let answer = Answer { truncated, ..answer(200, body) };
+            assert_eq!(answer.json::<Vec<u8>>().unwrap_err().to_string(), says);
         }
     }
 }

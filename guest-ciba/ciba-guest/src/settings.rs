@@ -29,7 +29,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, Vec<Proble
 
 /// The error without the place, which is one in JSON that the operator never saw, and without the text it is about:
 /// `invalid type: string "…", expected a sequence` would write a secret that stands in the wrong place into the log.
-fn in_words(error: &serde_json::Error) -> String {
+pub(crate) fn in_words(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let words = words.rfind(" at line ").map_or(words.as_str(), |place| &words[..place]);
     let quoted = words.find(": string \"").map(|start| start + ": string".len());

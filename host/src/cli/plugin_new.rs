@@ -45,7 +45,9 @@ const AUTHORS_CRATE: &[(&str, &str)] = &[
     ("src/lib.rs", include_str!("../../../guest-ciba/ciba-guest/src/lib.rs")),
     ("src/log.rs", include_str!("../../../guest-ciba/ciba-guest/src/log.rs")),
     ("src/random.rs", include_str!("../../../guest-ciba/ciba-guest/src/random.rs")),
+    ("src/secrets.rs", include_str!("../../../guest-ciba/ciba-guest/src/secrets.rs")),
     ("src/settings.rs", include_str!("../../../guest-ciba/ciba-guest/src/settings.rs")),
+    ("src/storage.rs", include_str!("../../../guest-ciba/ciba-guest/src/storage.rs")),
 ];
 
 /// The contract, as it is.

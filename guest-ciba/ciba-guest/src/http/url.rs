@@ -86,6 +86,19 @@ impl FromStr for Url {
     }
 }
 
+/// The text as one part of an address, a segment of the path or a value of the query: everything but letters, digits and
+/// `-._~` is percent-encoded (RFC 3986, section 2.3), so that nothing in it means anything there.
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 /// The host, an IPv6 address with its brackets, and the port where there is one.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     let after_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
@@ -146,6 +159,18 @@ mod tests {
             "https://püsh.example.com/",
         ] {
             assert!(text.parse::<Url>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_an_address_is_encoded_so_that_it_means_nothing_there() {
+        for (text, expected) in [
+            ("alice_2.b-c~D", "alice_2.b-c~D"),
+            ("a/../b?c=d&e#f", "a%2F..%2Fb%3Fc%3Dd%26e%23f"),
+            ("Emp 7%", "Emp%207%25"),
+            ("\u{dc}\n", "%C3%9C%0A"),
+        ] {
+            assert_eq!(encoded(text), expected);
         }
     }
 
