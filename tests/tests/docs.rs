@@ -243,7 +243,7 @@ fn the_fields_of_the_http_hook_are_those_of_the_document() {
         .collect();
     let document = read(&repository().join("docs/hooks.md"));
     assert_eq!(words_in(&document, "## What you send"), fields, "docs/hooks.md, and host/src/http/hooks.rs");
-    let wit = read(&repository().join("wit/hooks.wit"));
+    let wit = read(&repository().join("wit/hooks-notify.wit"));
     let (_, outcomes) = wit.split_once("variant outcome {").unwrap();
     let outcomes = outcomes.split_once('}').unwrap().0.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.is_empty());
     let outcomes: BTreeSet<String> = outcomes.map(|line| line.split(['(', ',']).next().unwrap().to_owned()).collect();
@@ -251,7 +251,7 @@ fn the_fields_of_the_http_hook_are_those_of_the_document() {
         .iter()
         .map(|row| quoted(&row[0])[0].trim_matches(['{', '}', ' ']).split(':').next().unwrap().trim_matches('"').to_owned())
         .collect();
-    assert_eq!(written, outcomes, "docs/hooks.md, and wit/hooks.wit");
+    assert_eq!(written, outcomes, "docs/hooks.md, and wit/hooks-notify.wit");
 }
 
 /// Every document of the repository.

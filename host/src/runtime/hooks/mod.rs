@@ -22,7 +22,7 @@ use wasmtime::component::{Instance, InstancePre, Resource};
 
 pub use incoming_handler::Inbound;
 pub use issue_tokens::{Issuance, IssueTokens, Occasion};
-pub use notify::{Notify, Outcome};
+pub use self::notify::{Notify, Outcome};
 pub use observe::{Observe, ObservedEvent};
 pub use register_client::{RegisterClient, Registering, Registration};
 pub use resolve_hint::{HintKind, Resolution, ResolveHint};
