@@ -61,7 +61,7 @@ impl Flow {
                 Adjustment::RequireAcr(acr) => {
                     let rank = |acr: &str| self.authenticators.order.iter().position(|known| known == acr);
                     let Some(rank_of_new) = rank(acr) else {
-                        return Err(CallFailure::Answer("required an acr that is not in authenticators.acr_order".to_owned()));
+                        return Err(CallFailure::Answer("required an acr that is not in authenticators.order".to_owned()));
                     };
                     let mut particulars = request.particulars();
                     if particulars.acr_minimum.as_deref().and_then(rank).is_none_or(|before| before < rank_of_new) {
