@@ -66,6 +66,14 @@ impl Outcome {
     }
 }
 
+impl Refusal {
+    /// What the host said, for your log: which permission, which limit, or why.
+    pub fn text(&self) -> &str {
+        let (Self::NotPermitted(text) | Self::OverLimit(text) | Self::Unavailable(text) | Self::Other(text)) = self;
+        text
+    }
+}
+
 /// What a refusal means for the hook that met it, so that `?` works on every call to the host.
 impl From<Refusal> for ScriptError {
     fn from(refusal: Refusal) -> Self {

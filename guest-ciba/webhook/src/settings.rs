@@ -1,7 +1,7 @@
 //! What the operator may write.
 
 use ciba_guest::http::Url;
-use ciba_guest::{Problem, Refusal, Secret};
+use ciba_guest::{Problem, Secret};
 use serde::Deserialize;
 
 use crate::event::Envelope;
@@ -24,10 +24,9 @@ fn default_timeout() -> u32 {
 impl Settings {
     /// What is wrong with the secrets, which only the host sees: it signs nothing with each.
     pub fn unusable_secrets(&self) -> impl Iterator<Item = Problem> {
-        self.secrets.iter().filter_map(|secret| match secret.webhook_signature(b"") {
-            Ok(_) => None,
-            Err(Refusal::Other(why)) => Some(Problem::new(secret.pointer(), why)),
-            Err(refusal) => Some(Problem::new(secret.pointer(), format!("{refusal}"))),
+        self.secrets.iter().filter_map(|secret| {
+            let refusal = secret.webhook_signature(b"").err()?;
+            Some(Problem::new(secret.pointer(), refusal.text()))
         })
     }
 

@@ -66,7 +66,7 @@ impl Settings {
         let answer = http::get(&url).timeout(Duration::from_millis(self.timeout_ms)).send()?.success()?;
         let groups = groups(&answer.json()?, &self.groups)?;
         if let Err(refusal) = storage::set(user, groups.as_bytes(), Some(self.cache_seconds), Condition::Always) {
-            log::warn!("the directory is asked each time: {refusal}");
+            log::warn!("the directory is asked each time: {}", refusal.text());
         }
         Ok(groups)
     }
