@@ -541,8 +541,7 @@ fn of_plugins_for_one_channel_that_come_together_one_serves() {
 fn a_plugin_that_names_other_channels_after_a_restart_gets_none_that_is_served() {
     let folder = Folder::steady();
     let until = Clock::System.now() + Duration::from_secs(4);
-    folder.write("turncoat.toml", format!("[settings]\nwait_ms = {}\n", until.as_millisecond()).as_bytes());
-    folder.cp(&guest("turncoat"), "turncoat.wasm");
+    folder.write("turncoat.wasm", &turncoat(until.as_second()));
     folder.wait_for_plugin("turncoat", "serves", |plugin| plugin["version"].is_string());
     assert_eq!(folder.count_in_log("refused"), 0, "{}", folder.host.log());
     let data = folder.host.stop().unwrap();
@@ -553,6 +552,15 @@ fn a_plugin_that_names_other_channels_after_a_restart_gets_none_that_is_served()
     folder.wait_for_refusal("turncoat", "channel-taken", "it serves the channel `inbox`, which inbox serves already");
     assert_eq!(folder.plugin("turncoat")["version"], Value::Null);
     folder.assert_notifies("inbox 0001");
+}
+
+/// The guest `turncoat`, which turns at this second.
+fn turncoat(second: i64) -> Vec<u8> {
+    const MARK: &[u8] = b"turncoat-at-0000000000";
+    let mut bytes = fs::read(guest("turncoat")).unwrap();
+    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark is in the guest");
+    bytes[at + MARK.len() - 10..at + MARK.len()].copy_from_slice(format!("{second:010}").as_bytes());
+    bytes
 }
 
 /// What takes long to compile is no reason for a person to find no page.

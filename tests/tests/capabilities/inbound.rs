@@ -1,9 +1,7 @@
 //! Plugins that are called by HTTP, on an origin of their own.
 
-use std::fs;
 use std::net::SocketAddr;
 
-use ciba_tests::host::guest;
 use ciba_tests::party::Phone;
 use ciba_tests::wire::{Answer, Request};
 use serde_json::Value;
@@ -13,9 +11,7 @@ use super::World;
 const CONFIG: &str = "[plugins.allow.pages]\ninbound = true\n[plugins.limits_of.pages]\nhttp_response_kib = 100\nwall_ms = 500\n";
 
 fn pages(config: &str) -> (World, SocketAddr) {
-    let world = World::new(config, &[]);
-    fs::copy(guest("serves-pages"), world.host.plugins().join("pages.wasm")).unwrap();
-    world.wait_until_it_serves("pages");
+    let world = World::with_pages(config);
     let inbound = world.host.said("inbound").unwrap().strip_prefix("http://").unwrap().parse().unwrap();
     (world, inbound)
 }

@@ -34,6 +34,14 @@ impl World {
         world
     }
 
+    /// The one in which `serves-pages` serves, as `pages`.
+    fn with_pages(config: &str) -> Self {
+        let world = Self::new(config, &[]);
+        fs::copy(guest("serves-pages"), world.host.plugins().join("pages.wasm")).unwrap();
+        world.wait_until_it_serves("pages");
+        world
+    }
+
     fn on(data: Data) -> Self {
         let host = data.demo().unwrap();
         let shop = Client::demo(&host);
