@@ -20,9 +20,9 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre, Resource};
 
+pub use self::notify::{Notify, Outcome};
 pub use incoming_handler::Inbound;
 pub use issue_tokens::{Issuance, IssueTokens, Occasion};
-pub use self::notify::{Notify, Outcome};
 pub use observe::{Observe, ObservedEvent};
 pub use register_client::{RegisterClient, Registering, Registration};
 pub use resolve_hint::{HintKind, Resolution, ResolveHint};
