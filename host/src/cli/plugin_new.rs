@@ -42,6 +42,7 @@ const AUTHORS_CRATE: &[(&str, &str)] = &[
     ("src/hooks.rs", include_str!("../../../guest-ciba/ciba-guest/src/hooks.rs")),
     ("src/http.rs", include_str!("../../../guest-ciba/ciba-guest/src/http.rs")),
     ("src/http/url.rs", include_str!("../../../guest-ciba/ciba-guest/src/http/url.rs")),
+    ("src/inbound.rs", include_str!("../../../guest-ciba/ciba-guest/src/inbound.rs")),
     ("src/lib.rs", include_str!("../../../guest-ciba/ciba-guest/src/lib.rs")),
     ("src/log.rs", include_str!("../../../guest-ciba/ciba-guest/src/log.rs")),
     ("src/random.rs", include_str!("../../../guest-ciba/ciba-guest/src/random.rs")),
