@@ -151,7 +151,7 @@ fn what_a_newcomer_gets_wrong_is_said_in_words() {
         ("try inbox.wasm --input settings.json", "nose", "do: mend `settings` in the request"),
         ("list --data nowhere", "there is no data directory nowhere", "do: name it with --data"),
         ("log inbox --data stopped", "the host does not run", "log"),
-        ("allow inbox --data stopped", "nothing to change", "name --http ORIGIN, --inbox or --links"),
+        ("allow inbox --data stopped", "nothing to change", "name what to allow, for example --http ORIGIN or --inbox"),
         ("allow inbox --http https://a.example/b --data stopped", "is not an origin", "write https://a.example"),
     ] {
         let words = words.split(' ').map(|word| word.replace("my_plugin", "my plugin"));
