@@ -41,7 +41,7 @@ impl Flow {
 ///
 /// # Errors
 /// What it was asked about does not happen.
-pub(super) fn failed<H: Hook>(version: &Version, failure: &CallFailure) -> Result<Option<H::Answer>, Refused> {
+fn failed<H: Hook>(version: &Version, failure: &CallFailure) -> Result<Option<H::Answer>, Refused> {
     let (plugin, hook) = (&version.name, H::NAME);
     match version.file.fail {
         Fail::Open => {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::super::{Flow, Refused};
-use super::failed;
+use super::unusable;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::note::Note;
 use crate::protocol::transaction::Request;
-use crate::runtime::{Adjustment, CallFailure, RequestVerdict, ReviewRequest, Version};
+use crate::runtime::{Adjustment, CallFailure, RequestVerdict, ReviewRequest};
 use crate::store::Parties;
 
 /// The shortest life that a plugin can give a request, in seconds.
@@ -31,26 +31,16 @@ impl Flow {
                     tracing::info!(transaction = %request.transaction, plugin = %version.name, %why, "a plugin refused a request");
                     return Err(ErrorCode::AccessDenied.into());
                 }
-                Some(RequestVerdict::Ask(adjustments)) => {
-                    let adjusted = self.adjusted(request, &adjustments);
-                    match adjusted {
-                        Ok(adjusted) => *request = adjusted,
-                        Err(failure) => drop(self.unusable(version, &failure)?),
+                Some(RequestVerdict::Ask(adjustments)) => match self.adjusted(request, &adjustments) {
+                    Ok(adjusted) => {
+                        *request = adjusted;
+                        note = note.or_else(|| note_in(adjustments));
                     }
-                    note = note.or_else(|| {
-                        adjustments
-                            .into_iter()
-                            .find_map(|adjustment| if let Adjustment::Note(note) = adjustment { Some(note) } else { None })
-                    });
-                }
+                    Err(failure) => unusable::<ReviewRequest>(version, &failure)?,
+                },
             }
         }
         Ok(note)
-    }
-
-    fn unusable(&self, version: &Version, failure: &CallFailure) -> Result<Option<RequestVerdict>, Refused> {
-        version.shared.say_unusable(failure);
-        failed::<ReviewRequest>(version, failure)
     }
 
     /// The request with all of the adjustments, or with none of them.
@@ -84,4 +74,8 @@ impl Flow {
         }
         Ok(request)
     }
+}
+
+fn note_in(adjustments: Vec<Adjustment>) -> Option<Note> {
+    adjustments.into_iter().find_map(|adjustment| if let Adjustment::Note(note) = adjustment { Some(note) } else { None })
 }
