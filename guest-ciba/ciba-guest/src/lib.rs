@@ -27,9 +27,8 @@
 //! ciba_guest::plugin!(Hello: notify);
 //! ```
 //!
-//! What you can call: [`log`], [`settings`], [`secrets`], [`storage`], [`inbox`],
-//! [`decisions`], [`http`], [`clock`] and [`random`]. A component
-//! imports only what you use. What the operator has not allowed answers with a [`Refusal`], which `?` turns
+//! What you can call: [`log`], [`settings`], [`secrets`], [`storage`], [`inbox`], [`decisions`], [`http`], [`clock`] and [`random`].
+//! A component imports only what you use. What the operator has not allowed answers with a [`Refusal`], which `?` turns
 //! into a [`ScriptError`].
 
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]

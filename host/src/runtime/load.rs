@@ -10,10 +10,11 @@ use wasmtime::Store;
 use wasmtime::component::Component;
 
 use super::contract::exports::ciba::interception as exported;
+use super::given::Given;
 use super::guest::Guest;
 use super::hooks::Hooks;
 use super::refusal::Refusal;
-use super::settings::{Given, Secrets};
+use super::settings::Secrets;
 use super::shape::{self, Lacks, Sniffed};
 use super::shared::Shared;
 use super::version::{CallFailure, Callable, Description, Version};

@@ -12,6 +12,7 @@ mod contract;
 mod engine;
 mod files;
 mod folder;
+mod given;
 mod guest;
 mod hooks;
 mod http;

@@ -146,8 +146,10 @@ fn a_channel_calls_back_with_what_the_person_decided() {
 fn those_who_flood_a_plugin_are_told_to_come_later() {
     let (world, inbound) = pages("[plugins.allow.pages]\ninbound = true\n[plugins.limits_of.pages]\nconcurrency = 4\nwall_ms = 3000\n");
     // Half of its places are taken, and those stay that nobody outside may have.
-    let slow: Vec<_> = (0..2).map(|_| Request::get("/pages/slow").begin(inbound).unwrap()).collect();
+    let mut slow = Vec::new();
     let refused = ciba_tests::host::wait_for("a refusal", || {
+        // Each time one more, in case the one before found no place itself.
+        slow.push(Request::get("/pages/slow").begin(inbound)?);
         let answer = send(inbound, Request::get("/pages/echo"));
         Ok((answer.status == 503).then_some(answer))
     });
