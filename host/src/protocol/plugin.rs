@@ -151,6 +151,14 @@ pub struct PluginFile {
     pub order: i32,
     /// What it means that it failed where an answer of its decides.
     pub fail: Fail,
+    /// Whether an instance of it serves one call or many.
+    pub instances: Lifetime,
+    /// The most warm instances at the same time.
+    pub warm_instances: u32,
+    /// The most calls of one of them.
+    pub warm_calls: u32,
+    /// How long one of them serves, in seconds.
+    pub warm_seconds: u32,
     /// Settings for the plugin; its `describe` has the schema.
     pub settings: toml::Table,
     /// What it asks the operator to allow.
@@ -167,9 +175,29 @@ pub enum Fail {
     Open,
 }
 
+/// How long an instance of a plugin lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifetime {
+    /// For one call: nothing of it is there in the next.
+    Fresh,
+    /// For many, one after the other: whatever the plugin keeps in memory leaks from one person's call into the next.
+    Warm,
+}
+
 impl Default for PluginFile {
     fn default() -> Self {
-        Self { enabled: true, order: 100, fail: Fail::Closed, settings: toml::Table::new(), asks: Permissions::default() }
+        Self {
+            enabled: true,
+            order: 100,
+            fail: Fail::Closed,
+            instances: Lifetime::Fresh,
+            warm_instances: 4,
+            warm_calls: 1_000,
+            warm_seconds: 600,
+            settings: toml::Table::new(),
+            asks: Permissions::default(),
+        }
     }
 }
 

@@ -142,6 +142,7 @@ impl Runtime {
     /// Changes one plugin and publishes the whole: readers see the old catalog or the new one.
     pub(super) fn publish(&self, name: &PluginName, change: impl FnOnce(&mut Plugin)) {
         let shared = self.shared_of(name);
+        let mut gone = None;
         self.catalog.send_modify(|catalog| {
             let mut next = Catalog::clone(catalog);
             let plugin = next.plugins.entry(name.clone()).or_insert_with(|| Plugin {
@@ -151,12 +152,19 @@ impl Runtime {
                 shared,
                 events: Vec::new(),
             });
+            let before = plugin.serving.clone();
             change(plugin);
+            let still = |before: &Arc<Version>| plugin.serving.as_ref().is_some_and(|now| Arc::ptr_eq(before, now));
+            gone = before.filter(|before| !still(before));
             let surplus = plugin.events.len().saturating_sub(EVENTS_KEPT);
             plugin.events.drain(..surplus);
             next.arrange();
             *catalog = Arc::new(next);
         });
+        // Whoever still holds the version finishes on it, but not in an instance that outlives the call.
+        if let Some(instances) = gone.as_ref().and_then(|version| version.instances.as_ref()) {
+            instances.close();
+        }
     }
 
     pub(super) fn event(&self, kind: EventKind, text: impl Into<String>) -> Event {

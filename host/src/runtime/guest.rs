@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -39,7 +40,7 @@ pub struct InboxMessage {
     pub note: Option<String>,
 }
 
-/// The state of one store: made for one call and dropped with it.
+/// The state of one store. Most of it is made for one call and ends with it, also where the instance is kept.
 pub struct Guest {
     pub(super) table: ResourceTable,
     wasi: WasiCtx,
@@ -96,6 +97,46 @@ impl Guest {
             printed,
             ticks: 0,
         }
+    }
+
+    /// Makes it the guest of the instance's next call.
+    pub(super) fn renew(&mut self, log: Arc<CallLog>, outgoing: Outgoing) {
+        // Without `..`: whoever adds something says here whether it is the call's or the instance's.
+        let Self {
+            table: _,
+            wasi: _,
+            http: _,
+            given: _,
+            house: _,
+            limits: _,
+            outgoing: old_outgoing,
+            budget,
+            log: old_log,
+            // Said by whoever calls.
+            hook: _,
+            decisions,
+            storage_calls,
+            inbox,
+            printed,
+            ticks,
+        } = self;
+        (*old_log, *old_outgoing) = (log, outgoing);
+        // What it has of memory still counts.
+        budget.exhausted = false;
+        (*decisions, *storage_calls, *inbox, *ticks) = (0, 0, None, 0);
+        printed.clear();
+    }
+
+    /// Whether nothing of the call can be reached any more by what the guest still holds: a handle that it kept would
+    /// lead to what another call has at the same place. Its standard streams are no call's.
+    pub(super) fn has_let_go(&mut self) -> bool {
+        let mut left = 0;
+        let harmless = self.table.iter_mut().all(|entry| {
+            left += 1;
+            // A stream of an HTTP message is never here without the message, nor a pollable without what is waited for.
+            entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>()
+        });
+        harmless && left <= limits::HANDLES_KEPT
     }
 
     /// Refuses by name, for the plugin and for the operator.

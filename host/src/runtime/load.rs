@@ -13,6 +13,7 @@ use super::contract::exports::ciba::interception as exported;
 use super::given::Given;
 use super::guest::Guest;
 use super::hooks::Hooks;
+use super::instances::Instances;
 use super::refusal::Refusal;
 use super::settings::Secrets;
 use super::shape::{self, Lacks, Sniffed};
@@ -93,7 +94,7 @@ impl Runtime {
         };
         let on_trial = Arc::new(shared.on_trial(&limits));
         // It takes of the pool like a call does, and waits for its turn like one: those have an end.
-        let place = Arc::clone(&self.places).acquire_many_owned(callable.places).await;
+        let place = self.places.for_trial(callable.places).await;
         let tried = {
             let (shared, written) = (Arc::clone(&on_trial), file.settings.clone());
             self.guests().spawn(async move {
@@ -110,6 +111,7 @@ impl Runtime {
         callable.given = given;
         Ok(Loaded::Version(Arc::new(Version {
             name: candidate.name.clone(),
+            instances: Instances::of(&file, &self.places),
             digest,
             description,
             file,
@@ -162,11 +164,17 @@ const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin 
 
 /// Reads `name.toml`, saying which line is wrong.
 fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
-    let refuse = |what: String| Refusal::new("settings-file", what, "it has `enabled`, `order`, `fail`, `[settings]` and `[asks]`");
+    let refuse = |what: String| Refusal::new("settings-file", what, "it has `enabled`, `order`, `fail`, `instances`, `[settings]` and `[asks]`");
     let file: PluginFile = toml::from_str(text).map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         refuse(format!("{name}.toml:{line}: {}", error.message()))
     })?;
+    for (key, value) in [("instances", file.warm_instances), ("calls", file.warm_calls), ("seconds", file.warm_seconds)] {
+        if value == 0 {
+            let what = format!("{name}.toml: `warm_{key}` is 0: at least 1, or `instances = \"fresh\"` to keep none");
+            return Err(refuse(what));
+        }
+    }
     if let Some(other) = file.asks.reveal.iter().find(|asked| !is_plain_pointer(asked)) {
         return Err(refuse(format!(
             "{name}.toml: `{other}` in [asks] is not a JSON Pointer of letters, digits and ._~-: write for example /token"

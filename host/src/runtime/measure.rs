@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::hooks::{Hook as _, Notify};
+use super::hooks::Notify;
+use super::instances::Seat;
 use super::version::Version;
-use super::{CallFailure, Runtime, TransactionView};
+use super::{CallFailure, Runtime, TransactionView, Urgency};
 
 /// The times of many calls.
 #[derive(Clone, Debug)]
@@ -35,7 +36,8 @@ impl Runtime {
                 self.guests().spawn(async move {
                     let mut each = Vec::with_capacity(calls);
                     for _ in 0..calls {
-                        let report = version.callable.call(&version.shared, Notify { transaction: Arc::clone(&transaction) }).await;
+                        let hook = Notify { transaction: Arc::clone(&transaction) };
+                        let (report, _) = version.callable.call(&version.shared, None, hook).await;
                         report.result?;
                         each.push(report.took);
                     }
@@ -50,25 +52,25 @@ impl Runtime {
         Ok(Measured { each, total: start.elapsed() })
     }
 
-    /// Calls `notify` again and again in one instance.
+    /// Calls `notify` again and again in an instance that is kept, the way that calls of a warm plugin go.
     ///
     /// # Errors
-    /// The first call that failed.
+    /// The first call that failed, or that the plugin is not warm.
     pub async fn measure_warm(&self, version: &Arc<Version>, transaction: &TransactionView, calls: usize) -> Result<Measured, CallFailure> {
         let (version, transaction) = (Arc::clone(version), Arc::new(transaction.clone()));
+        let places = self.places.clone();
         let task = self.guests().spawn(async move {
-            let callable = &version.callable;
-            let mut store = callable.store(&version.shared);
-            let trap = |error: wasmtime::Error| CallFailure::Trap(error.root_cause().to_string());
-            let instance = callable.pre.instantiate_async(&mut store).await.map_err(trap)?;
+            let not_kept = || CallFailure::Answer("left no instance for the next call: is it `instances = \"warm\"`?".to_owned());
+            let held = places.for_call(version.callable.places, Urgency::ClientWaits).await;
+            let first = Seat::fresh(held.ok_or_else(not_kept)?, &version);
+            version.call(first, Notify { transaction: Arc::clone(&transaction) }).await.result?;
             let start = Instant::now();
             let mut each = Vec::with_capacity(calls);
             for _ in 0..calls {
-                // Each call gets what a fresh one would have.
-                store.data_mut().ticks = 0;
-                store.set_hostcall_fuel(super::limits::HOST_CALL_BYTES);
                 let before = Instant::now();
-                Notify { transaction: Arc::clone(&transaction) }.call(callable, &mut store, &instance).await.map_err(trap)??;
+                let kept = version.instances.as_ref().and_then(|instances| instances.take(version.shared.losses()));
+                let seat = kept.ok_or_else(not_kept)?;
+                version.call(seat, Notify { transaction: Arc::clone(&transaction) }).await.result?;
                 each.push(before.elapsed());
             }
             Ok(Measured { each, total: start.elapsed() })

@@ -2,7 +2,8 @@
 //!
 //! A file in the plugin [`folder`] is taken through [`load`]: looked at ([`shape`]), compiled (or fetched from the
 //! [`cache`]), compared with the contract, and tried. What passes is published ([`take`]) in the [`catalog`] by one
-//! pointer store, and called ([`version`]) in a fresh instance each time, on threads for guests, within its [`limits`].
+//! pointer store, and called ([`version`]) in a fresh instance each time, or in one that was kept ([`instances`]), on threads
+//! for guests, within its [`limits`].
 
 mod cache;
 mod call_log;
@@ -16,9 +17,11 @@ mod given;
 mod guest;
 mod hooks;
 mod http;
+mod instances;
 mod limits;
 mod load;
 mod measure;
+mod places;
 mod printed;
 mod refusal;
 mod rollback;
@@ -67,6 +70,8 @@ use cache::Cache;
 use capabilities::{Deciding, House};
 use engine::Engine;
 use guest::Guest;
+use instances::Seat;
+use places::Places;
 
 /// What the operator set for plugins.
 #[derive(Clone, Debug, Default)]
@@ -115,9 +120,7 @@ pub struct Runtime {
     /// What was allowed by command.
     allowed: Mutex<HashMap<PluginName, Permissions>>,
     shared: Mutex<HashMap<PluginName, Arc<Shared>>>,
-    /// Places for calls. Some are kept for those that a client waits for.
-    places: Arc<Semaphore>,
-    background_places: Arc<Semaphore>,
+    places: Places,
     small_lane: Arc<Semaphore>,
     large_lane: Arc<Semaphore>,
     catalog: watch::Sender<Arc<Catalog>>,
@@ -148,8 +151,8 @@ impl Runtime {
         let cache = Cache::open(&config.cache, key, &engine.wasm)
             .with_context(|| format!("the cache {} cannot be used", config.cache.display()))?;
         let allowed = store.permissions().await?.into_iter().collect();
-        let slots = engine.slots as usize;
-        Ok(Arc::new(Self {
+        let runtime = Arc::new(Self {
+            places: Places::new(engine.slots),
             engine,
             linker,
             cache: Arc::new(cache),
@@ -161,14 +164,14 @@ impl Runtime {
             config,
             allowed: Mutex::new(allowed),
             shared: Mutex::default(),
-            places: Arc::new(Semaphore::new(slots)),
-            background_places: Arc::new(Semaphore::new((slots * 3 / 4).max(1))),
             small_lane: Arc::new(Semaphore::new(1)),
             large_lane: Arc::new(Semaphore::new(1)),
             catalog: watch::Sender::new(Arc::default()),
             serving: watch::Sender::default(),
             publishing: tokio::sync::Mutex::default(),
-        }))
+        });
+        runtime.release_idle_instances();
+        Ok(runtime)
     }
 
     /// Says who takes the decisions that plugins submit, on the threads of whoever calls this. Once: the flow is made of
@@ -213,24 +216,25 @@ impl Runtime {
         };
         let places = async {
             let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
-            let count = version.callable.places;
-            let background = match urgency {
-                Urgency::Background => Some(Arc::clone(&self.background_places).acquire_many_owned(count).await.ok()?),
-                Urgency::ClientWaits => None,
+            // An instance that waits for a call has its places.
+            let kept = version.instances.as_ref().and_then(|instances| instances.take(version.shared.losses()));
+            let seat = match kept {
+                Some(seat) => seat,
+                None => Seat::fresh(self.places.for_call(version.callable.places, urgency).await?, version),
             };
-            Some((own, background, Arc::clone(&self.places).acquire_many_owned(count).await.ok()?))
+            Some((own, seat))
         };
         let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
-        let Ok(Some(places)) = tokio::time::timeout(patience, places).await else {
+        let Ok(Some((own, seat))) = tokio::time::timeout(patience, places).await else {
             let failure = CallFailure::Busy(patience);
             version.shared.say_busy(&failure);
             return nothing(failure);
         };
         let version = Arc::clone(version);
         let call = self.guests().spawn(async move {
-            let _places = places;
+            let _own = own;
             let _in_flight = version.enter();
-            version.callable.call(&version.shared, hook).await
+            version.call(seat, hook).await
         });
         call.await.unwrap_or_else(|error| nothing(CallFailure::Trap(error.to_string())))
     }

@@ -27,6 +27,11 @@ impl Printed {
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// Forgets what was printed: the next call prints by itself.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The lines that are not empty.
     pub(super) fn lines(&self) -> Vec<String> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

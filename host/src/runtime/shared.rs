@@ -63,6 +63,8 @@ pub struct Shared {
     pub(super) name: PluginName,
     clock: Clock,
     permissions: RwLock<Arc<Permissions>>,
+    /// How often it lost one.
+    losses: AtomicU64,
     /// Places for HTTP requests of all its calls.
     pub(super) http_places: Arc<Semaphore>,
     lines: Mutex<VecDeque<LogLine>>,
@@ -83,6 +85,7 @@ impl Shared {
             name,
             clock,
             permissions: RwLock::new(Arc::new(permissions)),
+            losses: AtomicU64::new(0),
             http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
             lines: Mutex::default(),
             calls: AtomicU64::new(0),
@@ -114,7 +117,17 @@ impl Shared {
     }
 
     pub(super) fn set_permissions(&self, permissions: Permissions) {
-        *self.permissions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(permissions);
+        let mut now = self.permissions.write().unwrap_or_else(PoisonError::into_inner);
+        if now.without(&permissions) != Permissions::default() {
+            self.losses.fetch_add(1, Ordering::Release);
+        }
+        *now = Arc::new(permissions);
+    }
+
+    /// How often a permission was taken from it. An instance that is older than the last time may still know what it was
+    /// told with it.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Acquire)
     }
 
     /// Keeps a line, and gives it to the host's log.

@@ -18,6 +18,7 @@ use super::given::Given;
 use super::guest::{Guest, InboxMessage};
 use super::hooks::{Hook, Hooks};
 use super::http::Outgoing;
+use super::instances::{Instances, Live};
 use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
 use super::settings::Secrets;
 use super::shared::{LogLevel, Shared, one_line};
@@ -63,6 +64,8 @@ pub struct Version {
     /// What all versions of the plugin share.
     pub shared: Arc<Shared>,
     pub(super) callable: Callable,
+    /// Those that are kept between calls, where the operator chose that.
+    pub(super) instances: Option<Instances>,
     /// Its settings as they may be shown.
     pub(super) shown_settings: serde_json::Value,
     pub(super) calls_at_once: Arc<Semaphore>,
@@ -203,15 +206,12 @@ pub struct Report<T> {
 impl Callable {
     /// A store with every limit set, before anything of the guest runs in it.
     pub(super) fn store(&self, shared: &Arc<Shared>) -> Store<Guest> {
-        let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits));
-        let outgoing = Outgoing::new(Arc::clone(&log), self.client.clone(), &self.limits);
+        let (log, outgoing) = self.voice(shared);
         let guest = Guest::new(log, Arc::clone(&self.given), Arc::clone(&self.house), outgoing, self.limits);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.budget);
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        begin(&mut store);
         let ticks_max = self.ticks_max();
-        // A fresh store's deadline has passed already, and instantiation runs guest code.
-        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |mut context| {
             let guest = context.data_mut();
             guest.ticks += 1;
@@ -223,33 +223,60 @@ impl Callable {
         store
     }
 
+    /// The same store for its next call, with every limit set anew. What it has of memory it has: that is one limit for
+    /// all of its calls.
+    fn renew(&self, store: &mut Store<Guest>, shared: &Arc<Shared>) {
+        let (log, outgoing) = self.voice(shared);
+        store.data_mut().renew(log, outgoing);
+        begin(store);
+    }
+
+    /// What one call may log and send.
+    fn voice(&self, shared: &Arc<Shared>) -> (Arc<CallLog>, Outgoing) {
+        let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits));
+        let outgoing = Outgoing::new(Arc::clone(&log), self.client.clone(), &self.limits);
+        (log, outgoing)
+    }
+
     fn ticks_max(&self) -> u32 {
         self.limits.cpu_ms.div_ceil(u32::try_from(TICK.as_millis()).unwrap_or(10)).max(1)
     }
 
-    /// One call in a fresh instance. Runs on a thread for guests.
-    pub(super) async fn call<H: Hook>(&self, shared: &Arc<Shared>, hook: H) -> Report<H::Answer> {
+    /// One call, in an instance that is there or a fresh one; with it comes back what may have another call. Runs on a
+    /// thread for guests.
+    pub(super) async fn call<H: Hook>(&self, shared: &Arc<Shared>, live: Option<Live>, hook: H) -> (Report<H::Answer>, Option<Live>) {
         let start = Instant::now();
-        let mut store = self.store(shared);
+        let (mut store, instance) = match live {
+            Some(Live { mut store, instance }) => {
+                self.renew(&mut store, shared);
+                (store, Some(instance))
+            }
+            None => (self.store(shared), None),
+        };
         store.data_mut().hook = H::NAME;
         let call = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            hook.call(self, &mut store, &instance).await
+            let instance = match instance {
+                Some(instance) => instance,
+                None => self.pre.instantiate_async(&mut store).await?,
+            };
+            Ok((hook.call(self, &mut store, &instance).await?, instance))
         };
         let ended = tokio::time::timeout(self.limits.wall(), call).await;
         let took = start.elapsed();
-        let result = match ended {
-            Err(_) => Err(CallFailure::WallTime(self.limits.wall())),
-            Ok(Ok(answered)) => answered,
-            Ok(Err(error)) => Err(self.explain(&store, &error)),
+        let (result, instance) = match ended {
+            Err(_) => (Err(CallFailure::WallTime(self.limits.wall())), None),
+            Ok(Ok((answered, instance))) => (answered, Some(instance)),
+            Ok(Err(error)) => (Err(self.explain(&store, &error)), None),
         };
-        let guest = store.into_data();
+        let guest = store.data_mut();
         guest.flush_output();
         if let Err(failure) = &result {
             guest.log.say(LogLevel::Error, &format!("call failed {failure}"));
         }
         shared.count_call(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), result.is_err());
-        Report { inbox: if result.is_ok() { guest.inbox } else { None }, result, took }
+        let inbox = guest.inbox.take().filter(|_| result.is_ok());
+        let live = instance.and_then(|instance| Live { store, instance }.for_another(&result));
+        (Report { inbox, result, took }, live)
     }
 
     /// A guest's explanation, as it is handed on.
@@ -279,6 +306,13 @@ impl Callable {
         }
         CallFailure::Trap(cut(words))
     }
+}
+
+/// Sets what counts for each call by itself.
+fn begin(store: &mut Store<Guest>) {
+    store.set_hostcall_fuel(HOST_CALL_BYTES);
+    // The deadline has passed already, of a fresh store and of one that was idle; and instantiation runs guest code.
+    store.set_epoch_deadline(1);
 }
 
 fn cut(mut text: String) -> String {

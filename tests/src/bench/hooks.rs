@@ -66,7 +66,7 @@ impl Bench {
         let runtime = Runtime::start(config, store, Door::new(Networks::default()), Clock::System, &[0; 32]).await?;
         let file = plugins_folder()?.join("inbox.wasm");
         let bytes = std::fs::read(&file).with_context(|| format!("{} is missing; `scripts/build` makes it", file.display()))?;
-        let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: String::new() };
+        let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: file_text.to_owned() };
         let Loaded::Version(version) = runtime.load(&candidate, runtime.shared_of(&name)).await? else { bail!("inbox.wasm does not load") };
         let transaction = TransactionView {
             id: "tx_benchmark".into(),

@@ -25,6 +25,8 @@ pub struct PluginView {
     pub channels: Vec<String>,
     /// The hooks it exports.
     pub hooks: Vec<String>,
+    /// Instances that are kept between calls; `null` where each call has its own.
+    pub warm: Option<usize>,
     /// Since when.
     pub since: Option<Timestamp>,
     /// Why the file in the folder was not taken, or what is missing; one line.
@@ -95,6 +97,7 @@ fn empty_view(name: PluginName) -> PluginView {
         summary: None,
         channels: Vec::new(),
         hooks: Vec::new(),
+        warm: None,
         since: None,
         message: None,
         fix: None,
@@ -118,6 +121,7 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
         view.summary = Some(version.description.summary.clone());
         view.channels.clone_from(&version.description.channels);
         view.hooks.clone_from(&version.hooks);
+        view.warm = version.warm_instances();
         view.since = Some(version.since);
         view.asks = version.description.needs.union(&version.file.asks);
         view.settings = version.redacted_settings();
