@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ciba_tests::cpu::Usage;
 use ciba_tests::host::{Data, Host, PATIENCE, guest, wait_for};
 use ciba_tests::party::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// More time than any of them needs to run into another limit, on a machine that is busy as well.
 const ENOUGH_TIME: &str = "[plugins.limits_of.inbox]\ncpu_ms = 3000\nwall_ms = 5000\n";
@@ -286,6 +286,36 @@ fn nothing_of_a_call_is_there_in_the_next() {
         let requests = world.notified("alice", &known, 1);
         assert_eq!(requests[0]["notified"][0]["reference"], "", "it remembers whom it was called for before");
         known.insert(transaction(&requests[0]));
+    }
+}
+
+/// The same guest, where the operator chose that.
+#[test]
+fn what_a_warm_instance_remembers_is_there_in_the_next_call() {
+    let world = World::with_settings("keeps-state", ENOUGH_TIME, "instances = 'warm'\n");
+    let mut known = HashSet::new();
+    let alice = world.host.data.json(&["user", "list"]).unwrap();
+    let alice = alice.as_array().unwrap().iter().find(|user| user["username"] == "alice").unwrap()["id"].clone();
+    for before in [json!(""), alice.clone(), alice] {
+        world.client.start("alice").unwrap();
+        let requests = world.notified("alice", &known, 1);
+        assert_eq!(requests[0]["notified"][0]["reference"], before);
+        known.insert(transaction(&requests[0]));
+    }
+}
+
+/// A stream of its own is no call's, and whoever was built with WASI's adapter has one from its first line on.
+#[test]
+fn a_warm_instance_may_keep_its_standard_output_and_prints_for_each_call_by_itself() {
+    let world = World::with_settings("prints", ENOUGH_TIME, "instances = 'warm'\n");
+    let mut known = HashSet::new();
+    for calls in 1..=3 {
+        world.client.start("alice").unwrap();
+        let requests = world.notified("alice", &known, 1);
+        assert_eq!(requests[0]["notified"][0]["reference"], "10000 lines");
+        known.insert(transaction(&requests[0]));
+        assert_eq!(world.plugin_log().iter().filter(|line| line.starts_with("line ")).count(), 20 * calls);
+        assert_eq!(world.host.plugin("inbox").unwrap()["warm"], 1);
     }
 }
 

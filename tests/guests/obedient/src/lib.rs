@@ -1,11 +1,14 @@
 //! Does what the request says, and writes down what came of it: `request_context` has a list of orders, each a list of
 //! words. Whoever writes it has the plugin in their hands.
 
+use std::cell::{Cell, RefCell};
+
 use ciba_guest::bindings::ciba::interception::secrets;
+use ciba_guest::bindings::wasi::clocks::monotonic_clock;
 use ciba_guest::decisions::{self, Decision};
 use ciba_guest::{
-    Description, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, log, review_decision,
-    review_request, settings, storage,
+    Description, Device, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, log,
+    review_decision, review_request, settings, storage,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,6 +38,17 @@ struct Orders {
     orders: Vec<Vec<Value>>,
 }
 
+/// What a call leaves behind for the next one in the same instance.
+#[derive(Default)]
+struct Memory {
+    calls: Cell<u32>,
+    devices: RefCell<Vec<Device>>,
+}
+
+thread_local! {
+    static MEMORY: Memory = Memory::default();
+}
+
 struct Obedient;
 
 impl Plugin for Obedient {
@@ -59,7 +73,18 @@ impl ReviewRequest for Obedient {
         let context = transaction.request_context().unwrap_or_default();
         let Ok(Orders { to, orders }) = serde_json::from_str(&context) else { return Ok(review_request::Verdict::Ask(Vec::new())) };
         if to == settings.name {
+            MEMORY.with(|memory| memory.calls.set(memory.calls.get() + 1));
             for order in orders {
+                match order[0].as_str() {
+                    Some("panic") => panic!("told to"),
+                    Some("fail") => return Err(ScriptError::Other("told to".to_owned())),
+                    Some("answer-other") => return Ok(review_request::Verdict::Other("told to".to_owned())),
+                    Some("keep-devices") => {
+                        let devices = transaction.devices()?;
+                        MEMORY.with(|memory| memory.devices.borrow_mut().extend(devices));
+                    }
+                    _ => {}
+                }
                 log::info!("{}: {}", order[0].as_str().unwrap_or_default(), follow(&order));
             }
         }
@@ -115,6 +140,37 @@ fn follow(order: &[Value]) -> String {
         "decide" => {
             let what = if text(3) == "approve" { Decision::Approve } else { Decision::Deny };
             format!("{:?}", decisions::submit(text(1), text(2), what))
+        }
+        "count" => MEMORY.with(|memory| memory.calls.get()).to_string(),
+        "kept-devices" | "keep-devices" => MEMORY.with(|memory| {
+            let names: Vec<_> = memory.devices.borrow().iter().map(|device| device.name()).collect();
+            format!("{names:?}")
+        }),
+        "keep-memory" => {
+            // As many MiB, for good.
+            let mut kept = Vec::<u8>::new();
+            let had = kept.try_reserve_exact((order[1].as_u64().unwrap() as usize) << 20);
+            std::mem::forget(kept);
+            if had.is_ok() { "had".to_owned() } else { "not had".to_owned() }
+        }
+        "until-refused" => {
+            // As often as storage is given, and long enough for somebody to take it away.
+            let mut given = 0;
+            while storage::get(text(1)).is_ok() {
+                given += 1;
+                monotonic_clock::subscribe_duration(300_000_000).block();
+            }
+            format!("{} then {:?}", if given > 0 { "given," } else { "never given," }, storage::get(text(1)).unwrap_err())
+        }
+        "until-there" => {
+            while storage::get(text(1)).is_ok_and(|found| found.is_none()) {
+                monotonic_clock::subscribe_duration(300_000_000).block();
+            }
+            "there".to_owned()
+        }
+        "wait" => {
+            monotonic_clock::subscribe_duration(60_000_000_000).block();
+            String::new()
         }
         "settings" => settings::all(),
         "setting" => format!("{:?}", settings::get(text(1))),

@@ -1,7 +1,11 @@
-//! Prints ten thousand lines to standard output, and stops as soon as one is not taken.
+//! Prints ten thousand lines to standard output, and stops as soon as one is not taken. It keeps the stream for its next call,
+//! as whatever is built with WASI's adapter does.
+
+use std::cell::LazyCell;
 
 use ciba_guest::Outcome;
 use wasi::cli::stdout::get_stdout;
+use wasi::io::streams::OutputStream;
 
 wit_bindgen::generate!({
     inline: "
@@ -41,8 +45,12 @@ wit_bindgen::generate!({
     generate_all,
 });
 
+thread_local! {
+    static STDOUT: LazyCell<OutputStream> = LazyCell::new(get_stdout);
+}
+
 hostile::notify!(|_, _| {
-    let stdout = get_stdout();
-    let taken = (0..10_000).map_while(|number| stdout.blocking_write_and_flush(format!("line {number}\n").as_bytes()).ok()).count();
+    let print = |number| STDOUT.with(|stdout| stdout.blocking_write_and_flush(format!("line {number}\n").as_bytes()).ok());
+    let taken = (0..10_000).map_while(print).count();
     Ok(Outcome::accepted(format!("{taken} lines")))
 });
