@@ -356,6 +356,26 @@ fn a_file_that_arrives_in_two_halves_is_taken_and_never_refused() {
     assert!(events.as_array().unwrap().iter().all(|event| event["kind"] == "serving"), "{events:#}");
 }
 
+/// A component of these sections, none of them long.
+fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
+    let sections = sections.iter().flat_map(|(id, section)| [&[*id, section.len() as u8], *section].concat());
+    b"\0asm\x0d\0\x01\0".iter().copied().chain(sections).collect()
+}
+
+/// Components that no toolchain of ours makes yet: one that imports an interface of WASI 0.3, one that exports it, and one that
+/// has a type, `future<u8>`, which only compiles where such functions are switched on.
+fn of_wasi_0_3(how: &str) -> Vec<u8> {
+    const NAME: &[u8] = b"wasi:clocks/system-clock@0.3.0";
+    let named = |kind: &[u8]| [&[1, 0, NAME.len() as u8], NAME, kind].concat();
+    let (types, imports, instances, exports) = (7, 10, 5, 11);
+    let instance_type = &[1, 0x42, 0];
+    match how {
+        "imports" => component(&[(types, instance_type), (imports, &named(&[5, 0]))]),
+        "exports" => component(&[(instances, &[1, 1, 0]), (exports, &named(&[5, 0, 0]))]),
+        _ => component(&[(types, &[2, 0x42, 0, 0x65, 1, 0x7d]), (imports, &named(&[5, 0]))]),
+    }
+}
+
 /// What each of these guests would do wrong is found before it serves.
 #[test]
 fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
@@ -363,7 +383,13 @@ fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
     let script = folder.host.data.beside("script");
     fs::write(&script, "#!/bin/sh\n").unwrap();
     let empty = folder.host.data.beside("empty");
-    fs::write(&empty, b"\0asm\x0d\0\x01\0").unwrap();
+    fs::write(&empty, component(&[])).unwrap();
+    let of_wasi_0_3 = ["imports", "exports", "has-futures"].map(|how| {
+        let file = folder.host.data.beside(how);
+        fs::write(&file, of_wasi_0_3(how)).unwrap();
+        file
+    });
+    let [imports_wasi_0_3, exports_wasi_0_3, has_futures] = of_wasi_0_3;
     for (number, (file, word, says)) in [
         (script, "not-wasm", "this is not a WebAssembly file"),
         (sample("broken.wasm"), "not-a-component", "this is a core module"),
@@ -371,6 +397,9 @@ fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
         (guest("other-world"), "not-a-plugin", "by which a plugin says who it is"),
         (guest("later-contract"), "contract-version", "exports ciba:interception/notify@2.0.0; this host speaks 1.x"),
         (guest("earlier-contract"), "contract-version", "exports ciba:interception/notify@0.1.0; this host speaks 1.x"),
+        (imports_wasi_0_3, "wasi-version", "imports wasi:clocks/system-clock@0.3.0, which is of WASI 0.3; this host has WASI 0.2"),
+        (exports_wasi_0_3, "wasi-version", "exports wasi:clocks/system-clock@0.3.0, which is of WASI 0.3"),
+        (has_futures, "wasi-version", "speaks wasi:clocks/system-clock@0.3.0, which is of WASI 0.3"),
         (guest("unknown-hook"), "unknown-hook", "telepathy@1.0.0, which is not a hook of this host"),
         (guest("unknown-import"), "contract-version", "telepathy@1.0.0, which this host does not have"),
         (guest("traps-at-describe"), "trial", "describe: [trap]"),

@@ -130,7 +130,7 @@ impl Runtime {
     async fn component(&self, bytes: &Arc<[u8]>, digest: &ArtefactDigest) -> Result<Component, Refusal> {
         let lane = if bytes.len() <= SMALL { &self.small_lane } else { &self.large_lane };
         let cache = Arc::clone(&self.cache);
-        let (engine, bytes, digest) = (self.engine.wasm.clone(), Arc::clone(bytes), digest.clone());
+        let (engine, to_compile, digest) = (self.engine.wasm.clone(), Arc::clone(bytes), digest.clone());
         let lane = Arc::clone(lane);
         let cached = {
             let (cache, engine, digest) = (Arc::clone(&cache), engine.clone(), digest.clone());
@@ -148,13 +148,13 @@ impl Runtime {
             if let Some(component) = cache.load(&engine, &digest) {
                 return Ok(component);
             }
-            let component = Component::new(&engine, &bytes).map_err(|error| format!("{:#}", error.root_cause()))?;
+            let component = Component::new(&engine, &to_compile).map_err(|error| format!("{:#}", error.root_cause()))?;
             cache.store(&component, &digest);
             Ok(component)
         });
         match tokio::time::timeout(COMPILE, compiled).await.map(|compiled| compiled.unwrap_or_else(|error| Err(error.to_string()))) {
             Ok(Ok(component)) => Ok(component),
-            Ok(Err(why)) => Err(Refusal::new("does-not-compile", why, "build it again; the file may be damaged or from a newer toolchain")),
+            Ok(Err(why)) => Err(shape::does_not_compile(bytes, why)),
             Err(_) => Err(Refusal::new("compile-time", format!("compiling it took more than {} s", COMPILE.as_secs()), "make it smaller")),
         }
     }

@@ -93,6 +93,9 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
     let kind = component.component_type();
     let unknown: Vec<&str> = kind.imports(engine).map(|(name, _)| name).filter(|name| !is_known_import(name)).collect();
     if !unknown.is_empty() {
+        if let Some(name) = unknown.iter().find(|name| is_wasi_0_3(name)) {
+            return Err(wasi_version(&format!("imports {name}")));
+        }
         let what = format!("imports {}, which this host does not have", listed(&unknown));
         return Err(match unknown.iter().find(|name| name.starts_with(CONTRACT)) {
             Some(_) => Refusal::new("contract-version", format!("{what}; it speaks {CONTRACT}…@{CONTRACT_VERSION}.x"), REBUILD),
@@ -109,6 +112,9 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
             ));
         }
         exported.nothing = false;
+        if is_wasi_0_3(name) {
+            return Err(wasi_version(&format!("exports {name}")));
+        }
         if name.starts_with(INCOMING_HANDLER) {
             exported.hooks.push(hooks::Inbound::NAME.to_owned());
         }
@@ -133,6 +139,32 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
     exported.hooks.sort_unstable();
     Ok(exported)
 }
+
+fn is_wasi_0_3(name: &str) -> bool {
+    name.starts_with("wasi:") && name.split_once('@').is_some_and(|(_, version)| version.starts_with("0.3."))
+}
+
+fn wasi_version(what: &str) -> Refusal {
+    let what = format!("{what}, which is of WASI 0.3; this host has WASI 0.2, without asynchronous functions");
+    Refusal::new("wasi-version", what, "build it for WASI 0.2, for example with the target wasm32-wasip2")
+}
+
+/// Why a component does not compile, where its names say more than the compiler: the asynchronous types of WASI 0.3 are
+/// not switched on, so that such a component fails before its imports can be compared.
+pub(super) fn does_not_compile(bytes: &[u8], why: String) -> Refusal {
+    let names = bytes.windows(WASI_PREFIX.len()).enumerate().filter(|(_, window)| *window == WASI_PREFIX);
+    let name = names.filter_map(|(at, _)| {
+        // An interface's name ends where no character of one stands.
+        let end = bytes[at..].iter().take(100).position(|byte| !byte.is_ascii_alphanumeric() && !b":/@.-".contains(byte))?;
+        std::str::from_utf8(&bytes[at..at + end]).ok()
+    });
+    match name.into_iter().find(|name| is_wasi_0_3(name)) {
+        Some(name) => wasi_version(&format!("speaks {name}")),
+        None => Refusal::new("does-not-compile", why, "build it again; the file may be damaged or from a newer toolchain"),
+    }
+}
+
+const WASI_PREFIX: &[u8] = b"wasi:";
 
 const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin check FILE`";
 
