@@ -9,9 +9,8 @@ use ciba_tests::party::Client;
 use ciba_tests::wire::Answer;
 use serde_json::{Value, json};
 
-/// A permission for everything that `obedient` is told here, and time enough to be held up.
-const CONFIG: &str =
-    "[plugins.limits]\nwall_ms = 60000\ncpu_ms = 3000\n[plugins.limits_of.soon]\nwall_ms = 400\n[plugins.limits_of.once]\nconcurrency = 1\n";
+/// Time enough to be held up, but for the plugin that is to run out of it.
+const CONFIG: &str = "[plugins.limits]\nwall_ms = 60000\ncpu_ms = 3000\n[plugins.limits_of.soon]\nwall_ms = 1500\n";
 
 /// A host in which `obedient` serves under this name, with these lines in its file.
 struct World {
@@ -93,6 +92,7 @@ fn a_call_has_an_instance_of_its_own_unless_the_operator_says_otherwise() {
 #[test]
 fn whoever_keeps_a_handle_loses_the_instance() {
     let world = World::new("keeper", WARM);
+    world.host.data.must(&["user", "device", "alice", "--channel", "elsewhere", "--address", "1"]).unwrap();
     assert_eq!(world.count(), "1");
     let said = world.tell(&json!([["keep-devices"], ["count"]]));
     assert_eq!(said.last().unwrap(), "count: 2");
@@ -105,12 +105,9 @@ fn whoever_keeps_a_handle_loses_the_instance() {
 fn an_instance_ends_with_a_call_that_did_not_end_as_calls_should() {
     let world = World::new("soon", WARM);
     assert_eq!(world.count(), "1");
-    for (order, word, count) in [
-        ("fail", "[script-error]", "3"),
-        ("panic", "[trap]", "1"),
-        ("answer-other", "[answer]", "1"),
-        ("wait", "[time-limit]", "1"),
-    ] {
+    for (order, word, count) in
+        [("fail", "[script-error]", "3"), ("panic", "[trap]", "1"), ("answer-other", "[answer]", "1"), ("wait", "[time-limit]", "1")]
+    {
         let answer = world.call(&json!([[order]]));
         assert_eq!(answer.status, 503, "{order}: {}", answer.text());
         assert!(world.log().last().unwrap().contains(word), "{order}: {:?}", world.log());

@@ -215,12 +215,9 @@ mod tests {
         let after = |seconds| born + Duration::from_secs(seconds);
         let span = Span { calls: 10, age: Duration::from_secs(600) };
         let life = |calls, losses| Life { born, last: born, calls, losses };
-        for (life, now, ended) in [
-            (life(9, 0), after(599), false),
-            (life(10, 0), after(0), true),
-            (life(0, 0), after(600), true),
-            (life(0, 1), after(0), true),
-        ] {
+        for (life, now, ended) in
+            [(life(9, 0), after(599), false), (life(10, 0), after(0), true), (life(0, 0), after(600), true), (life(0, 1), after(0), true)]
+        {
             assert_eq!(life.has_ended(span, now, 0), ended, "{life:?}");
         }
         assert!(!life(0, 0).is_idle(after(59)) && life(0, 0).is_idle(after(60)));

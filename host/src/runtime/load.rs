@@ -164,7 +164,8 @@ const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin 
 
 /// Reads `name.toml`, saying which line is wrong.
 fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
-    let refuse = |what: String| Refusal::new("settings-file", what, "it has `enabled`, `order`, `fail`, `instances`, `[settings]` and `[asks]`");
+    let refuse =
+        |what: String| Refusal::new("settings-file", what, "it has `enabled`, `order`, `fail`, `instances`, `[settings]` and `[asks]`");
     let file: PluginFile = toml::from_str(text).map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         refuse(format!("{name}.toml:{line}: {}", error.message()))
