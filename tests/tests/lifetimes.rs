@@ -1,10 +1,16 @@
 //! How long an instance of a plugin lives, through the real program: for one call, or for many where the operator says so.
 
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ciba_tests::host::{Data, Host, guest, wait_for};
+use ciba_host::clock::Clock;
+use ciba_host::outbound::{Door, Networks};
+use ciba_host::protocol::plugin::PluginName;
+use ciba_host::runtime::{Notify, Runtime, RuntimeConfig, TransactionView, Urgency, Version};
+use ciba_host::store::sqlite::SqliteStore;
+use ciba_tests::host::{Data, Host, PATIENCE, guest, wait_for};
 use ciba_tests::party::Client;
 use ciba_tests::wire::Answer;
 use serde_json::{Value, json};
@@ -235,4 +241,55 @@ fn a_lifetime_that_is_none_is_refused_by_name() {
     }
     // What served goes on, with its instances.
     assert_eq!([world.count(), world.count()], ["1", "2"]);
+}
+
+/// Whoever still has the old version, as a call does that began before, does not keep its instances with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_still_has_a_version_that_was_replaced_or_removed_keeps_its_instances() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("plugins");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(guest("keeps-state"), folder.join("inbox.wasm")).unwrap();
+    fs::write(folder.join("inbox.toml"), WARM).unwrap();
+    let config = RuntimeConfig { folder: folder.clone(), cache: data.path().join("cache"), ..RuntimeConfig::default() };
+    let store = Arc::new(SqliteStore::open(&data.path().join("ciba.db")).unwrap());
+    let runtime = Runtime::start(config, store, Door::new(Networks::default()), Clock::System, &[0; 32]).await.unwrap();
+    let _watching = runtime.watch_folder().await.unwrap();
+    let name = PluginName::parse("inbox").unwrap();
+    let serving = || runtime.catalog().plugin(&name).and_then(|plugin| plugin.serving.clone());
+    let call = async |version: &Arc<Version>| {
+        let transaction = Arc::new(TransactionView { user_id: Some("alice".to_owned()), ..TransactionView::default() });
+        let report = runtime.call(version, Notify { transaction }, Urgency::ClientWaits).await;
+        (report.result.unwrap().to_json(), version.warm_instances())
+    };
+    // A moment after the next catalog is there.
+    let ended = async |version: &Arc<Version>| {
+        let none = async {
+            while version.warm_instances() != Some(0) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, none).await.unwrap();
+    };
+    let (nobody, alice) = (json!({ "accepted": "" }), json!({ "accepted": "alice" }));
+
+    let first = serving().unwrap();
+    assert_eq!(call(&first).await, (nobody.clone(), Some(1)));
+    assert_eq!(call(&first).await, (alice, Some(1)));
+    fs::write(folder.join("inbox.toml"), format!("{WARM}\norder = 7")).unwrap();
+    let mut changes = runtime.changes();
+    while serving().is_some_and(|version| Arc::ptr_eq(&version, &first)) {
+        changes.changed().await.unwrap();
+    }
+    ended(&first).await;
+    // A call that comes to it late finds nothing of what was, and leaves nothing.
+    assert_eq!(call(&first).await, (nobody.clone(), Some(0)));
+
+    let second = serving().unwrap();
+    assert_eq!(call(&second).await, (nobody, Some(1)));
+    fs::remove_file(folder.join("inbox.wasm")).unwrap();
+    while serving().is_some() {
+        changes.changed().await.unwrap();
+    }
+    ended(&second).await;
 }
