@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ciba_tests::host::{Data, Host, Said, finish, program, wait_for};
+use ciba_tests::host::{Data, Host, Said, finish, guest, program, wait_for};
+use ciba_tests::party::Client;
 use ciba_tests::process::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -135,6 +136,20 @@ fn a_phone_on_the_local_network_is_enrolled_and_answers() {
     let mut command = script("network.mjs");
     command.args(["demo", "phone", "console"].map(|word| demo.server.said(word).unwrap()));
     plays(command, || demo.log());
+}
+
+/// A plugin's page, opened where the person is signed in: it runs nothing, and if it did, it would read and send nothing.
+#[test]
+fn a_page_of_a_plugins_steals_no_approval() {
+    let host = Data::with_config("[plugins.allow.pages]\ninbound = true\n").unwrap().demo().unwrap();
+    fs::copy(guest("serves-pages"), host.plugins().join("pages.wasm")).unwrap();
+    wait_for("the plugin serves", || Ok(host.plugin("pages")?["version"].is_string().then_some(()))).unwrap();
+    let client = Client::demo(&host);
+    let id = client.start("alice").unwrap();
+    let mut command = script("theft.mjs");
+    command.args([host.said("phone").unwrap(), &host.issuer(), host.said("inbound").unwrap()]);
+    plays(command, || host.log());
+    assert_eq!(client.poll(&id).unwrap().json()["error"], "authorization_pending");
 }
 
 /// The two buttons of the demo page make a link of their own each time.

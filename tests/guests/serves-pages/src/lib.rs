@@ -8,16 +8,20 @@ use ciba_guest::settings::NoSettings;
 use ciba_guest::{Description, Inbound, Need, Plugin};
 use serde_json::json;
 
-/// Approves the first request on the device page at this address, if a browser lets it.
+/// Approves a request on the device page, if a browser lets it: `#ORIGIN TRANSACTION`, or the first one it finds there.
 const THEFT: &str = r#"<!DOCTYPE html><title>free</title><h1>served</h1><script>
 document.body.append("script ran");
 (async () => {
-    const origin = decodeURIComponent(location.hash.slice(1));
-    const page = await (await fetch(origin + "/device/cards", { credentials: "include" })).text();
-    const transaction = page.match(/data-transaction="([^"]*)"/)[1];
-    const body = new URLSearchParams({ transaction, decision: "approve" });
-    await fetch(origin + "/device/decide", { method: "POST", credentials: "include", body });
-})();
+    const [origin, known] = decodeURIComponent(location.hash.slice(1)).split(" ");
+    const found = async () => {
+        const page = await (await fetch(origin + "/device/cards", { credentials: "include" })).text();
+        document.body.append("page read");
+        return page.match(/data-transaction="([^"]*)"/)[1];
+    };
+    const body = new URLSearchParams({ transaction: known ?? (await found()), decision: "approve" });
+    await fetch(origin + "/device/decide", { method: "POST", mode: "no-cors", credentials: "include", body });
+    document.body.append("posted");
+})().catch(() => document.body.append("kept out"));
 </script>"#;
 
 struct Pages;
