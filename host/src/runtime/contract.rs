@@ -5,6 +5,7 @@ wasmtime::component::bindgen!({
     world: "every-hook",
     imports: {
         "ciba:interception/storage": async,
+        "ciba:interception/credentials": async,
         "ciba:interception/decisions": async,
     },
     exports: { default: async },

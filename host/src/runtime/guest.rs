@@ -10,7 +10,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::call_log::CallLog;
 use super::capabilities::House;
 use super::contract::ciba::interception::refusals::Refusal;
-use super::contract::ciba::interception::{decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
+use super::contract::ciba::interception::{credentials, decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
 use super::given::Given;
 use super::hooks::ObservedEvent;
 use super::http::Outgoing;
@@ -45,7 +45,7 @@ pub struct Guest {
     pub(super) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outgoing: Outgoing,
+    pub(super) outgoing: Outgoing,
     pub(super) budget: Budget,
     pub(super) log: Arc<CallLog>,
     pub(super) given: Arc<Given>,
@@ -57,6 +57,8 @@ pub struct Guest {
     pub(super) decisions: u32,
     /// How often it asked for what is stored.
     pub(super) storage_calls: u32,
+    /// How often it asked for a credential.
+    pub(super) credential_calls: u32,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
@@ -93,6 +95,7 @@ impl Guest {
             hook: "",
             decisions: 0,
             storage_calls: 0,
+            credential_calls: 0,
             inbox: None,
             printed,
             ticks: 0,
@@ -116,6 +119,7 @@ impl Guest {
             hook: _,
             decisions,
             storage_calls,
+            credential_calls,
             inbox,
             printed,
             ticks,
@@ -123,7 +127,7 @@ impl Guest {
         (*old_log, *old_outgoing) = (log, outgoing);
         // What it has of memory still counts.
         budget.exhausted = false;
-        (*decisions, *storage_calls, *inbox, *ticks) = (0, 0, None, 0);
+        (*decisions, *storage_calls, *credential_calls, *inbox, *ticks) = (0, 0, 0, None, 0);
         printed.clear();
     }
 
@@ -177,6 +181,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    credentials::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     decisions::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 

@@ -11,7 +11,8 @@ pub(super) const BYTES_MAX: u64 = 64 << 20;
 /// The contract this host speaks.
 const CONTRACT: &str = "ciba:interception/";
 const CONTRACT_VERSION: &str = "1";
-const IMPORTS: &[&str] = &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "decisions"];
+const IMPORTS: &[&str] =
+    &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "credentials", "decisions"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 /// How a component is called by HTTP.
 const INCOMING_HANDLER: &str = "wasi:http/incoming-handler@0.2.";

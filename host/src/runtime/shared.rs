@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::capabilities::KeptCredentials;
 use super::limits::{CallLimits, LOG_LINE_BYTES};
 use super::version::CallFailure;
 use crate::clock::Clock;
@@ -67,6 +68,8 @@ pub struct Shared {
     losses: AtomicU64,
     /// Places for HTTP requests of all its calls.
     pub(super) http_places: Arc<Semaphore>,
+    /// What was minted for it. It outlasts a version, because services count how often there is a new one.
+    pub(super) credentials: KeptCredentials,
     lines: Mutex<VecDeque<LogLine>>,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -87,6 +90,7 @@ impl Shared {
             permissions: RwLock::new(Arc::new(permissions)),
             losses: AtomicU64::new(0),
             http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
+            credentials: KeptCredentials::default(),
             lines: Mutex::default(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),

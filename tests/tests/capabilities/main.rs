@@ -1,6 +1,7 @@
 //! What plugins can be allowed, through the real program: with the permission and without it, and what somebody who has
 //! the plugin in their hands cannot do with it.
 
+mod credentials;
 mod decisions;
 mod inbound;
 mod secrets;

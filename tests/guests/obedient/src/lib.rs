@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use ciba_guest::bindings::ciba::interception::secrets;
+use ciba_guest::bindings::ciba::interception::{credentials, secrets};
 use ciba_guest::bindings::wasi::clocks::monotonic_clock;
 use ciba_guest::decisions::{self, Decision};
 use ciba_guest::{
@@ -20,8 +20,10 @@ struct Settings {
     #[serde(default)]
     token: Option<Secret>,
     #[serde(default)]
-    #[expect(dead_code, reason = "only that it can be read matters")]
     keys: Vec<Secret>,
+    /// Whether its keys must be such that push services take.
+    #[serde(default)]
+    pushes: bool,
     /// Whether it decides for the person while their decision is reviewed.
     #[serde(default)]
     meddles: bool,
@@ -60,6 +62,11 @@ impl Plugin for Obedient {
 
     /// The host checks with a secret that it never shows.
     fn validate_settings(settings: &Settings) -> Result<(), Vec<Problem>> {
+        for key in settings.keys.iter().filter(|_| settings.pushes) {
+            if let Err(refusal) = key.vapid("https://push.example", "mailto:ops@example.com") {
+                return Err(vec![Problem::new(key.pointer(), format!("{refusal:?}"))]);
+            }
+        }
         let (Some(token), Some(expected)) = (&settings.token, &settings.expected) else { return Ok(()) };
         match (token.hmac_sha256(b""), token.reveal()) {
             (Ok(hmac), Err(_)) if hex(&hmac) == *expected => Ok(()),
@@ -179,8 +186,14 @@ fn follow(order: &[Value]) -> String {
             format!("{:?}", secrets::hmac_sha256(text(1), &vec![b'x'; order[2].as_u64().unwrap() as usize]).map(|hmac| hex(&hmac)))
         }
         "webhook-signature" => format!("{:?}", secrets::webhook_signature(text(1), text(2).as_bytes())),
-        // Backwards: the host knows it and would blank it.
-        "reveal" => format!("{:?}", secrets::reveal(text(1)).map(|secret| secret.chars().rev().collect::<String>())),
+        "reveal" => backwards(secrets::reveal(text(1))),
+        "google" => {
+            let scopes: Vec<String> = order[2].as_array().unwrap().iter().map(|scope| scope.as_str().unwrap().to_owned()).collect();
+            backwards(credentials::google(text(1), &scopes))
+        }
+        "apns" => backwards(credentials::apns(text(1), text(2), text(3))),
+        "vapid" => backwards(credentials::vapid(text(1), text(2), text(3))),
+        "vapid-in-clear" => format!("{:?}", credentials::vapid(text(1), text(2), text(3))),
         "quiet" => {
             // Many, of which only their number is said, and the last one.
             let said: Vec<String> = order[1].as_array().unwrap().iter().map(|order| follow(order.as_array().unwrap())).collect();
@@ -189,6 +202,11 @@ fn follow(order: &[Value]) -> String {
         }
         other => format!("cannot {other}"),
     }
+}
+
+/// The host knows it and would blank it.
+fn backwards(secret: Result<String, ciba_guest::Refusal>) -> String {
+    format!("{:?}", secret.map(|secret| secret.chars().rev().collect::<String>()))
 }
 
 fn hex(bytes: &[u8]) -> String {
