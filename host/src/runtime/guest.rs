@@ -11,6 +11,7 @@ use super::call_log::CallLog;
 use super::capabilities::House;
 use super::contract::ciba::interception::refusals::Refusal;
 use super::contract::ciba::interception::{credentials, decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
+use super::contract::drafts;
 use super::given::Given;
 use super::hooks::ObservedEvent;
 use super::http::Outgoing;
@@ -32,6 +33,14 @@ pub struct EvidenceHandle(pub(super) EvidenceView);
 /// What an `event` handle stands for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct EventHandle(pub(super) ObservedEvent);
+
+/// What a `bucket` handle of `wasi:keyvalue` stands for: all that the plugin keeps.
+#[derive(Default)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct BucketHandle {
+    /// With which key each page of keys ended that it gave: a cursor is the number of such a page.
+    pub(super) pages: Vec<String>,
+}
 
 /// A plugin's wish to put the request on the device page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +146,9 @@ impl Guest {
         let mut left = 0;
         let harmless = self.table.iter_mut().all(|entry| {
             left += 1;
-            // A stream of an HTTP message is never here without the message, nor a pollable without what is waited for.
-            entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>()
+            // A stream of an HTTP message is never here without the message, nor a pollable without what is waited for. A
+            // bucket is the plugin's whatever it is called for.
+            entry.is::<BucketHandle>() || entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>()
         });
         harmless && left <= limits::HANDLES_KEPT
     }
@@ -182,6 +192,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     credentials::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::keyvalue::store::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::keyvalue::atomics::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::keyvalue::batch::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::config::store::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::logging::logging::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     decisions::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 

@@ -5,8 +5,10 @@
 mod apns;
 mod credentials;
 mod decisions;
+mod drafts;
 mod google;
 mod kept;
+mod keyvalue;
 mod secrets;
 mod storage;
 mod vapid;
