@@ -5,6 +5,8 @@ mod credentials;
 mod decisions;
 mod drafts;
 mod inbound;
+mod log;
+mod outgoing;
 mod secrets;
 mod storage;
 

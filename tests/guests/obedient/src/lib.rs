@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 
 use ciba_guest::bindings::ciba::interception::{credentials, secrets};
 use ciba_guest::bindings::wasi::clocks::monotonic_clock;
+use ciba_guest::bindings::wasi::http::types::{Fields, Method, OutgoingRequest, Scheme};
 use ciba_guest::decisions::{self, Decision};
 use ciba_guest::{
-    Description, Device, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, log,
+    Description, Device, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, http, log,
     review_decision, review_request, settings, storage,
 };
 use serde::Deserialize;
@@ -179,6 +180,28 @@ fn follow(order: &[Value]) -> String {
             monotonic_clock::subscribe_duration(60_000_000_000).block();
             String::new()
         }
+        "fetch" => match http::get(text(1)).keep(16 << 20).send() {
+            Ok(answer) => format!("{} to {:?}, {} bytes", answer.status, answer.header("location"), answer.body.len()),
+            Err(error) => format!("failed: {error}"),
+        },
+        // Like `fetch`, with a header of its own.
+        "fetch-with" => match http::get(text(1)).header(text(2), text(3)).send() {
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => format!("failed: {error}"),
+        },
+        // With a request line that is not one line.
+        "forge" => {
+            let request = OutgoingRequest::new(Fields::new());
+            let forged = "/ HTTP/1.1\r\nx-forged: 1\r\n\r\n";
+            let taken = [
+                request.set_method(&Method::Other(format!("GET {forged}"))),
+                request.set_scheme(Some(&Scheme::Other("https\r\n".to_owned()))),
+                request.set_authority(Some(&format!("{}{forged}", text(1)))),
+                request.set_path_with_query(Some(forged)),
+            ];
+            format!("{taken:?}")
+        }
+        "say" => text(1).to_owned(),
         "settings" => settings::all(),
         "setting" => format!("{:?}", settings::get(text(1))),
         "hmac" => format!("{:?}", secrets::hmac_sha256(text(1), text(2).as_bytes()).map(|hmac| hex(&hmac))),
