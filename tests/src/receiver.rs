@@ -37,6 +37,10 @@ pub enum Reply {
     Stall,
     /// It answers 200 with a body of which a byte comes now and then.
     Drip,
+    /// It answers 200 with a body that has no end.
+    Endless,
+    /// It answers 200 with headers that have no end.
+    EndlessHead,
     /// It waits for somebody else at the barrier, and answers so then.
     Held(Arc<Barrier>, Box<Reply>),
 }
@@ -230,6 +234,22 @@ impl Shared {
                 socket.set_linger(Some(Duration::ZERO))?;
             }
             Reply::Stall => drop(stream.read_exact(&mut [0])),
+            Reply::Endless => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+                while self.state().life == life {
+                    stream.write_all(b"1000\r\n")?;
+                    stream.write_all(&[b'x'; 0x1000])?;
+                    stream.write_all(b"\r\n")?;
+                    stream.flush()?;
+                }
+            }
+            Reply::EndlessHead => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+                while self.state().life == life {
+                    stream.write_all(b"x-more: of the same\r\n")?;
+                    stream.flush()?;
+                }
+            }
             Reply::Drip => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")?;
                 while self.state().life == life {

@@ -362,6 +362,66 @@ fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
     b"\0asm\x0d\0\x01\0".iter().copied().chain(sections).collect()
 }
 
+/// A section of any length.
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    [vec![id], leb128(content.len()), content.to_vec()].concat()
+}
+
+/// An unsigned number (WebAssembly 5.2.2).
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+/// A component that exports a type under so many names.
+fn of_many_exports(count: usize) -> Vec<u8> {
+    let export = |number: usize| {
+        let name = format!("e{number}");
+        [vec![0], leb128(name.len()), name.into_bytes(), vec![3, 0, 0]].concat()
+    };
+    let exports: Vec<u8> = (0..count).flat_map(export).collect();
+    let exports = [leb128(count), exports].concat();
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(7, &[1, 0x7d]), section(11, &exports)].concat()
+}
+
+/// A component that imports an interface that nobody has.
+fn of_unknown_import() -> Vec<u8> {
+    const NAME: &[u8] = b"evil:kernel/ring-zero@1.0.0";
+    let import = [&[1, 0, NAME.len() as u8], NAME, &[5, 0]].concat();
+    component(&[(7, &[1, 0x42, 0]), (10, &import)])
+}
+
+/// A component of some megabytes, all of it code of functions that nothing calls.
+fn that_compiles_for_long() -> Vec<u8> {
+    const FUNCTIONS: usize = 1_500;
+    let body: Vec<u8> = {
+        // Each step needs the one before, and all of them stay alive to the end: work for whoever hands out registers.
+        const STEPS: usize = 600;
+        let step = |number: usize| {
+            let (from, to) = (leb128(number), leb128(number + 1));
+            let constant = [&[0x42][..], &leb128(number % 64)].concat();
+            [&[0x20][..], &from, &constant, &[0x7e], &[0x20], &from, &[0x79, 0x85, 0x22], &to, &[0x1a]].concat()
+        };
+        let sum: Vec<u8> = (0..STEPS).flat_map(|number| [&[0x20][..], &leb128(number), &[0x7c]].concat()).collect();
+        let code: Vec<u8> = (0..STEPS).flat_map(step).collect();
+        [&[1][..], &leb128(STEPS + 1), &[0x7e], &code, &[0x42, 0], &sum, &[0x0b]].concat()
+    };
+    let types = [1, 0x60, 1, 0x7e, 1, 0x7e];
+    let functions = [leb128(FUNCTIONS), vec![0; FUNCTIONS]].concat();
+    let code: Vec<u8> = (0..FUNCTIONS).flat_map(|_| [leb128(body.len()), body.clone()].concat()).collect();
+    let code = [leb128(FUNCTIONS), code].concat();
+    let module = [b"\0asm\x01\0\0\0".to_vec(), section(1, &types), section(3, &functions), section(10, &code)].concat();
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(1, &module)].concat()
+}
+
 /// Components that no toolchain of ours makes yet: one that imports an interface of WASI 0.3, one that exports it, and one that
 /// has a type, `future<u8>`, which only compiles where such functions are switched on.
 fn of_wasi_0_3(how: &str) -> Vec<u8> {
@@ -390,7 +450,15 @@ fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
         file
     });
     let [imports_wasi_0_3, exports_wasi_0_3, has_futures] = of_wasi_0_3;
+    let [many_exports, unknown_import] =
+        [("many-exports", of_many_exports(5_000)), ("imports-more", of_unknown_import())].map(|(name, bytes)| {
+            let file = folder.host.data.beside(name);
+            fs::write(&file, bytes).unwrap();
+            file
+        });
     for (number, (file, word, says)) in [
+        (many_exports, "too-many-exports", "exports more than 100 things"),
+        (unknown_import, "unknown-import", "imports evil:kernel/ring-zero@1.0.0, which this host does not have"),
         (script, "not-wasm", "this is not a WebAssembly file"),
         (sample("broken.wasm"), "not-a-component", "this is a core module"),
         (empty, "not-a-plugin", "by which a plugin says who it is"),
@@ -417,6 +485,21 @@ fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
         folder.wait_for_version("inbox", &format!("{:04}", number + 2));
     }
     assert!(!folder.host.log().contains('\u{1b}'), "{}", folder.host.log());
+}
+
+/// What compiles for minutes is given up, and holds up no other file.
+#[test]
+fn a_file_that_takes_minutes_to_compile_is_refused_and_another_serves_meanwhile() {
+    let folder = Folder::with_config("[plugins]\ncompile_seconds = 5\n");
+    folder.write("inbox.wasm", &steady(1));
+    folder.wait_for_version("inbox", "0001");
+    folder.write("inbox.wasm", &that_compiles_for_long());
+    folder.wait_for_refusal("inbox", "compile-time", "compiling it took more than 5 s");
+    folder.assert_notifies("inbox 0001");
+    // The thread that compiles has not ended, and need not.
+    folder.write("inbox.wasm", &steady(2));
+    folder.wait_for_version("inbox", "0002");
+    folder.assert_notifies("inbox 0002");
 }
 
 #[test]

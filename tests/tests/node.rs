@@ -80,3 +80,59 @@ fn jose_and_ours_understand_each_other() {
     assert!(peer.wait().unwrap().success(), "{said:?}");
     assert_eq!(said.len(), expected, "{said:?}");
 }
+
+/// What the host mints for plugins is taken by services of others: `jose` verifies it, and gives a token for an assertion.
+#[test]
+fn services_of_others_take_the_credentials_that_are_minted() {
+    use std::fs;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::Stdio;
+
+    use ciba_tests::host::{Data, guest, wait_for};
+    use ciba_tests::party::Client;
+    use serde_json::{Value, json};
+
+    let mut peer = node::script("credentials_peer.mjs").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(peer.stdout.take().unwrap()).lines();
+    let theirs: Value = serde_json::from_str(&said.next().unwrap().unwrap()).unwrap();
+
+    let data = Data::with_config(&format!("[plugins.allow.sender]\nhttp = [{}]\n", theirs["origin"])).unwrap();
+    fs::create_dir(data.path().join("plugins")).unwrap();
+    let mut files = Vec::new();
+    let keys = theirs["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned());
+    for (number, text) in keys.chain([theirs["account"].to_string()]).enumerate() {
+        let file = data.beside(&format!("key-{number}"));
+        fs::write(&file, text).unwrap();
+        files.push(format!("{{ file = {file:?} }}"));
+    }
+    fs::write(data.path().join("plugins/sender.toml"), format!("[settings]\nname = 'sender'\nkeys = [{}]\n", files.join(", "))).unwrap();
+    fs::copy(guest("obedient"), data.path().join("plugins/sender.wasm")).unwrap();
+    let host = data.demo().unwrap();
+    host.data.must(&["user", "add", "teller"]).unwrap();
+    wait_for("the plugin serves", || Ok(host.plugin("sender")?["version"].is_string().then_some(())))
+        .unwrap_or_else(|error| panic!("{error}\n{}", host.log()));
+
+    let mut orders = Vec::new();
+    for key in ["/keys/0", "/keys/1", "/keys/2"] {
+        orders.push(json!(["apns", key, "ABC123DEFG", "DEF123GHIJ"]));
+        orders.push(json!(["vapid", key, "https://push.example", "mailto:ops@example.com"]));
+    }
+    orders.extend([["a", "b"].as_slice(), &["b", "a"], &["c"]].map(|scopes| json!(["google", "/keys/3", scopes])));
+    let context = json!({"to": "sender", "orders": orders}).to_string();
+    let shop = Client::demo(&host);
+    let answer = shop.ask(&[("scope", "openid"), ("login_hint", "teller"), ("request_context", &context)]).unwrap();
+    assert_eq!(answer.status, 200, "{}", host.log());
+
+    // It says what it was given, backwards: the host would blank it.
+    let lines = host.data.json(&["plugin", "log", "sender"]).unwrap();
+    let lines: Vec<&str> = lines.as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
+    let given = |what: &str| -> Vec<String> {
+        let lines = lines.iter().filter_map(|line| line.strip_prefix(what)?.strip_prefix(": Ok(\"")?.strip_suffix("\")"));
+        lines.map(|line| line.chars().rev().collect()).collect()
+    };
+    let headers = json!({"apns": given("apns"), "vapid": given("vapid"), "google": given("google")});
+    writeln!(peer.stdin.take().unwrap(), "{headers}").unwrap();
+    let said: Vec<String> = said.map(Result::unwrap).collect();
+    assert!(peer.wait().unwrap().success(), "{lines:#?}");
+    assert_eq!(said, [r#"{"apns":3,"vapid":3,"google":3}"#]);
+}

@@ -143,6 +143,7 @@ impl Serve {
             own: directory.path().to_owned(),
             cache: directory.cache(),
             pagemap_scan: config.plugins.pagemap_scan,
+            compile: Some(Duration::from_secs(u64::from(config.plugins.compile_seconds))),
             limits: config.plugins.limits,
             limits_of: config.plugins.limits_of.clone(),
             allowed: config.plugins.allow.clone(),

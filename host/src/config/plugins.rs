@@ -16,6 +16,8 @@ pub struct Plugins {
     pub folder: PathBuf,
     /// Whether instances are reset the faster way, where that is safe.
     pub pagemap_scan: bool,
+    /// How long compiling a file may take.
+    pub compile_seconds: u32,
     /// For every plugin.
     pub limits: CallLimits,
     /// For single plugins: what their tables say, laid over `limits`.
@@ -26,6 +28,9 @@ pub struct Plugins {
 
 impl Plugins {
     pub(super) fn check(&self) -> Result<(), (String, String)> {
+        if self.compile_seconds == 0 {
+            return Err(("plugins.compile_seconds".to_owned(), "compile_seconds must be at least 1".to_owned()));
+        }
         self.limits.check().map_err(|what| ("plugins.limits".to_owned(), what))?;
         for (name, limits) in &self.limits_of {
             limits.check().map_err(|what| (format!("plugins.limits_of.{name}"), what))?;

@@ -66,7 +66,26 @@ fn of_jwk(jwk: &Map<String, Value>) -> Result<Zeroizing<Vec<u8>>, String> {
             return Err(format!("is a JWK of the kind {kty} {}; there are EC P-256, OKP Ed25519 and RSA", crv.unwrap_or_default()));
         }
     };
-    Ok(der(SEQUENCE, &[&der(INTEGER, &[&[0]]), &der(SEQUENCE, &[algorithm]), &der(OCTET_STRING, &[&key])]))
+    Ok(pkcs8(algorithm, &key))
+}
+
+/// A P-256 key as RFC 5915 has it, which older tools write.
+pub(super) fn p256_of_sec1(key: &[u8]) -> Zeroizing<Vec<u8>> {
+    pkcs8(P256, key)
+}
+
+/// A P-256 key of which there is the number alone.
+pub(super) fn p256_of_scalar(number: &[u8]) -> Zeroizing<Vec<u8>> {
+    pkcs8(P256, &der(SEQUENCE, &[&der(INTEGER, &[&[1]]), &der(OCTET_STRING, &[number])]))
+}
+
+/// An RSA key as RFC 8017 A.1.2 has it, which older tools write.
+pub(super) fn rsa_of_pkcs1(key: &[u8]) -> Zeroizing<Vec<u8>> {
+    pkcs8(RSA, key)
+}
+
+fn pkcs8(algorithm: &[u8], key: &[u8]) -> Zeroizing<Vec<u8>> {
+    der(SEQUENCE, &[&der(INTEGER, &[&[0]]), &der(SEQUENCE, &[algorithm]), &der(OCTET_STRING, &[key])])
 }
 
 /// A number that is not negative: where its first bit is set, a zero byte says so.

@@ -118,6 +118,14 @@ impl Jwk {
         Self { kid: None, alg: None, purpose: None, operations: None, material: Material::Point { curve, bytes } }
     }
 
+    /// The point of a P-256 key, uncompressed (SEC 1 2.3.3).
+    pub(super) fn p256_point(&self) -> Option<&[u8]> {
+        match &self.material {
+            Material::Point { curve: Curve::P256, bytes } => Some(bytes),
+            Material::Point { .. } | Material::Rsa { .. } => None,
+        }
+    }
+
     /// SHA-256 of what makes up the key (RFC 7638), base64url: `jkt`, and the `kid` of our own keys.
     pub fn thumbprint(&self) -> String {
         // RFC 7638 3.2: the required members in this order, without white space. Nothing in them needs an escape.

@@ -7,8 +7,8 @@
 //!    without a token becoming worthless. [`pair`] is one of them, [`schedule`] says when each changes its state.
 //! 4. [`jwe`] encrypts a signed JWT for a client.
 //! 5. [`seal`] keeps for ourselves what must be told again later. [`installation`] has the keys for that.
-//! 6. [`private_file`] keeps secrets on the disk; [`import`] reads private keys that were made elsewhere; [`json`] reads
-//!    JSON that says everything once.
+//! 6. [`private_file`] keeps secrets on the disk; [`import`] reads private keys that were made elsewhere, and
+//!    [`service_key`] signs with those that services handed out; [`json`] reads JSON that says everything once.
 
 pub mod import;
 pub mod installation;
@@ -23,6 +23,7 @@ pub mod private_file;
 pub mod ring;
 pub mod schedule;
 pub mod seal;
+pub mod service_key;
 #[cfg(test)]
 mod vectors;
 
@@ -34,3 +35,4 @@ pub use private_file::{read_private, write_private};
 pub use ring::KeyRing;
 pub use schedule::KeyPolicy;
 pub use seal::Seal;
+pub use service_key::ServiceKey;

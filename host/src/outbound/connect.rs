@@ -197,12 +197,14 @@ mod tests {
     async fn a_name_that_changes_its_answer_is_asked_once_for_each_connection_and_checked_each_time() {
         let (_private, public) = two_listeners().await;
         let port = public.local_addr().unwrap().port();
-        let connector = connector(Rule::Registered, &["127.0.0.2/32"], &[&["127.0.0.2"], &["127.0.0.1"]]);
-        let url = format!("https://callback.example:{port}/");
-        assert_eq!(reached(&connector, &url).await, Ok(public.local_addr().unwrap()));
-        assert!(reached(&connector, &url).await.unwrap_err().starts_with("PermissionDenied"));
-        // A second look at the same connection's name would have found nothing left to answer.
-        assert!(reached(&connector, &url).await.unwrap_err().contains("nobody expected this question"));
+        for rule in [Rule::Allowed, Rule::Registered] {
+            let connector = connector(rule, &["127.0.0.2/32"], &[&["127.0.0.2"], &["127.0.0.1"]]);
+            let url = format!("https://callback.example:{port}/");
+            assert_eq!(reached(&connector, &url).await, Ok(public.local_addr().unwrap()));
+            assert!(reached(&connector, &url).await.unwrap_err().starts_with("PermissionDenied"));
+            // A second look at the same connection's name would have found nothing left to answer.
+            assert!(reached(&connector, &url).await.unwrap_err().contains("nobody expected this question"));
+        }
     }
 
     #[tokio::test]

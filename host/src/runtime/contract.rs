@@ -5,6 +5,7 @@ wasmtime::component::bindgen!({
     world: "every-hook",
     imports: {
         "ciba:interception/storage": async,
+        "ciba:interception/credentials": async,
         "ciba:interception/decisions": async,
     },
     exports: { default: async },
@@ -19,3 +20,20 @@ wasmtime::component::bindgen!({
         "ciba:interception/events.event": super::guest::EventHandle,
     },
 });
+
+/// The drafts of WASI that are served as well.
+pub(super) mod drafts {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "drafts",
+        imports: {
+            "wasi:keyvalue/store": async,
+            "wasi:keyvalue/store.[drop]bucket": async,
+            "wasi:keyvalue/atomics": async,
+            "wasi:keyvalue/batch": async,
+        },
+        with: {
+            "wasi:keyvalue/store.bucket": super::super::guest::BucketHandle,
+        },
+    });
+}

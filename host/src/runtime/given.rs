@@ -1,6 +1,6 @@
 //! The settings as a plugin gets them: with handles in the place of secrets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -20,6 +20,31 @@ impl Given {
         let mut secrets = HashMap::new();
         let settings = each_secret(settings, &[schema], schema, "", &mut |value, at| keep(value, at, &mut secrets));
         Self { settings, secrets }
+    }
+
+    /// Texts, numbers and truth values by their names, those in an object behind its name and a dot. Lists and secrets are
+    /// none of these.
+    pub(super) fn flat(&self) -> BTreeMap<String, String> {
+        let mut flat = BTreeMap::new();
+        self.flatten(&self.settings, "", "", &mut flat);
+        flat
+    }
+
+    fn flatten(&self, value: &Value, name: &str, at: &str, flat: &mut BTreeMap<String, String>) {
+        let text = match value {
+            Value::Object(_) if self.secrets.contains_key(at) => return,
+            Value::Object(fields) => {
+                for (inner, value) in fields {
+                    let name = if name.is_empty() { inner.clone() } else { format!("{name}.{inner}") };
+                    self.flatten(value, &name, &below(at, inner), flat);
+                }
+                return;
+            }
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Value::Array(_) | Value::Null => return,
+        };
+        flat.insert(name.to_owned(), text);
     }
 
     /// The secret at this JSON Pointer.
@@ -91,5 +116,18 @@ mod tests {
             assert_eq!(given.secret(pointer), secret, "{pointer}");
         }
         assert!(!format!("{given:?}").contains("hush"));
+    }
+
+    #[test]
+    fn flat_settings_have_no_secrets_and_no_lists() {
+        let schema = json!({"properties": {"token": {"writeOnly": true}, "deep": {"properties": {"keys": {"writeOnly": true}}}}});
+        let settings = json!({
+            "url": "https://a", "most": 1.5, "on": true, "none": null, "list": ["a"], "token": "hush",
+            "deep": {"keys": ["hush", {"key": "hush"}], "er": {"name": "b"}}, "secret": {"secret": "/no handle"},
+        });
+        let flat = Given::of(settings, &schema).flat();
+        let flat: Vec<(&str, &str)> = flat.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let expected = [("deep.er.name", "b"), ("most", "1.5"), ("on", "true"), ("secret.secret", "/no handle"), ("url", "https://a")];
+        assert_eq!(flat, expected);
     }
 }

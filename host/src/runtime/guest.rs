@@ -10,7 +10,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::call_log::CallLog;
 use super::capabilities::House;
 use super::contract::ciba::interception::refusals::Refusal;
-use super::contract::ciba::interception::{decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
+use super::contract::ciba::interception::{credentials, decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
+use super::contract::drafts;
 use super::given::Given;
 use super::hooks::ObservedEvent;
 use super::http::Outgoing;
@@ -33,6 +34,14 @@ pub struct EvidenceHandle(pub(super) EvidenceView);
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct EventHandle(pub(super) ObservedEvent);
 
+/// What a `bucket` handle of `wasi:keyvalue` stands for: all that the plugin keeps.
+#[derive(Default)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct BucketHandle {
+    /// With which key each page of keys ended that it gave: a cursor is the number of such a page.
+    pub(super) pages: Vec<String>,
+}
+
 /// A plugin's wish to put the request on the device page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxMessage {
@@ -45,7 +54,7 @@ pub struct Guest {
     pub(super) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outgoing: Outgoing,
+    pub(super) outgoing: Outgoing,
     pub(super) budget: Budget,
     pub(super) log: Arc<CallLog>,
     pub(super) given: Arc<Given>,
@@ -57,6 +66,8 @@ pub struct Guest {
     pub(super) decisions: u32,
     /// How often it asked for what is stored.
     pub(super) storage_calls: u32,
+    /// How often it asked for a credential.
+    pub(super) credential_calls: u32,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
@@ -93,6 +104,7 @@ impl Guest {
             hook: "",
             decisions: 0,
             storage_calls: 0,
+            credential_calls: 0,
             inbox: None,
             printed,
             ticks: 0,
@@ -116,6 +128,7 @@ impl Guest {
             hook: _,
             decisions,
             storage_calls,
+            credential_calls,
             inbox,
             printed,
             ticks,
@@ -123,7 +136,7 @@ impl Guest {
         (*old_log, *old_outgoing) = (log, outgoing);
         // What it has of memory still counts.
         budget.exhausted = false;
-        (*decisions, *storage_calls, *inbox, *ticks) = (0, 0, None, 0);
+        (*decisions, *storage_calls, *credential_calls, *inbox, *ticks) = (0, 0, 0, None, 0);
         printed.clear();
     }
 
@@ -133,8 +146,9 @@ impl Guest {
         let mut left = 0;
         let harmless = self.table.iter_mut().all(|entry| {
             left += 1;
-            // A stream of an HTTP message is never here without the message, nor a pollable without what is waited for.
-            entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>()
+            // A stream of an HTTP message is never here without the message, nor a pollable without what is waited for. A
+            // bucket is the plugin's whatever it is called for.
+            entry.is::<BucketHandle>() || entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>()
         });
         harmless && left <= limits::HANDLES_KEPT
     }
@@ -177,6 +191,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     inbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    credentials::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::keyvalue::store::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::keyvalue::atomics::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::keyvalue::batch::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::config::store::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    drafts::wasi::logging::logging::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     decisions::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 

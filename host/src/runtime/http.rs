@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt as _, Limited};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::{Instrument as _, Span, field};
+use tracing::{Instrument as _, field};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::call_log::CallLog;
@@ -46,27 +47,27 @@ impl Outgoing {
         Some((own, Arc::clone(&self.log.shared.http_places).acquire_owned().await.ok()?))
     }
 
-    fn refuse(&self, origin: &str) -> Error {
-        let (permission, fix) = if is_origin(origin) {
-            (format!("http {origin}"), format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name))
-        } else {
-            ("http".to_owned(), "ask its author: no such host can be allowed".to_owned())
-        };
-        self.log.refuse(&permission, &format!("HTTP to {origin}"), &fix);
-        Error::HttpRequestDenied
-    }
-}
-
-type Sent = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send>;
-type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for Outgoing {
-    fn send_request(&mut self, mut request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
-        let origin = origin_of(request.uri());
-        if !self.log.shared.permissions().http.contains(&origin) {
-            let refused = self.refuse(&origin);
-            return Box::new(std::future::ready(Err(refused)));
+    /// Whether the operator allowed this origin. Where not, that is said.
+    pub(super) fn is_allowed(&self, origin: &str) -> bool {
+        let allowed = self.log.shared.permissions().http.contains(origin);
+        if !allowed {
+            let (permission, fix) = if is_origin(origin) {
+                (format!("http {origin}"), format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name))
+            } else {
+                ("http".to_owned(), "ask its author: no such host can be allowed".to_owned())
+            };
+            self.log.refuse(&permission, &format!("HTTP to {origin}"), &fix);
         }
+        allowed
+    }
+
+    /// Sends a request that was allowed, in a span whose name it carries, and waits so long for the head of its answer.
+    fn send(
+        self,
+        mut request: http::Request<WasiBody>,
+        origin: String,
+        patience: Duration,
+    ) -> impl Future<Output = Result<http::Response<WasiBody>, Error>> + Send {
         let span = tracing::trace_span!(
             target: SPAN,
             "http",
@@ -78,58 +79,89 @@ impl WasiHttpHooks for Outgoing {
             otel.status_code = field::Empty,
         );
         traces::write(&span, request.headers_mut());
-        let this = self.clone();
-        let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(this.wall).min(this.wall);
-        let sent = async move {
-            let start = Instant::now();
-            let Ok(Some(place)) = tokio::time::timeout(patience, this.place()).await else {
-                let what = format!(
-                    "HTTP to {origin}: not sent, because {} requests of one call, or too many of the plugin, are under way",
-                    this.per_call
-                );
-                this.log.write(LogLevel::Warn, &what);
-                return Err(Error::HttpResponseTimeout);
+        let sending = span.clone();
+        async move {
+            let sent = self.send_in_place(request, origin, patience).await;
+            match &sent {
+                Ok(response) => span.record("http.response.status_code", response.status().as_u16()),
+                Err(_) => span.record("otel.status_code", "ERROR"),
             };
-            let patience = patience.saturating_sub(start.elapsed());
-            let sent = tokio::time::timeout(patience, this.client.send(request)).await.map_err(|_| Error::HttpResponseTimeout)?;
-            let response = sent.map_err(|error| {
-                this.log.write(LogLevel::Warn, &format!("HTTP to {origin}: {error}"));
-                match error {
-                    SendError::AddressRefused(_) => Error::DestinationIpProhibited,
-                    SendError::Connect(_) => Error::ConnectionRefused,
-                    SendError::NoAnswer(_) => Error::ConnectionTerminated,
-                }
-            })?;
-            let (parts, body) = response.into_parts();
-            let limit = this.response_max as u64;
-            let body = Limited::new(body, this.response_max).map_err(move |_| {
-                // Until the body is gone the connection is in use, and so is its place.
-                let _ = &place;
-                Error::HttpResponseBodySize(Some(limit))
-            });
-            let body = body.boxed_unsync();
-            let done: Done = Box::new(std::future::ready(Ok(())));
-            Ok((http::Response::from_parts(parts, body), done))
+            sent
+        }
+        .instrument(sending)
+    }
+
+    async fn send_in_place(
+        self,
+        request: http::Request<WasiBody>,
+        origin: String,
+        patience: Duration,
+    ) -> Result<http::Response<WasiBody>, Error> {
+        let start = Instant::now();
+        let Ok(Some(place)) = tokio::time::timeout(patience, self.place()).await else {
+            let what = format!(
+                "HTTP to {origin}: not sent, because {} requests of one call, or too many of the plugin, are under way",
+                self.per_call
+            );
+            self.log.write(LogLevel::Warn, &what);
+            return Err(Error::HttpResponseTimeout);
         };
-        Box::new(watched(sent, span.clone()).instrument(span))
+        let patience = patience.saturating_sub(start.elapsed());
+        let sent = tokio::time::timeout(patience, self.client.send(request)).await.map_err(|_| Error::HttpResponseTimeout)?;
+        let response = sent.map_err(|error| {
+            self.log.write(LogLevel::Warn, &format!("HTTP to {origin}: {error}"));
+            match error {
+                SendError::AddressRefused(_) => Error::DestinationIpProhibited,
+                SendError::Connect(_) => Error::ConnectionRefused,
+                SendError::NoAnswer(_) => Error::ConnectionTerminated,
+            }
+        })?;
+        let (parts, body) = response.into_parts();
+        let limit = self.response_max as u64;
+        let body = Limited::new(body, self.response_max).map_err(move |_| {
+            // Until the body is gone the connection is in use, and so is its place.
+            let _ = &place;
+            Error::HttpResponseBodySize(Some(limit))
+        });
+        Ok(http::Response::from_parts(parts, body.boxed_unsync()))
+    }
+
+    /// The whole answer to a request of the host's own for this plugin: allowed, limited and said like one of the plugin's.
+    pub(super) async fn fetch(self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Error> {
+        let origin = origin_of(request.uri());
+        if !self.is_allowed(&origin) {
+            return Err(Error::HttpRequestDenied);
+        }
+        let request = request.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
+        let wall = self.wall;
+        let fetch = async {
+            let (parts, body) = self.send(request, origin, wall).await?.into_parts();
+            Ok(http::Response::from_parts(parts, body.collect().await?.to_bytes()))
+        };
+        tokio::time::timeout(wall, fetch).await.unwrap_or(Err(Error::HttpResponseTimeout))
     }
 }
 
-/// Writes into its span what came of a request.
-async fn watched<T>(
-    sent: impl Future<Output = Result<(http::Response<WasiBody>, T), Error>>,
-    span: Span,
-) -> Result<(http::Response<WasiBody>, T), Error> {
-    let sent = sent.await;
-    match &sent {
-        Ok((response, _)) => span.record("http.response.status_code", response.status().as_u16()),
-        Err(_) => span.record("otel.status_code", "ERROR"),
-    };
-    sent
+type Sent = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send>;
+type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
+        let origin = origin_of(request.uri());
+        if !self.is_allowed(&origin) {
+            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
+        }
+        let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(self.wall).min(self.wall);
+        let sent = self.clone().send(request, origin, patience);
+        Box::new(async move {
+            let done: Done = Box::new(std::future::ready(Ok(())));
+            Ok((sent.await?, done))
+        })
+    }
 }
 
 /// Scheme, host and port, with the port left out where it is the scheme's own: as permissions are written.
-fn origin_of(uri: &http::Uri) -> String {
+pub(super) fn origin_of(uri: &http::Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("https").to_ascii_lowercase();
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
     match uri.port_u16() {

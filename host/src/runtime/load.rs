@@ -152,10 +152,15 @@ impl Runtime {
             cache.store(&component, &digest);
             Ok(component)
         });
-        match tokio::time::timeout(COMPILE, compiled).await.map(|compiled| compiled.unwrap_or_else(|error| Err(error.to_string()))) {
+        let patience = self.config.compile.unwrap_or(COMPILE);
+        match tokio::time::timeout(patience, compiled).await.map(|compiled| compiled.unwrap_or_else(|error| Err(error.to_string()))) {
             Ok(Ok(component)) => Ok(component),
             Ok(Err(why)) => Err(shape::does_not_compile(bytes, why)),
-            Err(_) => Err(Refusal::new("compile-time", format!("compiling it took more than {} s", COMPILE.as_secs()), "make it smaller")),
+            Err(_) => Err(Refusal::new(
+                "compile-time",
+                format!("compiling it took more than {} s", patience.as_secs()),
+                "make it smaller, or raise plugins.compile_seconds",
+            )),
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct RuntimeConfig {
     pub own: PathBuf,
     /// Where compiled components are kept.
     pub cache: PathBuf,
+    /// How long compiling a file may take; a minute where nothing is said.
+    pub compile: Option<Duration>,
     /// Limits where nothing else is said.
     pub limits: CallLimits,
     /// Whether instances are reset by asking the kernel which pages were written, where that is safe.

@@ -11,8 +11,17 @@ pub(super) const BYTES_MAX: u64 = 64 << 20;
 /// The contract this host speaks.
 const CONTRACT: &str = "ciba:interception/";
 const CONTRACT_VERSION: &str = "1";
-const IMPORTS: &[&str] = &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "decisions"];
+const IMPORTS: &[&str] =
+    &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "credentials", "decisions"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+/// Drafts of WASI. A draft is none of any other version.
+const DRAFTS: &[&str] = &[
+    "wasi:keyvalue/store@0.2.0-draft",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:logging/logging@0.1.0-draft",
+];
 /// How a component is called by HTTP.
 const INCOMING_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 const MORE_EXPORTS: usize = 100;
@@ -208,6 +217,9 @@ fn is_known_import(name: &str) -> bool {
     if let Some(interface) = path.strip_prefix(CONTRACT) {
         return IMPORTS.contains(&interface) && is_version(version);
     }
+    if DRAFTS.contains(&name) {
+        return true;
+    }
     let package = path.strip_prefix("wasi:").and_then(|path| path.split_once('/')).map(|(package, _)| package);
     package.is_some_and(|package| WASI.contains(&package)) && version.starts_with("0.2.")
 }
@@ -234,5 +246,24 @@ mod tests {
         }
         assert_eq!(sniff(b"\0asm\x01\0\0\0").unwrap_err().word, "not-a-component");
         assert_eq!(sniff(b"#!/bin/sh").unwrap_err().word, "not-wasm");
+    }
+
+    #[test]
+    fn a_draft_is_none_of_another_version() {
+        for (name, known) in [
+            ("wasi:keyvalue/store@0.2.0-draft", true),
+            ("wasi:config/store@0.2.0-rc.1", true),
+            ("wasi:logging/logging@0.1.0-draft", true),
+            ("wasi:keyvalue/store@0.2.0-draft2", false),
+            ("wasi:keyvalue/watcher@0.2.0-draft", false),
+            ("wasi:config/store@0.2.0", false),
+            ("wasi:logging/logging", false),
+            ("wasi:clocks/wall-clock@0.2.3", true),
+            ("wasi:blobstore/container@0.2.0", false),
+            ("ciba:interception/credentials@1.0.0", true),
+            ("ciba:interception/credentials@2.0.0", false),
+        ] {
+            assert_eq!(is_known_import(name), known, "{name}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::capabilities::KeptCredentials;
 use super::hooks::Hook;
 use super::limits::{CallLimits, LOG_LINE_BYTES};
 use super::tally::{Tallied, Tally};
@@ -56,6 +57,8 @@ pub struct Shared {
     losses: AtomicU64,
     /// Places for HTTP requests of all its calls.
     pub(super) http_places: Arc<Semaphore>,
+    /// What was minted for it. It outlasts a version, because services count how often there is a new one.
+    pub(super) credentials: KeptCredentials,
     lines: Mutex<VecDeque<LogLine>>,
     pub(super) tally: Tally,
     /// Places for calls from outside: a half of all, so that those who flood it keep no hook from being called.
@@ -73,6 +76,7 @@ impl Shared {
             permissions: RwLock::new(Arc::new(permissions)),
             losses: AtomicU64::new(0),
             http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
+            credentials: KeptCredentials::default(),
             lines: Mutex::default(),
             tally: Tally::new(),
             inbound_places: Arc::new(Semaphore::new((limits.concurrency as usize / 2).max(1))),

@@ -1,8 +1,12 @@
 //! What plugins can be allowed, through the real program: with the permission and without it, and what somebody who has
 //! the plugin in their hands cannot do with it.
 
+mod credentials;
 mod decisions;
+mod drafts;
 mod inbound;
+mod log;
+mod outgoing;
 mod secrets;
 mod storage;
 
@@ -39,6 +43,15 @@ impl World {
         let world = Self::new(config, &[]);
         fs::copy(guest("serves-pages"), world.host.plugins().join("pages.wasm")).unwrap();
         world.wait_until_it_serves("pages");
+        world
+    }
+
+    /// The one in which `speaks-drafts` serves with this file beside it, as `drafts`, and `obedient` as `neighbour`.
+    fn with_drafts(config: &str, file: &str) -> Self {
+        let world = Self::new(config, &["neighbour"]);
+        fs::write(world.host.plugins().join("drafts.toml"), format!("enabled = true\n{file}")).unwrap();
+        fs::copy(guest("speaks-drafts"), world.host.plugins().join("drafts.wasm")).unwrap();
+        world.wait_until_it_serves("drafts");
         world
     }
 

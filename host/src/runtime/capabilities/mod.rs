@@ -2,9 +2,16 @@
 //!
 //! Each is linked for everybody, asks for its permission when it is called, and refuses with a value.
 
+mod apns;
+mod credentials;
 mod decisions;
+mod drafts;
+mod google;
+mod kept;
+mod keyvalue;
 mod secrets;
 mod storage;
+mod vapid;
 mod webhook_signature;
 
 use std::sync::{Arc, OnceLock};
@@ -13,6 +20,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 pub(super) use decisions::Deciding;
 pub use decisions::{Decider, Submitted};
+pub(super) use kept::KeptCredentials;
 
 /// What capabilities work with, the same for every call of every plugin.
 pub(super) struct House {

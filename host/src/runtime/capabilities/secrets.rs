@@ -12,7 +12,7 @@ const MESSAGE_BYTES: usize = 256 << 10;
 
 impl Guest {
     /// The secret setting at this pointer.
-    fn secret(&self, pointer: &str) -> Result<&str, Refusal> {
+    pub(super) fn secret(&self, pointer: &str) -> Result<&str, Refusal> {
         let found = self.given.secret(pointer);
         found.ok_or_else(|| Refusal::Other("its settings have no secret there: `settings` says which there are".to_owned()))
     }

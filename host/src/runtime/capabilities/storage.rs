@@ -17,16 +17,19 @@ const KEY_BYTES: usize = 256;
 /// The longest value, in bytes.
 const VALUE_BYTES: usize = 64 << 10;
 /// Keys of one answer.
-const KEYS_MAX: u32 = 100;
+pub(super) const KEYS_MAX: u32 = 100;
 /// Storage calls of one call of a hook: each write waits for the disk together with everybody else's.
 const CALLS_MAX: u32 = 100;
 
 impl Guest {
+    /// Refuses those that may keep nothing.
+    pub(super) fn may_keep(&self) -> Result<(), Refusal> {
+        if self.log.shared.permissions().storage { Ok(()) } else { Err(self.not_permitted("storage", "--storage")) }
+    }
+
     /// Whose values these are, if it may keep any, and has not asked too often.
     fn keeps(&mut self) -> Result<PluginName, Refusal> {
-        if !self.log.shared.permissions().storage {
-            return Err(self.not_permitted("storage", "--storage"));
-        }
+        self.may_keep()?;
         if self.storage_calls == CALLS_MAX {
             return Err(Refusal::OverLimit(format!("{CALLS_MAX} storage calls in one call of a hook")));
         }

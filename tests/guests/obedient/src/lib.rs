@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 
-use ciba_guest::bindings::ciba::interception::secrets;
+use ciba_guest::bindings::ciba::interception::{credentials, secrets};
 use ciba_guest::bindings::wasi::clocks::monotonic_clock;
+use ciba_guest::bindings::wasi::http::types::{Fields, Method, OutgoingRequest, Scheme};
 use ciba_guest::decisions::{self, Decision};
 use ciba_guest::{
-    Description, Device, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, log,
+    Description, Device, Evidence, Need, Plugin, Problem, ReviewDecision, ReviewRequest, ScriptError, Secret, Transaction, http, log,
     review_decision, review_request, settings, storage,
 };
 use serde::Deserialize;
@@ -20,8 +21,10 @@ struct Settings {
     #[serde(default)]
     token: Option<Secret>,
     #[serde(default)]
-    #[expect(dead_code, reason = "only that it can be read matters")]
     keys: Vec<Secret>,
+    /// Whether its keys must be such that push services take.
+    #[serde(default)]
+    pushes: bool,
     /// Whether it decides for the person while their decision is reviewed.
     #[serde(default)]
     meddles: bool,
@@ -60,6 +63,11 @@ impl Plugin for Obedient {
 
     /// The host checks with a secret that it never shows.
     fn validate_settings(settings: &Settings) -> Result<(), Vec<Problem>> {
+        for key in settings.keys.iter().filter(|_| settings.pushes) {
+            if let Err(refusal) = key.vapid("https://push.example", "mailto:ops@example.com") {
+                return Err(vec![Problem::new(key.pointer(), format!("{refusal:?}"))]);
+            }
+        }
         let (Some(token), Some(expected)) = (&settings.token, &settings.expected) else { return Ok(()) };
         match (token.hmac_sha256(b""), token.reveal()) {
             (Ok(hmac), Err(_)) if hex(&hmac) == *expected => Ok(()),
@@ -172,6 +180,28 @@ fn follow(order: &[Value]) -> String {
             monotonic_clock::subscribe_duration(60_000_000_000).block();
             String::new()
         }
+        "fetch" => match http::get(text(1)).keep(16 << 20).send() {
+            Ok(answer) => format!("{} to {:?}, {} bytes", answer.status, answer.header("location"), answer.body.len()),
+            Err(error) => format!("failed: {error}"),
+        },
+        // Like `fetch`, with a header of its own.
+        "fetch-with" => match http::get(text(1)).header(text(2), text(3)).send() {
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => format!("failed: {error}"),
+        },
+        // With a request line that is not one line.
+        "forge" => {
+            let request = OutgoingRequest::new(Fields::new());
+            let forged = "/ HTTP/1.1\r\nx-forged: 1\r\n\r\n";
+            let taken = [
+                request.set_method(&Method::Other(format!("GET {forged}"))),
+                request.set_scheme(Some(&Scheme::Other("https\r\n".to_owned()))),
+                request.set_authority(Some(&format!("{}{forged}", text(1)))),
+                request.set_path_with_query(Some(forged)),
+            ];
+            format!("{taken:?}")
+        }
+        "say" => text(1).to_owned(),
         "settings" => settings::all(),
         "setting" => format!("{:?}", settings::get(text(1))),
         "hmac" => format!("{:?}", secrets::hmac_sha256(text(1), text(2).as_bytes()).map(|hmac| hex(&hmac))),
@@ -179,8 +209,14 @@ fn follow(order: &[Value]) -> String {
             format!("{:?}", secrets::hmac_sha256(text(1), &vec![b'x'; order[2].as_u64().unwrap() as usize]).map(|hmac| hex(&hmac)))
         }
         "webhook-signature" => format!("{:?}", secrets::webhook_signature(text(1), text(2).as_bytes())),
-        // Backwards: the host knows it and would blank it.
-        "reveal" => format!("{:?}", secrets::reveal(text(1)).map(|secret| secret.chars().rev().collect::<String>())),
+        "reveal" => backwards(secrets::reveal(text(1))),
+        "google" => {
+            let scopes: Vec<String> = order[2].as_array().unwrap().iter().map(|scope| scope.as_str().unwrap().to_owned()).collect();
+            backwards(credentials::google(text(1), &scopes))
+        }
+        "apns" => backwards(credentials::apns(text(1), text(2), text(3))),
+        "vapid" => backwards(credentials::vapid(text(1), text(2), text(3))),
+        "vapid-in-clear" => format!("{:?}", credentials::vapid(text(1), text(2), text(3))),
         "quiet" => {
             // Many, of which only their number is said, and the last one.
             let said: Vec<String> = order[1].as_array().unwrap().iter().map(|order| follow(order.as_array().unwrap())).collect();
@@ -189,6 +225,11 @@ fn follow(order: &[Value]) -> String {
         }
         other => format!("cannot {other}"),
     }
+}
+
+/// The host knows it and would blank it.
+fn backwards(secret: Result<String, ciba_guest::Refusal>) -> String {
+    format!("{:?}", secret.map(|secret| secret.chars().rev().collect::<String>()))
 }
 
 fn hex(bytes: &[u8]) -> String {
