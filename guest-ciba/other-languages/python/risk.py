@@ -88,7 +88,11 @@ def post(url: str, body: bytes) -> tuple[int, bytes]:
     """Sends JSON with its signature. What is opened is closed, so that the instance may serve another call."""
     to = urlsplit(url)
     signature = secrets.hmac_sha256("/key", body)
-    headers = [("content-type", b"application/json"), ("x-signature", f"sha256={signature.hex()}".encode())]
+    headers = [
+        ("content-type", b"application/json"),
+        ("content-length", str(len(body)).encode()),
+        ("x-signature", f"sha256={signature.hex()}".encode()),
+    ]
     request = OutgoingRequest(Fields.from_list(headers))
     request.set_method(Method_Post())
     request.set_scheme(Scheme_Https() if to.scheme == "https" else Scheme_Http())

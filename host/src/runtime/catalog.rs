@@ -110,7 +110,7 @@ impl Catalog {
         let of = |hook: &&'static str| -> Arc<[Arc<Version>]> {
             serving.iter().filter(|version| version.hooks.iter().any(|served| served == hook)).map(Arc::clone).collect()
         };
-        self.hooks = hooks::NAMES.iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
+        self.hooks = hooks::names().iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
     }
 
     /// Who notifies on this channel. There is at most one.
