@@ -114,7 +114,7 @@ impl Catalog {
                 .map(Arc::clone)
                 .collect()
         };
-        self.hooks = hooks::NAMES.iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
+        self.hooks = hooks::names().iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
     }
 
     /// Who notifies on this channel. There is at most one.

@@ -82,7 +82,7 @@ impl Runtime {
         let limits = self.limits_of(&candidate.name);
         let (settings, secrets) = settings::resolve(&file.settings, &self.folder, &self.config.own)?;
         let callable = Callable {
-            hooks: Hooks::of(&pre, &exported.hooks).map_err(wrong)?,
+            hooks: Hooks::of(&pre, &exported).map_err(wrong)?,
             pre,
             // Until it has said which of them are secret, it has none.
             given: Arc::default(),

@@ -10,6 +10,8 @@ mod call_log;
 mod capabilities;
 mod catalog;
 mod contract;
+#[cfg(test)]
+mod contract_2;
 mod engine;
 mod files;
 mod folder;

@@ -41,7 +41,7 @@ struct OfHook {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { hooks: hooks::ALL.iter().map(|_| OfHook::default()).collect(), refused: Mutex::default() }
+        Self { hooks: hooks::CALLED.iter().map(|_| OfHook::default()).collect(), refused: Mutex::default() }
     }
 
     /// A call has ended.
@@ -74,7 +74,7 @@ impl Tally {
 
     /// All that was counted.
     pub(super) fn read(&self) -> Tallied {
-        let hooks = hooks::ALL.iter().zip(&self.hooks).filter_map(|(name, hook)| hook.read(name)).collect();
+        let hooks = hooks::CALLED.iter().zip(&self.hooks).filter_map(|(name, hook)| hook.read(name)).collect();
         Tallied { hooks, refused: self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone() }
     }
 
