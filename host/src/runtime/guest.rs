@@ -141,7 +141,7 @@ impl Guest {
 
     /// Refuses by name, for the plugin and for the operator.
     pub(super) fn not_permitted(&self, permission: &str, option: &str) -> Refusal {
-        self.log.refuse(permission, &format!("ciba-host plugin allow {} {option}", self.log.shared.name));
+        self.log.refuse(permission, permission, &format!("ciba-host plugin allow {} {option}", self.log.shared.name));
         Refusal::NotPermitted(permission.to_owned())
     }
 

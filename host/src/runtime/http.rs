@@ -45,12 +45,12 @@ impl Outgoing {
     }
 
     fn refuse(&self, origin: &str) -> Error {
-        let fix = if is_origin(origin) {
-            format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name)
+        let (permission, fix) = if is_origin(origin) {
+            (format!("http {origin}"), format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name))
         } else {
-            "ask its author: no such host can be allowed".to_owned()
+            ("http".to_owned(), "ask its author: no such host can be allowed".to_owned())
         };
-        self.log.refuse(&format!("HTTP to {origin}"), &fix);
+        self.log.refuse(&permission, &format!("HTTP to {origin}"), &fix);
         Error::HttpRequestDenied
     }
 }

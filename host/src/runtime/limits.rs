@@ -121,6 +121,11 @@ impl Budget {
     pub(super) fn new(limits: &CallLimits) -> Self {
         Self { memory: 0, memory_max: (limits.memory_mib as usize) << 20, growth: 0, elements: 0, exhausted: false }
     }
+
+    /// What all linear memories have together, in bytes. They only grow, so it is the most that they had.
+    pub(super) fn held(&self) -> usize {
+        self.memory
+    }
 }
 
 impl ResourceLimiter for Budget {

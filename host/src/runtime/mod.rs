@@ -30,6 +30,7 @@ mod settings;
 mod shape;
 mod shared;
 mod take;
+mod tally;
 mod transaction;
 mod version;
 
@@ -57,7 +58,8 @@ pub use measure::Measured;
 pub use refusal::Refusal;
 pub use rollback::Aside;
 pub use schema::Schema;
-pub use shared::{Counters, LogLevel, LogLine, Shared};
+pub use shared::{LogLevel, LogLine, Shared};
+pub use tally::{BOUNDS, Counters, HookTally, Latency, Tallied};
 pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
 pub use version::{CallFailure, Description, Report, Version};
@@ -227,7 +229,7 @@ impl Runtime {
         let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
         let Ok(Some((own, seat))) = tokio::time::timeout(patience, places).await else {
             let failure = CallFailure::Busy(patience);
-            version.shared.say_busy(&failure);
+            version.shared.say_busy::<H>(&failure);
             return nothing(failure);
         };
         let version = Arc::clone(version);

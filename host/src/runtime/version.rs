@@ -192,6 +192,46 @@ pub enum CallFailure {
     NoHook(&'static str),
 }
 
+impl CallFailure {
+    /// The stable words, each at its place.
+    pub const WORDS: [&'static str; 12] = [
+        "trap",
+        "cpu-limit",
+        "time-limit",
+        "memory-limit",
+        "size-limit",
+        "stack-limit",
+        "settings",
+        "temporary",
+        "script-error",
+        "answer",
+        "busy",
+        "no-hook",
+    ];
+
+    /// The stable word that it begins with.
+    pub fn word(&self) -> &'static str {
+        Self::WORDS[self.place()]
+    }
+
+    pub(super) fn place(&self) -> usize {
+        match self {
+            Self::Trap(_) => 0,
+            Self::CpuTime(_) => 1,
+            Self::WallTime(_) => 2,
+            Self::Memory(_) => 3,
+            Self::Size(_) => 4,
+            Self::Stack => 5,
+            Self::Settings(_) => 6,
+            Self::Temporary(_) => 7,
+            Self::Script(_) => 8,
+            Self::Answer(_) => 9,
+            Self::Busy(_) => 10,
+            Self::NoHook(_) => 11,
+        }
+    }
+}
+
 /// What became of a call.
 #[derive(Clone, Debug)]
 pub struct Report<T> {
@@ -273,7 +313,7 @@ impl Callable {
         if let Err(failure) = &result {
             guest.log.say(LogLevel::Error, &format!("call failed {failure}"));
         }
-        shared.count_call(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), result.is_err());
+        shared.tally.count_call::<H>(took, result.as_ref().err(), guest.budget.held());
         let inbox = guest.inbox.take().filter(|_| result.is_ok());
         let live = instance.and_then(|instance| Live { store, instance }.for_another(&result));
         (Report { inbox, result, took }, live)

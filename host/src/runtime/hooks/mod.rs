@@ -65,6 +65,8 @@ macro_rules! hooks {
 
         /// Every hook of the contract.
         pub(super) const NAMES: &[&str] = &[$($name),+];
+        /// Those, and what is not ours: a plugin that is called by HTTP.
+        pub(super) const ALL: &[&str] = &[Inbound::NAME, $($name),+];
 
         impl Hooks {
             /// Those among `exported`.
@@ -99,6 +101,24 @@ hooks! {
     shape_introspection "shape-introspection",
     verify_user_code "verify-user-code",
     withdraw "withdraw",
+}
+
+/// Where it stands in [`ALL`]. Asked while the program is compiled, which fails for what does not stand there.
+pub(super) const fn place_of(hook: &str) -> usize {
+    let mut place = 0;
+    while !is_same(ALL[place].as_bytes(), hook.as_bytes()) {
+        place += 1;
+    }
+    place
+}
+
+/// `==`, which cannot be asked for while the program is compiled.
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut place = 0;
+    while place < one.len() && place < other.len() && one[place] == other[place] {
+        place += 1;
+    }
+    place == one.len() && place == other.len()
 }
 
 /// A transaction that a guest has for the length of one call.
