@@ -30,6 +30,8 @@ pub struct Catalog {
 pub struct Plugin {
     /// What serves, if anything: the last good version, whatever the file in the folder is now.
     pub serving: Option<Arc<Version>>,
+    /// What would serve if an operator had not turned it off by command.
+    pub resting: Option<Arc<Version>>,
     /// What became of the file in the folder.
     pub status: Status,
     /// The file in the folder that does not serve because an operator rolled back.
@@ -38,6 +40,13 @@ pub struct Plugin {
     pub shared: Arc<Shared>,
     /// What happened to it, oldest first.
     pub events: Vec<Event>,
+}
+
+impl Plugin {
+    /// What serves, or would.
+    pub fn version(&self) -> Option<&Arc<Version>> {
+        self.serving.as_ref().or(self.resting.as_ref())
+    }
 }
 
 /// What became of the file in the folder.
@@ -153,6 +162,7 @@ impl Runtime {
             let mut next = Catalog::clone(catalog);
             let plugin = next.plugins.entry(name.clone()).or_insert_with(|| Plugin {
                 serving: None,
+                resting: None,
                 status: Status::Removed,
                 aside: None,
                 shared,

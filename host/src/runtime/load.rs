@@ -60,7 +60,10 @@ impl Runtime {
     /// The step that refused, in plain words.
     pub async fn load(&self, candidate: &Candidate, shared: Arc<Shared>) -> Result<Loaded, Refusal> {
         let file = parse_file(&candidate.name, &candidate.file_text)?;
-        if file.mode == Mode::Off {
+        let written = (file.mode, file.order);
+        let file = self.words_of(&candidate.name).over(file);
+        // What was turned off by command is ready to be turned on again.
+        if file.mode == Mode::Off && written.0 == Mode::Off {
             return Ok(Loaded::Off);
         }
         if shape::sniff(&candidate.bytes)? == Sniffed::Unfinished {
@@ -115,11 +118,12 @@ impl Runtime {
             digest,
             description,
             file,
+            written,
             file_text: candidate.file_text.clone(),
             hooks: exported.hooks,
             since: self.clock.now(),
             shared,
-            callable,
+            callable: Arc::new(callable),
             shown_settings,
             calls_at_once: Arc::new(Semaphore::new(limits.concurrency.max(1) as usize)),
             in_flight: AtomicUsize::new(0),

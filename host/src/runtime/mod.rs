@@ -29,6 +29,7 @@ mod schema;
 mod settings;
 mod shape;
 mod shared;
+mod standing;
 mod take;
 mod tally;
 mod transaction;
@@ -52,6 +53,7 @@ pub use hooks::{
     Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
     ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
 };
+pub use instances::Warm;
 pub use limits::CallLimits;
 pub use load::{Candidate, Loaded};
 pub use measure::Measured;
@@ -59,6 +61,7 @@ pub use refusal::Refusal;
 pub use rollback::Aside;
 pub use schema::Schema;
 pub use shared::{LogLevel, LogLine, Shared};
+pub use standing::Change;
 pub use tally::{BOUNDS, Counters, HookTally, Latency, Tallied};
 pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
@@ -66,7 +69,7 @@ pub use version::{CallFailure, Description, Report, Version};
 
 use crate::clock::Clock;
 use crate::outbound::Door;
-use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::plugin::{Permissions, PluginName, Words};
 use crate::store::Store;
 use cache::Cache;
 use capabilities::{Deciding, House};
@@ -121,6 +124,8 @@ pub struct Runtime {
     config: RuntimeConfig,
     /// What was allowed by command.
     allowed: Mutex<HashMap<PluginName, Permissions>>,
+    /// What operators said of plugins by command.
+    words: Mutex<HashMap<PluginName, Words>>,
     shared: Mutex<HashMap<PluginName, Arc<Shared>>>,
     places: Places,
     small_lane: Arc<Semaphore>,
@@ -153,6 +158,7 @@ impl Runtime {
         let cache = Cache::open(&config.cache, key, &engine.wasm)
             .with_context(|| format!("the cache {} cannot be used", config.cache.display()))?;
         let allowed = store.permissions().await?.into_iter().collect();
+        let words = store.plugin_words().await?.into_iter().collect();
         let runtime = Arc::new(Self {
             places: Places::new(engine.slots),
             engine,
@@ -165,6 +171,7 @@ impl Runtime {
             folder: config.folder.clone(),
             config,
             allowed: Mutex::new(allowed),
+            words: Mutex::new(words),
             shared: Mutex::default(),
             small_lane: Arc::new(Semaphore::new(1)),
             large_lane: Arc::new(Semaphore::new(1)),

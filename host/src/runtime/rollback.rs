@@ -43,11 +43,12 @@ impl Runtime {
         let aside = set_aside.map(|by| self.aside(by, &to.artefact, &to.file));
         let (version, bytes) = self.load_stored(name, &to.artefact, &to.file).await?;
         let _turn = self.publishing.lock().await;
-        if let Some(refusal) = self.catalog().channel_conflict(&version) {
+        let version = self.as_said(version);
+        if let Some(refusal) = self.catalog().channel_conflict(&version).filter(|_| !version.rests()) {
             return Err(refusal.to_string());
         }
         let is_set_aside = aside.is_some();
-        let back = Back { aside, audit: Some(audit) };
+        let back = Back { aside, by: Some(audit.who.clone()), audit: Some(audit) };
         self.put_in_place(version, bytes, start, Some(back)).await.map_err(|refusal| refusal.to_string())?;
         Ok(is_set_aside)
     }
@@ -56,7 +57,7 @@ impl Runtime {
     pub(super) async fn take_again(&self, name: &PluginName) -> Outcome {
         let start = Instant::now();
         let catalog = self.catalog();
-        let Some((serving, aside)) = catalog.plugin(name).and_then(|plugin| plugin.serving.clone().zip(plugin.aside.clone())) else {
+        let Some((serving, aside)) = catalog.plugin(name).and_then(|plugin| plugin.version().cloned().zip(plugin.aside.clone())) else {
             return Outcome::Taken;
         };
         let again = self.aside(aside.by.clone(), &serving.digest, &serving.file_text);
@@ -69,7 +70,8 @@ impl Runtime {
         }
         let taken = match loaded {
             Ok((version, bytes)) => {
-                let back = Back { aside: Some(again), audit: None };
+                let version = self.as_said(version);
+                let back = Back { aside: Some(again), ..Back::default() };
                 self.put_in_place(version, bytes, start, Some(back)).await.map_err(|refusal| refusal.to_string())
             }
             Err(why) => Err(why),

@@ -53,8 +53,10 @@ pub struct Version {
     pub digest: ArtefactDigest,
     /// What it says of itself.
     pub description: Description,
-    /// What the operator wrote beside it.
+    /// What the operator wrote beside it, and said over it.
     pub file: PluginFile,
+    /// What stands there of mode and order.
+    pub written: (Mode, i32),
     /// The same as text: what tells one version from the next when only the settings changed.
     pub file_text: String,
     /// Which hooks it serves.
@@ -63,7 +65,7 @@ pub struct Version {
     pub since: Timestamp,
     /// What all versions of the plugin share.
     pub shared: Arc<Shared>,
-    pub(super) callable: Callable,
+    pub(super) callable: Arc<Callable>,
     /// Those that are kept between calls, where the operator chose that.
     pub(super) instances: Option<Instances>,
     /// Its settings as they may be shown.

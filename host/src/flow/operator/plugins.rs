@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{NotDone, Operator, to_json};
-use crate::protocol::plugin::{Permissions, PluginName, check_origin};
-use crate::runtime::{Counters, Event, Plugin, Status};
+use crate::protocol::plugin::{Mode, Permissions, PluginName, Word, Words, check_origin};
+use crate::runtime::{Change, Counters, Event, Plugin, Runtime, Status};
+use crate::store::NewWords;
 
 /// A plugin as an operator sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct PluginView {
     pub warm: Option<usize>,
     /// Since when.
     pub since: Option<Timestamp>,
+    /// What becomes of its answers.
+    #[serde(default)]
+    pub mode: Said<Mode>,
+    /// Its place among others: lower numbers come first.
+    #[serde(default)]
+    pub order: Said<i32>,
     /// Why the file in the folder was not taken, or what is missing; one line.
     pub message: Option<String>,
     /// The command that mends it.
@@ -46,6 +53,32 @@ pub struct PluginView {
     pub settings: Value,
     /// What happened to it, oldest first.
     pub events: Vec<Event>,
+}
+
+/// What counts of something that a plugin's file says, and that an operator may say over it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Said<T> {
+    /// What counts; absent where nothing was loaded and nobody said anything.
+    pub is: Option<T>,
+    /// What its file says; absent where nothing was loaded.
+    pub file: Option<T>,
+    /// Who said otherwise.
+    pub by: Option<String>,
+    /// When.
+    pub at: Option<Timestamp>,
+}
+
+impl<T> Default for Said<T> {
+    fn default() -> Self {
+        Self { is: None, file: None, by: None, at: None }
+    }
+}
+
+impl<T: Copy> Said<T> {
+    fn of(word: Option<Word<T>>, file: Option<T>) -> Self {
+        let Some(Word { is, who, at }) = word else { return Self { is: file, file, ..Self::default() } };
+        Self { is: Some(is), file, by: Some(who), at: Some(at) }
+    }
 }
 
 impl Operator {
@@ -67,7 +100,7 @@ impl Operator {
                 .collect());
         };
         let runtime = &flow.runtime;
-        Ok(runtime.catalog().plugins().map(|(name, plugin)| plugin_view(name, plugin, runtime.allowed(name))).collect())
+        Ok(runtime.catalog().plugins().map(|(name, plugin)| plugin_view(name, plugin, runtime)).collect())
     }
 
     pub(super) async fn allow(&self, name: PluginName, change: Permissions, revoke: bool) -> Result<Value, NotDone> {
@@ -86,6 +119,27 @@ impl Operator {
         }
         to_json(&next)
     }
+
+    pub(super) async fn set_plugin(&self, name: &PluginName, change: Change) -> Result<Value, NotDone> {
+        let audit = self.audit("plugin set", &format!("{name} {}", change.in_words()));
+        let Some(flow) = &self.flow else {
+            let _alone = self.allowing.lock().await;
+            let before = self.store.plugin_words().await?.into_iter().find(|(plugin, _)| plugin == name).map(|(_, words)| words);
+            let words = change.of(&before.unwrap_or_default(), &audit.who, audit.at);
+            self.store.set_plugin_words(NewWords { plugin: name.clone(), words: words.clone(), turn: None, audit }).await?;
+            let Words { mode, order } = words;
+            return to_json(&PluginView {
+                state: "stopped".to_owned(),
+                mode: Said::of(mode, None),
+                order: Said::of(order, None),
+                ..empty_view(name.clone())
+            });
+        };
+        flow.runtime.say(name, change, audit).await.map_err(NotDone::Asked)?;
+        let catalog = flow.runtime.catalog();
+        let plugin = catalog.plugin(name).ok_or_else(|| NotDone::Asked(format!("{name} is gone")))?;
+        to_json(&plugin_view(name, plugin, &flow.runtime))
+    }
 }
 
 fn empty_view(name: PluginName) -> PluginView {
@@ -99,6 +153,8 @@ fn empty_view(name: PluginName) -> PluginView {
         hooks: Vec::new(),
         warm: None,
         since: None,
+        mode: Said::default(),
+        order: Said::default(),
         message: None,
         fix: None,
         rolled_back: None,
@@ -111,19 +167,26 @@ fn empty_view(name: PluginName) -> PluginView {
 }
 
 /// Everything an operator wants to know of one plugin.
-pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> PluginView {
+pub fn plugin_view(name: &PluginName, plugin: &Plugin, runtime: &Runtime) -> PluginView {
+    let allowed = runtime.allowed(name);
     let mut view =
         PluginView { allowed, counters: plugin.shared.tallied().counters(), events: plugin.events.clone(), ..empty_view(name.clone()) };
     let mut missing = String::new();
     if let Some(version) = &plugin.serving {
-        missing = version.missing_permissions().as_options();
         view.version = Some(version.description.version.clone());
         view.digest = Some(version.digest.0.clone());
+        view.since = Some(version.since);
+    }
+    let words = runtime.words_of(name);
+    let written = plugin.version().map(|version| version.written);
+    view.mode = Said::of(words.mode, written.map(|(mode, _)| mode));
+    view.order = Said::of(words.order, written.map(|(_, order)| order));
+    if let Some(version) = plugin.version() {
+        missing = version.missing_permissions().as_options();
         view.summary = Some(version.description.summary.clone());
         view.channels.clone_from(&version.description.channels);
         view.hooks.clone_from(&version.hooks);
-        view.warm = version.warm_instances();
-        view.since = Some(version.since);
+        view.warm = version.warm().map(|warm| warm.instances);
         view.asks = version.description.needs.union(&version.file.asks);
         view.settings = version.redacted_settings();
         view.rolled_back = plugin.aside.as_ref().map(|aside| {
