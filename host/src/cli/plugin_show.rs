@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::plugin_history::print_versions;
 use super::{Common, ask, print};
 use crate::flow::operator::{Command, PluginReport, PluginView, Said};
+use crate::protocol::amount;
 use crate::protocol::plugin::{self, Permissions, PluginName};
 use crate::runtime::HookTally;
 
@@ -125,7 +126,7 @@ fn facts(report: &PluginReport) {
         fact("refused", &format!("{what}, {}{}", times(*count), fix.unwrap_or_default()));
     }
     match report.kept {
-        Some(kept) => fact("instances", &format!("warm: {} kept, which hold {}", kept.instances, print::bytes(kept.bytes as u64))),
+        Some(kept) => fact("instances", &format!("warm: {} kept, which hold {}", kept.instances, amount::bytes(kept.bytes as u64))),
         None => fact("instances", "fresh: one for each call"),
     }
     fact("calls", &plugin.counters.calls.to_string());
@@ -146,7 +147,7 @@ fn said<T: Copy>(said: &Said<T>, word: impl Fn(T) -> String) -> String {
 }
 
 fn show_hook(hook: &HookTally) {
-    let memory = print::bytes(hook.memory);
+    let memory = amount::bytes(hook.memory);
     println!(
         "\n{}: {}, at most {memory} of memory",
         hook.hook,
@@ -159,14 +160,14 @@ fn show_hook(hook: &HookTally) {
         return;
     }
     let part =
-        |micros: Option<u64>| micros.map_or_else(|| "more than 10 s".to_owned(), |micros| format!("at most {}", print::micros(micros)));
+        |micros: Option<u64>| micros.map_or_else(|| "more than 10 s".to_owned(), |micros| format!("at most {}", amount::micros(micros)));
     println!("  50 % took {}, 95 % {}, 99 % {}", part(hook.p50), part(hook.p95), part(hook.p99));
     let most = hook.latency.counts.iter().copied().max().unwrap_or(1).max(1);
     let used = |(_, count): &(Option<u64>, u64)| *count > 0;
     let buckets: Vec<_> = hook.latency.buckets().collect();
     let (first, last) = (buckets.iter().position(used).unwrap_or(0), buckets.iter().rposition(used).unwrap_or(0));
     for (bound, count) in &buckets[first..=last] {
-        let bound = bound.map_or_else(|| "longer".to_owned(), |micros| format!("to {}", print::micros(micros)));
+        let bound = bound.map_or_else(|| "longer".to_owned(), |micros| format!("to {}", amount::micros(micros)));
         let bar = usize::try_from((count * BAR).div_ceil(most)).unwrap_or(0);
         println!("  {}", format!("{bound:>10}  {count:>8}  {}", "#".repeat(bar)).trim_end());
     }

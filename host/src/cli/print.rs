@@ -30,17 +30,3 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 pub(super) fn time(time: Timestamp) -> String {
     time.round(jiff::Unit::Second).unwrap_or(time).to_string()
 }
-
-/// A length of time as its histogram has it: `20 µs`, `5 ms`, `10 s`.
-pub(super) fn micros(micros: u64) -> String {
-    match micros {
-        micros if micros >= 1_000_000 => format!("{} s", micros / 1_000_000),
-        micros if micros >= 1_000 => format!("{} ms", micros / 1_000),
-        micros => format!("{micros} µs"),
-    }
-}
-
-/// An amount of memory.
-pub(super) fn bytes(bytes: u64) -> String {
-    if bytes < 1 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)) }
-}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Runtime;
-use super::catalog::Status;
+use super::catalog::Plugin;
 use super::files::{Files, content_of_version, file_of};
 use super::load::{Candidate, Loaded};
 use super::take::{Back, Outcome};
@@ -98,8 +98,9 @@ impl Runtime {
 
     /// What lies in the folder is what was set aside: whatever else was there and was refused, or not whole, is gone.
     pub(super) fn rests(&self, name: &PluginName) {
-        if self.catalog().plugin(name).is_some_and(|plugin| plugin.aside.is_some() && plugin.status != Status::Serving) {
-            self.publish(name, |plugin| plugin.status = Status::Serving);
+        let is_new = |plugin: &Plugin| plugin.aside.is_some() && plugin.status != plugin.status_without_file();
+        if self.catalog().plugin(name).is_some_and(is_new) {
+            self.publish(name, |plugin| plugin.status = plugin.status_without_file());
         }
     }
 

@@ -16,7 +16,7 @@ use super::load::Candidate;
 use super::places::Places;
 use super::{Runtime, Version};
 use crate::protocol::plugin::{Mode, PluginName, Word, Words};
-use crate::store::{AuditEntry, NewWords, Turn};
+use crate::store::{AuditEntry, NewWords, Switch};
 
 /// How often a file is read again that changed while it was tried.
 const TRIES: usize = 3;
@@ -51,8 +51,13 @@ impl Change {
 impl Plugin {
     /// A version takes the place of the one before: it serves, or rests.
     pub(super) fn put(&mut self, version: Arc<Version>) {
-        self.status = if version.rests() { Status::Off } else { Status::Serving };
         (self.serving, self.resting) = if version.rests() { (None, Some(version)) } else { (Some(version), None) };
+        self.status = self.status_without_file();
+    }
+
+    /// What it is when there is nothing to say of a file.
+    pub(super) fn status_without_file(&self) -> Status {
+        if self.serving.is_some() { Status::Serving } else { Status::Off }
     }
 }
 
@@ -184,11 +189,11 @@ impl Runtime {
 }
 
 impl Version {
-    fn turned(&self) -> Turn {
+    fn turned(&self) -> Switch {
         if self.rests() {
-            return Turn::Off;
+            return Switch::Off;
         }
-        Turn::On {
+        Switch::On {
             version: self.description.version.clone(),
             settings: self.shown_settings.to_string(),
             observes: self.callable.hooks.observe.is_some(),

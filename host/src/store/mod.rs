@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use events::{EVENTS_KEPT, EventKind, RequestEvent, Unheard};
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
-pub use plugins::{Activation, ActivePlugin, Condition, KeptValue, NewValue, NewWords, Quota, ServedVersion, SetAside, Turn, Written};
+pub use plugins::{Activation, ActivePlugin, Condition, KeptValue, NewValue, NewWords, Quota, ServedVersion, SetAside, Switch, Written};
 pub use registry::{Admission, AuditEntry, AuditQuery, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 

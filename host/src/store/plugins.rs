@@ -61,14 +61,14 @@ pub struct NewWords {
     /// All of them: what is not here is taken back.
     pub words: Words,
     /// What becomes of its version by them.
-    pub turn: Option<Turn>,
+    pub turn: Option<Switch>,
     /// Written with it.
     pub audit: AuditEntry,
 }
 
 /// What becomes of a version although no other takes its place.
 #[derive(Clone, Debug)]
-pub enum Turn {
+pub enum Switch {
     /// It no longer serves, and may again.
     Off,
     /// It serves again.

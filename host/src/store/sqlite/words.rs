@@ -11,7 +11,7 @@ use super::registry::append_audit;
 use super::versions::{end, prune};
 use super::{SqliteStore, rows};
 use crate::protocol::plugin::{Mode, PluginName, Word, Words};
-use crate::store::{Answer, AuditEntry, AuditQuery, NewWords, Turn};
+use crate::store::{Answer, AuditEntry, AuditQuery, NewWords, Switch};
 
 impl SqliteStore {
     pub(super) fn list_words(&self) -> Answer<'_, Vec<(PluginName, Words)>> {
@@ -50,11 +50,11 @@ impl SqliteStore {
             }
             match &turn {
                 None => {}
-                Some(Turn::Off) => {
+                Some(Switch::Off) => {
                     end(connection, &plugin, audit.at)?;
                     memory.events.observes(connection, &plugin, false, audit.at)?;
                 }
-                Some(Turn::On { version, settings, observes }) => {
+                Some(Switch::On { version, settings, observes }) => {
                     connection
                         .prepare_cached(
                             "INSERT INTO plugin_version (plugin, artefact, file, settings, version, since, rolled_back_by)
