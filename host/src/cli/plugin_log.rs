@@ -1,6 +1,7 @@
 //! `ciba-host plugin log`
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -8,6 +9,10 @@ use super::{Common, ask, print};
 use crate::flow::operator::{Command, LogTail};
 use crate::protocol::plugin::PluginName;
 use crate::runtime::{LogLevel, LogLine};
+
+/// How a host is looked for that answers no more: it takes up to fifteen seconds to stop.
+const STOPPING_LOOKS: u32 = 80;
+const STOPPING_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub(super) struct Log {
@@ -40,7 +45,13 @@ impl Log {
 fn follow(common: &Common, name: &PluginName) -> anyhow::Result<()> {
     let mut after = None;
     loop {
-        let tail: LogTail = ask::ask(common, Command::PluginLogAfter { name: name.clone(), after })?;
+        let asked = ask::ask(common, Command::PluginLogAfter { name: name.clone(), after });
+        let tail: LogTail = match asked {
+            Ok(tail) => tail,
+            // It stopped between two questions.
+            Err(_) if after.is_some() && has_stopped(common) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         for line in &tail.lines {
             if common.json {
                 println!("{}", serde_json::to_string(line)?);
@@ -54,6 +65,17 @@ fn follow(common: &Common, name: &PluginName) -> anyhow::Result<()> {
         }
         after = Some(tail.next);
     }
+}
+
+/// Whether a host that does not answer has stopped, or does so within a while.
+fn has_stopped(common: &Common) -> bool {
+    for _ in 0..STOPPING_LOOKS {
+        if matches!(common.directory().host(), Ok(Err(_lock))) {
+            return true;
+        }
+        std::thread::sleep(STOPPING_PAUSE);
+    }
+    false
 }
 
 fn show(line: &LogLine) {

@@ -80,6 +80,11 @@ impl World {
         entries.as_array().unwrap().iter().map(entry).collect()
     }
 
+    fn log_of(&self, plugin: &str) -> Vec<String> {
+        let lines = self.run(&["plugin", "log", plugin]);
+        lines.as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    }
+
     fn refused(&self, words: &[&str]) -> String {
         let said = self.host.data.run(words).unwrap();
         assert!(!said.status.success(), "{words:?}: {}", said.output);

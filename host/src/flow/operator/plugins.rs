@@ -121,6 +121,9 @@ impl Operator {
     }
 
     pub(super) async fn set_plugin(&self, name: &PluginName, change: Change) -> Result<Value, NotDone> {
+        if change == (Change::Say { mode: None, order: None }) {
+            return Err(NotDone::Asked("nothing to set: name a mode or an order".to_owned()));
+        }
         let audit = self.audit("plugin set", &format!("{name} {}", change.in_words()));
         let Some(flow) = &self.flow else {
             let _alone = self.allowing.lock().await;
