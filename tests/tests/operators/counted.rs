@@ -132,7 +132,7 @@ fn a_log_that_is_followed_says_each_line_when_it_is_written() {
         next("keep-memory: had");
     }
     // With the host it ends, in good order.
-    drop(world.host.stop().unwrap());
+    let _data = world.host.stop().unwrap();
     let ended = following.0.wait().unwrap();
     assert!(ended.success(), "{ended}");
 }
