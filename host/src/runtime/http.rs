@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Instrument as _, Span, field};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::call_log::CallLog;
@@ -13,6 +14,7 @@ use super::limits::CallLimits;
 use super::shared::LogLevel;
 use crate::outbound::{Client, SendError};
 use crate::protocol::plugin::is_origin;
+use crate::traces::{self, SPAN};
 
 /// What a call needs to send.
 #[derive(Clone)]
@@ -59,15 +61,26 @@ type Sent = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Err
 type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for Outgoing {
-    fn send_request(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
+    fn send_request(&mut self, mut request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
         let origin = origin_of(request.uri());
         if !self.log.shared.permissions().http.contains(&origin) {
             let refused = self.refuse(&origin);
             return Box::new(std::future::ready(Err(refused)));
         }
+        let span = tracing::trace_span!(
+            target: SPAN,
+            "http",
+            otel.name = format!("{} {origin}", request.method()),
+            otel.kind = "client",
+            http.request.method = %request.method(),
+            server.address = origin,
+            http.response.status_code = field::Empty,
+            otel.status_code = field::Empty,
+        );
+        traces::write(&span, request.headers_mut());
         let this = self.clone();
         let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(this.wall).min(this.wall);
-        Box::new(async move {
+        let sent = async move {
             let start = Instant::now();
             let Ok(Some(place)) = tokio::time::timeout(patience, this.place()).await else {
                 let what = format!(
@@ -97,8 +110,22 @@ impl WasiHttpHooks for Outgoing {
             let body = body.boxed_unsync();
             let done: Done = Box::new(std::future::ready(Ok(())));
             Ok((http::Response::from_parts(parts, body), done))
-        })
+        };
+        Box::new(watched(sent, span.clone()).instrument(span))
     }
+}
+
+/// Writes into its span what came of a request.
+async fn watched<T>(
+    sent: impl Future<Output = Result<(http::Response<WasiBody>, T), Error>>,
+    span: Span,
+) -> Result<(http::Response<WasiBody>, T), Error> {
+    let sent = sent.await;
+    match &sent {
+        Ok((response, _)) => span.record("http.response.status_code", response.status().as_u16()),
+        Err(_) => span.record("otel.status_code", "ERROR"),
+    };
+    sent
 }
 
 /// Scheme, host and port, with the port left out where it is the scheme's own: as permissions are written.
