@@ -230,6 +230,37 @@ fn metrics_say_what_happened() {
 }
 
 #[test]
+fn metrics_say_how_the_calls_of_each_plugin_went() {
+    let data = Data::new().unwrap();
+    fs::create_dir(data.path().join("plugins")).unwrap();
+    for (name, answers) in [("allows", "note Hello"), ("fails", "fail no rules")] {
+        let settings = format!("fail = \"open\"\n[settings]\nreview-request = [\"{answers}\"]\n");
+        install(&data, name, &guest("scripted"), &settings);
+    }
+    let host = data.demo().unwrap();
+    for name in ["allows", "fails"] {
+        wait_for("the plugin serves", || Ok(host.plugin(name)?["version"].is_string().then_some(()))).unwrap();
+    }
+    let shop = Client::demo(&host);
+    for _ in 0..3 {
+        shop.start("alice").unwrap();
+    }
+    let after = metrics(&host);
+    let calls =
+        |plugin: &str, what: &str| after[&format!("ciba_plugin_call_duration_seconds_{what}{{hook=review-request,plugin={plugin}}}")];
+    assert_eq!((calls("allows", "count"), calls("fails", "count")), (3.0, 3.0), "{after:#?}");
+    assert!(calls("allows", "sum") > 0.0);
+    let all = "ciba_plugin_call_duration_seconds_bucket{hook=review-request,le=+Inf,plugin=allows}";
+    assert_eq!(after[all], 3.0, "each call is in a bucket: {after:#?}");
+    assert_eq!(after["ciba_plugin_failures_total{hook=review-request,plugin=fails,why=script-error}"], 3.0, "{after:#?}");
+    assert!(!after.keys().any(|sample| sample.starts_with("ciba_plugin_failures") && sample.contains("plugin=allows")), "{after:#?}");
+    assert_eq!(after["ciba_plugin_serving{plugin=fails}"], 1.0);
+    assert!(after["ciba_plugin_memory_peak_bytes{hook=review-request,plugin=allows}"] >= 65_536.0, "{after:#?}");
+    // The guest asks for the person's devices, which it may not see.
+    assert!(after["ciba_plugin_refusals_total{permission=devices,plugin=allows}"] >= 3.0, "{after:#?}");
+}
+
+#[test]
 fn what_others_write_is_in_no_label_and_whoever_hangs_up_is_counted() {
     let host = Host::demo().unwrap();
     for path in ["/no/such/address", "/token/..%2f"] {
