@@ -23,7 +23,7 @@ use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
 use super::settings::Secrets;
 use super::shared::{LogLevel, Shared, one_line};
 use crate::outbound::Client;
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
+use crate::protocol::plugin::{ArtefactDigest, Mode, Permissions, PluginFile, PluginName};
 
 /// Lines kept of what one call printed, besides those it logged.
 const PRINTED_LINES: usize = 20;
@@ -97,6 +97,11 @@ impl Version {
     pub(super) fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
+    }
+
+    /// Whether its answers count.
+    pub fn is_enforced(&self) -> bool {
+        self.file.mode == Mode::Enforce
     }
 
     /// What it asks for and may not have.
