@@ -147,6 +147,11 @@ impl Permissions {
 pub struct PluginFile {
     /// Whether its answers count.
     pub mode: Mode,
+    /// Beside whom it stands: whose answers a shadow's are compared with, or in whose place it is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<PluginName>,
+    /// The share of transactions that it is asked about, in per cent.
+    pub share: u8,
     /// Lower numbers come first; equal ones in the order of their names.
     pub order: i32,
     /// What it means that it failed where an answer of its decides.
@@ -201,6 +206,8 @@ impl Default for PluginFile {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
+            beside: None,
+            share: 100,
             order: 100,
             fail: Fail::Closed,
             instances: Lifetime::Fresh,

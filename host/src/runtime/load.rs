@@ -91,6 +91,8 @@ impl Runtime {
             limits: limits.for_trial(),
             client: self.door.client(),
             house: Arc::clone(&self.house),
+            // A trial may do nothing, and is compared with nobody's.
+            comparison: None,
         };
         let on_trial = Arc::new(shared.on_trial(&limits));
         // It takes of the pool like a call does, and waits for its turn like one: those have an end.
@@ -109,6 +111,7 @@ impl Runtime {
         callable.limits = limits;
         callable.secrets = secrets;
         callable.given = given;
+        callable.comparison = (file.mode == Mode::Shadow).then(Arc::default);
         Ok(Loaded::Version(Arc::new(Version {
             name: candidate.name.clone(),
             instances: Instances::of(&file, &self.places),

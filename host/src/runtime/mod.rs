@@ -9,6 +9,7 @@ mod cache;
 mod call_log;
 mod capabilities;
 mod catalog;
+mod comparison;
 mod contract;
 mod engine;
 mod files;
@@ -27,11 +28,14 @@ mod refusal;
 mod rollback;
 mod schema;
 mod settings;
+mod shadow;
 mod shape;
 mod shared;
+mod stands;
 mod take;
 mod transaction;
 mod version;
+mod withheld;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -44,10 +48,11 @@ use wasmtime::component::Linker;
 
 pub use capabilities::{Decider, Submitted};
 pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
+pub use comparison::{Act, Difference, Findings, Tally};
 pub use contract::ciba::interception::decisions::Outcome as DecisionOutcome;
 pub use guest::InboxMessage;
 pub use hooks::{
-    Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion,
+    Adjustment, CodeVerdict, Comparable, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion,
     Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
     ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
 };
@@ -58,9 +63,11 @@ pub use refusal::Refusal;
 pub use rollback::Aside;
 pub use schema::Schema;
 pub use shared::{Counters, LogLevel, LogLine, Shared};
+pub use stands::Turn;
 pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
 pub use version::{CallFailure, Description, Report, Version};
+pub use withheld::ActKind;
 
 use crate::clock::Clock;
 use crate::outbound::Door;
@@ -99,6 +106,8 @@ pub enum Urgency {
     ClientWaits,
     /// Nobody does.
     Background,
+    /// Nobody does, and nothing comes of it.
+    Shadow,
 }
 
 /// How long a call that nobody waits for stands in line. Then its job is put off, and leaves its place to those of
@@ -212,7 +221,7 @@ impl Runtime {
         let wall = version.callable.limits.wall();
         let patience = match urgency {
             Urgency::ClientWaits => wall,
-            Urgency::Background => wall.min(IN_LINE),
+            Urgency::Background | Urgency::Shadow => wall.min(IN_LINE),
         };
         let places = async {
             let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
@@ -224,10 +233,12 @@ impl Runtime {
             };
             Some((own, seat))
         };
-        let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
+        let nothing = |failure| Report { result: Err(failure), inbox: None, withheld: None, took: Duration::ZERO };
         let Ok(Some((own, seat))) = tokio::time::timeout(patience, places).await else {
             let failure = CallFailure::Busy(patience);
-            version.shared.say_busy(&failure);
+            if urgency != Urgency::Shadow {
+                version.shared.say_busy(&failure);
+            }
             return nothing(failure);
         };
         let version = Arc::clone(version);
