@@ -10,6 +10,7 @@ mod plugin;
 mod plugin_build;
 mod plugin_history;
 mod plugin_new;
+mod plugin_shadow;
 mod plugin_try;
 mod print;
 mod request;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::plugin_build::{BuildOptions, build};
 use super::plugin_history::{History, Rollback};
+use super::plugin_shadow::Shadow;
 use super::plugin_try::{Bench, Case, Tried, take_settings};
 use super::{Common, ask, block_on, plugin_new, print};
 use crate::flow::operator::{Command, PluginView};
@@ -60,6 +61,8 @@ pub(super) enum Plugin {
     History(History),
     /// Make an earlier version of a plugin serve again, with its settings, until another file is copied.
     Rollback(Rollback),
+    /// Show how the answers of a shadow compare with those that count.
+    Shadow(Shadow),
     /// Allow a plugin something, or take it back: HTTP to an origin, the device page, one-time links.
     Allow(Allow),
     /// Show the latest log lines of a plugin of the running host.
@@ -113,6 +116,7 @@ impl Plugin {
             Self::Inspect { file } => inspect(common, &file),
             Self::History(history) => history.run(common),
             Self::Rollback(rollback) => rollback.run(common),
+            Self::Shadow(shadow) => shadow.run(common),
             Self::Allow(allow) => allow.run(common),
             Self::Log { name } => log(common, &name),
         }
@@ -275,6 +279,10 @@ fn list(common: &Common) -> anyhow::Result<()> {
         }
         if let Some(fix) = &plugin.fix {
             println!("  do: {}", fix);
+        }
+        if let Some(does) = &plugin.does {
+            let compared = plugin.compared.map(|tally| format!(": {tally}.  see: ciba-host plugin shadow {}", plugin.name));
+            println!("{}: {does}{}", plugin.name, compared.unwrap_or_default());
         }
         if let Some(rolled_back) = &plugin.rolled_back {
             println!("{}: {rolled_back}", plugin.name);

@@ -111,7 +111,7 @@ pub(super) async fn plugin(State(app): State<App>, Path(name): Path<String>, hea
     let catalog = app.flow.runtime.catalog();
     let found = PluginName::parse(&name).ok().and_then(|name| catalog.plugin(&name).map(|plugin| (name, plugin)));
     let Some((name, plugin)) = found else { return page(&app, StatusCode::NOT_FOUND, Body::NoSuchPlugin { name }) };
-    let view = crate::flow::operator::plugin_view(&name, plugin, app.flow.runtime.allowed(&name));
+    let view = crate::flow::operator::plugin_view(&catalog, &name, plugin, app.flow.runtime.allowed(&name));
     let versions = match app.flow.store.plugin_history(&name).await {
         Ok(history) => versions(&name, &history),
         Err(error) => return failed(&app, &error.to_string()),

@@ -105,7 +105,7 @@ impl std::fmt::Display for Tally {
 
 /// See the module. In memory: it is about calls since the start, and losing it costs a look.
 #[derive(Default)]
-pub struct Comparison {
+pub(super) struct Comparison {
     kept: Mutex<Findings>,
     /// Whether something of what it keeps is not there because it was not written.
     lacks_values: AtomicBool,
@@ -120,7 +120,7 @@ pub(super) struct Call<'a> {
 
 impl Comparison {
     /// What is known.
-    pub fn so_far(&self) -> Findings {
+    pub(super) fn so_far(&self) -> Findings {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -17,8 +17,8 @@ use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
 use super::shared::LogLevel;
-use super::withheld::ActKind;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
+use super::withheld::ActKind;
 use crate::protocol::note::Note;
 
 /// What a `transaction` handle stands for. There is one per call, so it holds nothing of its own.

@@ -52,9 +52,9 @@ pub use comparison::{Act, Difference, Findings, Tally};
 pub use contract::ciba::interception::decisions::Outcome as DecisionOutcome;
 pub use guest::InboxMessage;
 pub use hooks::{
-    Adjustment, CodeVerdict, Comparable, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion,
-    Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
-    ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
+    Adjustment, CodeVerdict, Comparable, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent,
+    Occasion, Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest,
+    Shape, ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
 };
 pub use limits::CallLimits;
 pub use load::{Candidate, Loaded};

@@ -98,7 +98,8 @@ impl Catalog {
             let serves = serves(version);
             let enforced = version.is_enforced();
             // One that takes another's place does so at every hook, whether it serves it or not.
-            if !serves && !(enforced && version.file.beside.is_some()) {
+            let instead = enforced && version.file.beside.is_some();
+            if !serves && !instead {
                 continue;
             }
             let beside = version.file.beside.as_ref().and_then(|name| self.plugin(name)?.serving.as_ref());
@@ -180,7 +181,8 @@ impl Catalog {
             Some(other) if other.file.beside.is_some() => format!("{beside} stands beside another one itself"),
             Some(_) => return None,
         };
-        let so = if version.is_enforced() { "it is asked about its share, and nobody about the rest" } else { "it is compared with nobody" };
+        let so =
+            if version.is_enforced() { "it is asked about its share, and nobody about the rest" } else { "it is compared with nobody" };
         Some(format!("beside = \"{beside}\", and {what}: {so}"))
     }
 

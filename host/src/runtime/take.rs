@@ -183,15 +183,19 @@ impl Runtime {
         });
         let replaced = if by.is_empty() { replaced } else { format!(", {by}{replaced}") };
         let took = start.elapsed().as_millis();
-        tracing::info!("plugin {name}: {} ({}) serving{replaced}; {took} ms", version.description.version, version.digest.short());
+        let does = version.does();
+        tracing::info!("plugin {name}: {} ({}) {does}{replaced}; {took} ms", version.description.version, version.digest.short());
         let missing = version.missing_permissions().as_options();
         if !missing.is_empty() {
             tracing::warn!(
                 "plugin {name}: asks for more than it may; until then that is refused.  do: ciba-host plugin allow {name} {missing}"
             );
         }
-        let since = version.since;
-        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok(), aside);
+        let replaced = if does == "serving" { replaced.trim_start_matches(", ").to_owned() } else { does + &replaced };
+        self.serve(Arc::clone(&version), version.since, &replaced, u64::try_from(took).ok(), aside);
+        if let Some(what) = self.catalog().beside_nobody(&version) {
+            tracing::warn!("plugin {name} [beside]: {what}.  do: name a plugin that serves, or leave `beside` out of {name}.toml");
+        }
         Ok(())
     }
 

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{NotDone, Operator, to_json};
-use crate::protocol::plugin::{Permissions, PluginName, check_origin};
-use crate::runtime::{Counters, Event, Plugin, Status};
+use crate::protocol::plugin::{Mode, Permissions, PluginName, check_origin};
+use crate::runtime::{Catalog, Counters, Event, Plugin, Status, Tally, Version};
 
 /// A plugin as an operator sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PluginView {
     /// The stem of its file.
     pub name: PluginName,
-    /// `serving`, `blocked`, `waiting`, `refused`, `off`, `removed`, or `stopped` when the host does not run.
+    /// `serving`, `shadow`, `blocked`, `waiting`, `refused`, `off`, `removed`, or `stopped` when the host does not run.
     pub state: String,
     /// The version that serves.
     pub version: Option<String>,
@@ -33,6 +33,21 @@ pub struct PluginView {
     pub message: Option<String>,
     /// The command that mends it.
     pub fix: Option<String>,
+    /// Whether its answers count; absent where nothing is asked.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// Beside whom it stands.
+    #[serde(default)]
+    pub beside: Option<PluginName>,
+    /// The share of transactions that it is asked about, in per cent.
+    #[serde(default)]
+    pub share: Option<u8>,
+    /// The same in words, where it is not all that there is to be said: that it serves.
+    #[serde(default)]
+    pub does: Option<String>,
+    /// How the answers of a shadow compare, at all hooks together.
+    #[serde(default)]
+    pub compared: Option<Tally>,
     /// That an operator rolled back, in words.
     #[serde(default)]
     pub rolled_back: Option<String>,
@@ -66,8 +81,8 @@ impl Operator {
                 })
                 .collect());
         };
-        let runtime = &flow.runtime;
-        Ok(runtime.catalog().plugins().map(|(name, plugin)| plugin_view(name, plugin, runtime.allowed(name))).collect())
+        let (runtime, catalog) = (&flow.runtime, flow.runtime.catalog());
+        Ok(catalog.plugins().map(|(name, plugin)| plugin_view(&catalog, name, plugin, runtime.allowed(name))).collect())
     }
 
     pub(super) async fn allow(&self, name: PluginName, change: Permissions, revoke: bool) -> Result<Value, NotDone> {
@@ -101,6 +116,11 @@ fn empty_view(name: PluginName) -> PluginView {
         since: None,
         message: None,
         fix: None,
+        mode: None,
+        beside: None,
+        share: None,
+        does: None,
+        compared: None,
         rolled_back: None,
         asks: Permissions::default(),
         allowed: Permissions::default(),
@@ -110,10 +130,18 @@ fn empty_view(name: PluginName) -> PluginView {
     }
 }
 
+/// What it does, and what it does not do that the one does in whose place it is asked.
+fn in_words(catalog: &Catalog, version: &Version) -> String {
+    let unserved = catalog.unserved(version);
+    let without = if unserved.is_empty() { String::new() } else { format!(", without {}", unserved.join(", ")) };
+    version.does() + &without
+}
+
 /// Everything an operator wants to know of one plugin.
-pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> PluginView {
+pub fn plugin_view(catalog: &Catalog, name: &PluginName, plugin: &Plugin, allowed: Permissions) -> PluginView {
     let mut view = PluginView { allowed, counters: plugin.shared.counters(), events: plugin.events.clone(), ..empty_view(name.clone()) };
-    let mut missing = String::new();
+    let (mut missing, mut beside) = (String::new(), None);
+    let (mut serving, mut blocked, mut how) = ("serving", "blocked", "serves");
     if let Some(version) = &plugin.serving {
         missing = version.missing_permissions().as_options();
         view.version = Some(version.description.version.clone());
@@ -125,6 +153,15 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
         view.since = Some(version.since);
         view.asks = version.description.needs.union(&version.file.asks);
         view.settings = version.redacted_settings();
+        view.mode = Some(version.file.mode);
+        view.beside.clone_from(&version.file.beside);
+        view.share = Some(version.file.share);
+        view.does = Some(in_words(catalog, version)).filter(|does| does != "serving");
+        view.compared = version.findings().map(|findings| findings.in_all());
+        beside = catalog.beside_nobody(version);
+        if !version.is_enforced() {
+            (serving, blocked, how) = ("shadow", "shadow", "is a shadow");
+        }
         view.rolled_back = plugin.aside.as_ref().map(|aside| {
             let by = &aside.by.by;
             format!("rolled back by {by}: what lies in the folder is not taken before it changes")
@@ -133,12 +170,17 @@ pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> 
     // What happened last says what no longer happens.
     let stopped = || plugin.events.last().map(|event| event.text.clone());
     let (state, message, fix) = match &plugin.status {
+        Status::Serving if beside.is_some() => (
+            if missing.is_empty() { serving } else { blocked },
+            beside.map(|what| format!("[beside]: {what}")),
+            Some(format!("name a plugin that serves, or leave `beside` out of {name}.toml")),
+        ),
         Status::Serving if !missing.is_empty() => (
-            "blocked",
-            Some(format!("serves, and is refused what it asks for: {missing}")),
+            blocked,
+            Some(format!("{how}, and is refused what it asks for: {missing}")),
             Some(format!("ciba-host plugin allow {name} {missing}")),
         ),
-        Status::Serving => ("serving", None, None),
+        Status::Serving => (serving, None, None),
         Status::Waiting => ("waiting", Some("its file is not whole yet".to_owned()), None),
         Status::Refused(refusal) => ("refused", Some(format!("[{}]: {}", refusal.word, refusal.what)), Some(refusal.fix.clone())),
         Status::Off => ("off", stopped(), None),
