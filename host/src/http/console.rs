@@ -3,6 +3,7 @@
 mod clients;
 mod conformance;
 mod keys;
+mod shadow;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -122,6 +123,7 @@ pub(super) async fn plugin(State(app): State<App>, Path(name): Path<String>, hea
         timeline: view.events.iter().rev().map(swap).collect(),
         versions,
         rolled_back: view.rolled_back.clone(),
+        shadow: plugin.serving.as_ref().and_then(|version| shadow::section(version)),
         permissions: permissions(&view),
         log: plugin.shared.lines().iter().map(log_line).collect(),
     };
@@ -192,6 +194,7 @@ fn has_served(view: &PluginView) -> bool {
 pub(super) fn plugin_state(state: &str) -> PluginState {
     match state {
         "serving" => PluginState::Serving,
+        "shadow" => PluginState::Shadow,
         "blocked" => PluginState::Blocked,
         "waiting" => PluginState::Waiting,
         "refused" => PluginState::Refused,

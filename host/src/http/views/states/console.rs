@@ -11,6 +11,7 @@ use super::{
     console_client::{clients, hook_caller, plain, strict},
     console_key::keys,
     console_plugin::{blocked, blocked_detail, detail, inbox, off, quiet_detail, refused, refused_detail, refused_new, waiting, webhook},
+    console_shadow::shadow_detail,
 };
 
 const fn console(name: &'static str, title: &'static str, draw: fn(Locale) -> String) -> State {
@@ -30,6 +31,7 @@ pub(super) const STATES: &[State] = &[
     console("console-plugin", "One plugin", |_| page(Body::Plugin(Box::new(detail())))),
     console("console-plugin-refused", "One plugin, refused", |_| page(Body::Plugin(Box::new(refused_detail())))),
     console("console-plugin-blocked", "One plugin, blocked", |_| page(Body::Plugin(Box::new(blocked_detail())))),
+    console("console-plugin-shadow", "One plugin, a shadow", |_| page(Body::Plugin(Box::new(shadow_detail())))),
     console("console-plugin-quiet", "One plugin, nothing to tell", |_| page(Body::Plugin(Box::new(quiet_detail())))),
     console("console-no-such-plugin", "No such plugin", |_| page(Body::NoSuchPlugin { name: "sms".to_owned() })),
     console("console-requests", "Requests", |_| page(Body::Requests(requests()))),
