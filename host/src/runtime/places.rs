@@ -83,6 +83,12 @@ mod tests {
                 kept.push(held);
             }
             assert_eq!(kept.len() as u32, slots / 4);
+            // Shadows take their part, and none that is another's.
+            let shadows = places.shadow.available_permits() as u32;
+            assert_eq!(shadows, slots / 4);
+            let shadow = places.for_call(shadows, Urgency::Shadow).await.unwrap();
+            assert!(places.background.available_permits() as u32 >= slots / 4, "jobs find none beside {shadows} shadows");
+            drop(shadow);
             // What nobody waits for may take what it has left, and still a client finds a place.
             let background = places.background.available_permits() as u32;
             assert!(background >= slots / 4, "{background} of {slots}");

@@ -122,6 +122,26 @@ fn shares_have_edges() {
 }
 
 #[test]
+fn a_hook_that_the_new_one_does_not_serve_is_nobodys_for_its_share() {
+    let toml = "beside = 'rules'\nshare = 50\n[settings]\nname = 'next'\n";
+    let world = World::with(&[("rules", &old(), &guest("scripted")), ("next", toml, &guest("obedient"))]);
+    let listed = world.host.data.must(&["plugin", "list"]).unwrap();
+    let says = "serving for 50 % of transactions in the place of rules, without issue-tokens, observe, register-client, resolve-hint";
+    assert!(listed.contains(says), "{listed}");
+    let phone = Phone::of(&world.host, "alice").unwrap();
+    let mut seen = BTreeMap::new();
+    for _ in 0..12 {
+        let (_, answer) = world.ask(&[]);
+        let id = answer["auth_req_id"].as_str().unwrap().to_owned();
+        world.approve(&phone, id.split_once('.').unwrap().0);
+        let by = claims(&world.shop.poll(&id).unwrap())["by"].clone();
+        assert_eq!(by == "rules", answer["expires_in"] == 60, "a mixture of both: {by}, {answer}");
+        *seen.entry(by.to_string()).or_insert(0) += 1;
+    }
+    assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+#[test]
 fn a_shadow_may_be_asked_about_a_share_as_well() {
     let world = World::scripted(&[("rules", &old()), ("next", &new("mode = 'shadow'\nshare = 50\n"))]);
     world.reviewed(100);

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use ciba_tests::console::Console;
 use ciba_tests::host::{guest, sample, wait_for};
 use ciba_tests::party::{Client, Phone};
 use ciba_tests::wire::Request;
@@ -71,6 +72,10 @@ fn an_answer_of_a_shadow_has_no_effect_at_any_hook_and_is_compared_counted_and_s
         let listed = world.host.data.must(&["plugin", "list"]).unwrap();
         assert!(listed.contains("6 different, 0 failed, 0 not comparable.  see: ciba-host plugin shadow next"), "{listed}");
         assert_eq!(world.listed("next").unwrap()["state"], "shadow");
+        let page = Console::of(&world.host).unwrap().text("/plugins/next").unwrap();
+        for shown in ["Shadow", "0 the same, 1 different, 0 failed, 0 not comparable", "refuse (it is late)", whose, &*transaction] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
         // What it logged says whose it is.
         assert!(world.log_of("next").lines().filter(|line| line.contains("review-request: ")).all(|line| line.starts_with("[shadow] ")));
     }
@@ -145,6 +150,22 @@ fn nobody_waits_for_a_shadow() {
     // Each of them has been asked and has not answered.
     wait_for("it is asked", || Ok((host.log().matches("[shadow] review-request: ").count() == 3).then_some(()))).unwrap();
     assert!(host.data.json(&["plugin", "shadow", "next"]).unwrap()["hooks"]["review-request"].is_null());
+}
+
+#[test]
+fn a_shadow_that_is_slow_misses_what_it_has_no_place_for() {
+    let config = "[plugins.limits_of.next]\nwall_ms = 600000\nconcurrency = 1\n";
+    let data = ciba_tests::host::Data::with_config(config).unwrap();
+    fs::create_dir(data.path().join("plugins")).unwrap();
+    super::put(&data, "next", "mode = 'shadow'\n[settings]\nreview-request = ['slow']\n", &guest("scripted"));
+    let host = data.demo().unwrap();
+    wait_for("the shadow is there", || Ok((host.plugin("next")?["state"] == "shadow").then_some(()))).unwrap();
+    let shop = Client::demo(&host);
+    shop.start("alice").unwrap();
+    wait_for("it is asked", || Ok(host.log().contains("[shadow] review-request: ").then_some(()))).unwrap();
+    shop.start("alice").unwrap();
+    let missed = || Ok((host.data.json(&["plugin", "shadow", "next"])?["hooks"]["review-request"]["missed"] == 1).then_some(()));
+    wait_for("what it missed is counted", missed).unwrap_or_else(|error| panic!("{error}\n{}", host.log()));
 }
 
 #[test]
