@@ -12,6 +12,7 @@ mod plugin_build;
 mod plugin_history;
 mod plugin_log;
 mod plugin_new;
+mod plugin_shadow;
 mod plugin_show;
 mod plugin_try;
 mod print;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::plugin_build::{BuildOptions, build};
 use super::plugin_history::{History, Rollback};
 use super::plugin_log::{Log, level};
+use super::plugin_shadow::Shadow;
 use super::plugin_show::{Set, Show};
 use super::plugin_try::{Bench, Case, Tried, take_settings};
 use super::{Common, ask, block_on, plugin_new, print};
@@ -62,6 +63,8 @@ pub(super) enum Plugin {
     History(History),
     /// Make an earlier version of a plugin serve again, with its settings, until another file is copied.
     Rollback(Rollback),
+    /// Show how the answers of a shadow compare with those that count.
+    Shadow(Shadow),
     /// Allow a plugin something, or take it back: HTTP to an origin, the device page, one-time links.
     Allow(Allow),
     /// Show all that is known of a plugin of the running host: how its calls went, what it was refused, what served.
@@ -116,6 +119,7 @@ impl Plugin {
             Self::Inspect { file } => inspect(common, &file),
             Self::History(history) => history.run(common),
             Self::Rollback(rollback) => rollback.run(common),
+            Self::Shadow(shadow) => shadow.run(common),
             Self::Allow(allow) => allow.run(common),
             Self::Show(show) => show.run(common),
             Self::Set(set) => set.run(common),
@@ -271,6 +275,10 @@ fn list(common: &Common) -> anyhow::Result<()> {
         }
         if let Some(fix) = &plugin.fix {
             println!("  do: {}", fix);
+        }
+        if let Some(does) = &plugin.does {
+            let compared = plugin.compared.map(|tally| format!(": {tally}.  see: ciba-host plugin shadow {}", plugin.name));
+            println!("{}: {does}{}", plugin.name, compared.unwrap_or_default());
         }
         if let Some(rolled_back) = &plugin.rolled_back {
             println!("{}: {rolled_back}", plugin.name);

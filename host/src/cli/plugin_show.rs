@@ -135,7 +135,7 @@ fn facts(report: &PluginReport) {
 
 /// Mode and order, and who said so.
 fn standing(plugin: &PluginView) -> (String, String) {
-    (said(&plugin.mode, |mode| mode.as_str().to_owned()), said(&plugin.order, |order| order.to_string()))
+    (said(&plugin.said.mode, |mode| mode.as_str().to_owned()), said(&plugin.said.order, |order| order.to_string()))
 }
 
 /// `5, set by operator at TIME; its file says 10`.

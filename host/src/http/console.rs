@@ -5,6 +5,7 @@ mod clients;
 mod conformance;
 mod keys;
 mod plugins;
+mod shadow;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -181,6 +182,7 @@ fn has_served(view: &PluginView) -> bool {
 pub(super) fn plugin_state(state: &str) -> PluginState {
     match state {
         "serving" => PluginState::Serving,
+        "shadow" => PluginState::Shadow,
         "blocked" => PluginState::Blocked,
         "waiting" => PluginState::Waiting,
         "refused" => PluginState::Refused,

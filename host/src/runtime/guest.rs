@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::call_log::CallLog;
-use super::capabilities::House;
+use super::capabilities::{House, Unwritten};
 use super::contract::ciba::interception::refusals::Refusal;
 use super::contract::ciba::interception::{decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
 use super::given::Given;
@@ -18,6 +18,7 @@ use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
 use super::shared::LogLevel;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
+use super::withheld::ActKind;
 use crate::protocol::note::Note;
 
 /// What a `transaction` handle stands for. There is one per call, so it holds nothing of its own.
@@ -57,6 +58,8 @@ pub struct Guest {
     pub(super) decisions: u32,
     /// How often it asked for what is stored.
     pub(super) storage_calls: u32,
+    /// What it would have written, had it not been a shadow.
+    pub(super) unwritten: Unwritten,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
@@ -93,6 +96,7 @@ impl Guest {
             hook: "",
             decisions: 0,
             storage_calls: 0,
+            unwritten: Unwritten::default(),
             inbox: None,
             printed,
             ticks: 0,
@@ -116,6 +120,7 @@ impl Guest {
             hook: _,
             decisions,
             storage_calls,
+            unwritten,
             inbox,
             printed,
             ticks,
@@ -124,6 +129,7 @@ impl Guest {
         // What it has of memory still counts.
         budget.exhausted = false;
         (*decisions, *storage_calls, *inbox, *ticks) = (0, 0, None, 0);
+        *unwritten = Unwritten::default();
         printed.clear();
     }
 
@@ -389,6 +395,8 @@ impl inbox::Host for Guest {
         }
         let note = note.filter(|note| !note.trim().is_empty()).map(|note| Note::parse(&note)).transpose();
         let note = note.map_err(Refusal::Other)?.map(Note::into_text);
+        // A shadow's is only compared.
+        self.log.withholds(ActKind::Inbox, || if note.is_some() { "the device page, with a note" } else { "the device page" }.to_owned());
         self.inbox = Some(InboxMessage { note });
         Ok(())
     }

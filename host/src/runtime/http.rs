@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::call_log::CallLog;
 use super::limits::CallLimits;
 use super::shared::LogLevel;
+use super::withheld::ActKind;
 use crate::outbound::{Client, SendError};
 use crate::protocol::plugin::is_origin;
 use crate::traces::{self, SPAN};
@@ -66,6 +67,10 @@ impl WasiHttpHooks for Outgoing {
         if !self.log.shared.permissions().http.contains(&origin) {
             let refused = self.refuse(&origin);
             return Box::new(std::future::ready(Err(refused)));
+        }
+        let method = request.method();
+        if self.log.withholds(ActKind::Http, || format!("{method} to {origin}")) {
+            return Box::new(std::future::ready(Err(Error::InternalError(Some("this is a shadow: nothing is sent".to_owned())))));
         }
         let span = tracing::trace_span!(
             target: SPAN,

@@ -9,6 +9,7 @@ mod cache;
 mod call_log;
 mod capabilities;
 mod catalog;
+mod comparison;
 mod contract;
 mod engine;
 mod files;
@@ -27,13 +28,16 @@ mod refusal;
 mod rollback;
 mod schema;
 mod settings;
+mod shadow;
 mod shape;
 mod shared;
 mod standing;
+mod stands;
 mod take;
 mod tally;
 mod transaction;
 mod version;
+mod withheld;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -47,12 +51,13 @@ use wasmtime::component::Linker;
 
 pub use capabilities::{Decider, Submitted};
 pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
+pub use comparison::{Act, Difference, Findings, Tally};
 pub use contract::ciba::interception::decisions::Outcome as DecisionOutcome;
 pub use guest::InboxMessage;
 pub use hooks::{
-    Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion,
-    Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
-    ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
+    Adjustment, CodeVerdict, Comparable, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent,
+    Occasion, Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest,
+    Shape, ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
 };
 pub use instances::Warm;
 pub use limits::CallLimits;
@@ -63,10 +68,12 @@ pub use rollback::Aside;
 pub use schema::Schema;
 pub use shared::{LogLevel, LogLine, Shared};
 pub use standing::Change;
+pub use stands::Turn;
 pub use tally::{BOUNDS, Counters, HookTally, Latency, Tallied};
 pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
 pub use version::{CallFailure, Description, Report, Version};
+pub use withheld::ActKind;
 
 use crate::clock::Clock;
 use crate::outbound::Door;
@@ -106,6 +113,8 @@ pub enum Urgency {
     ClientWaits,
     /// Nobody does.
     Background,
+    /// Nobody does, and nothing comes of it.
+    Shadow,
 }
 
 /// How long a call that nobody waits for stands in line. Then its job is put off, and leaves its place to those of
@@ -242,7 +251,7 @@ impl Runtime {
         let wall = version.callable.limits.wall();
         let patience = match urgency {
             Urgency::ClientWaits => wall,
-            Urgency::Background => wall.min(IN_LINE),
+            Urgency::Background | Urgency::Shadow => wall.min(IN_LINE),
         };
         let places = async {
             let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
@@ -254,10 +263,12 @@ impl Runtime {
             };
             Some((own, seat))
         };
-        let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
+        let nothing = |failure| Report { result: Err(failure), inbox: None, withheld: None, took: Duration::ZERO };
         let Ok(Some((own, seat))) = tokio::time::timeout(patience, places).await else {
             let failure = CallFailure::Busy(patience);
-            version.shared.say_busy::<H>(&failure);
+            if urgency != Urgency::Shadow {
+                version.shared.say_busy::<H>(&failure);
+            }
             return nothing(failure);
         };
         let version = Arc::clone(version);

@@ -14,6 +14,7 @@ use super::files::Files;
 use super::instances::Instances;
 use super::load::Candidate;
 use super::places::Places;
+use super::version::Callable;
 use super::{Runtime, Version};
 use crate::protocol::plugin::{Mode, PluginName, Word, Words};
 use crate::store::{AuditEntry, NewWords, Switch};
@@ -78,17 +79,28 @@ impl Version {
             digest: self.digest.clone(),
             description: self.description.clone(),
             instances: Instances::of(&file, places),
-            file,
             written: self.written,
             file_text: self.file_text.clone(),
             hooks: self.hooks.clone(),
             since: self.since,
             shared: Arc::clone(&self.shared),
-            callable: Arc::clone(&self.callable),
+            callable: self.callable.in_mode(file.mode),
+            file,
             shown_settings: self.shown_settings.clone(),
             calls_at_once: Arc::clone(&self.calls_at_once),
             in_flight: AtomicUsize::new(0),
         }
+    }
+}
+
+impl Callable {
+    /// The same where its answers count, or where they are only compared and nothing that it wants done is.
+    fn in_mode(self: &Arc<Self>, mode: Mode) -> Arc<Self> {
+        let is_shadow = mode == Mode::Shadow;
+        if is_shadow == self.comparison.is_some() {
+            return Arc::clone(self);
+        }
+        Arc::new(Self { comparison: is_shadow.then(Arc::default), ..Self::clone(self) })
     }
 }
 
@@ -137,7 +149,8 @@ impl Runtime {
         }
         let named = (next.description.version.clone(), next.digest.clone());
         let (kind, text) = if next.rests() {
-            (EventKind::Stopped, format!("turned off by {who}; {}", next.without_it()))
+            let without = plugin.serving.as_ref().map_or_else(String::new, |version| format!("; {}", version.without_it()));
+            (EventKind::Stopped, format!("turned off by {who}{without}"))
         } else {
             (EventKind::Serving, format!("turned on by {who}"))
         };

@@ -173,10 +173,11 @@ impl Runtime {
         let Back { aside, by, audit } = back.unwrap_or_default();
         let (serves, rolled_back_by) = (!version.rests(), by.clone());
         let by = by.map_or_else(String::new, |who| format!("rolled back by {who}"));
+        let does = if serves { version.does() } else { "taken, and turned off by command".to_owned() };
         let audit = audit.unwrap_or_else(|| {
             let (version, digest) = (&version.description.version, &version.digest.0);
-            let off = if serves { "" } else { ", turned off by command" };
-            self.by_file("plugin serving", &format!("{name} {version} {digest}{off}"))
+            let does = if does == "serving" { String::new() } else { format!(", {does}") };
+            self.by_file("plugin serving", &format!("{name} {version} {digest}{does}"))
         });
         let activation = Activation {
             plugin: ActivePlugin {
@@ -208,16 +209,18 @@ impl Runtime {
         });
         let replaced = if by.is_empty() { replaced } else { format!(", {by}{replaced}") };
         let took = start.elapsed().as_millis();
-        let what = if serves { "serving" } else { "taken, and turned off by command" };
-        tracing::info!("plugin {name}: {} ({}) {what}{replaced}; {took} ms", version.description.version, version.digest.short());
+        tracing::info!("plugin {name}: {} ({}) {does}{replaced}; {took} ms", version.description.version, version.digest.short());
         let missing = version.missing_permissions().as_options();
         if !missing.is_empty() {
             tracing::warn!(
                 "plugin {name}: asks for more than it may; until then that is refused.  do: ciba-host plugin allow {name} {missing}"
             );
         }
-        let since = version.since;
-        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok(), aside);
+        let replaced = if does == "serving" { replaced.trim_start_matches(", ").to_owned() } else { does + &replaced };
+        self.serve(Arc::clone(&version), version.since, &replaced, u64::try_from(took).ok(), aside);
+        if let Some(what) = self.catalog().beside_nobody(&version) {
+            tracing::warn!("plugin {name} [beside]: {what}.  do: name a plugin that serves, or leave `beside` out of {name}.toml");
+        }
         Ok(())
     }
 

@@ -94,7 +94,7 @@ fn what_cannot_be_done_is_said_and_nothing_is() {
         assert_eq!(answer.status, status, "{path} {form:?}");
         assert!(answer.text().contains(said), "{path} {form:?}: {}", answer.text());
     }
-    assert_eq!(world.show("rules")["mode"], before["mode"]);
+    assert_eq!(world.show("rules")["said"], before["said"]);
     assert_eq!(world.show("rules")["allowed"], before["allowed"]);
     assert!(world.audit("operator (console)").is_empty());
 }

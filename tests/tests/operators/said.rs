@@ -30,7 +30,7 @@ fn an_order_that_was_set_changes_who_is_asked_first_until_it_is_taken_back() {
 
     let digest = world.host.plugin("second").unwrap()["digest"].clone();
     let set = world.run(&["plugin", "set", "second", "--order", "5"]);
-    let order = &set["order"];
+    let order = &set["said"]["order"];
     assert_eq!((&order["is"], &order["file"], &order["by"]), (&json!(5), &json!(20), &json!("operator")), "{set}");
     assert_eq!(first(&world), "second", "at once");
     assert_eq!(world.host.plugin("second").unwrap()["digest"], digest);
@@ -42,11 +42,11 @@ fn an_order_that_was_set_changes_who_is_asked_first_until_it_is_taken_back() {
     world.wait_for_state("second", "serving");
     assert_eq!(first(&world), "second", "after a restart");
     put(&world.host.data, "second", "order = 30");
-    wait_for("the file is taken", || Ok((world.host.plugin("second")?["order"]["file"] == 30).then_some(()))).unwrap();
+    wait_for("the file is taken", || Ok((world.host.plugin("second")?["said"]["order"]["file"] == 30).then_some(()))).unwrap();
     assert_eq!(first(&world), "second", "with another file");
 
     let back = world.run(&["plugin", "set", "second", "--as-file"]);
-    assert_eq!((&back["order"]["is"], &back["order"]["by"]), (&json!(30), &Value::Null), "{back}");
+    assert_eq!((&back["said"]["order"]["is"], &back["said"]["order"]["by"]), (&json!(30), &Value::Null), "{back}");
     assert_eq!(first(&world), "rules", "taken back");
     let done: Vec<(String, String, String)> = world.audit("plugin set");
     let act = |about: &str| ("operator".to_owned(), "plugin set".to_owned(), about.to_owned());
@@ -58,7 +58,7 @@ fn turned_off_it_is_not_asked_and_turned_on_again_there_is_what_there_was() {
     let world = World::new("");
     let calls = |world: &World| world.host.plugin("rules").unwrap()["counters"]["calls"].as_u64().unwrap();
     let off = world.run(&["plugin", "set", "rules", "--mode", "off"]);
-    assert_eq!((&off["state"], &off["version"], &off["mode"]["is"]), (&json!("off"), &Value::Null, &json!("off")), "{off}");
+    assert_eq!((&off["state"], &off["version"], &off["said"]["mode"]["is"]), (&json!("off"), &Value::Null, &json!("off")), "{off}");
     assert!(off["message"].as_str().unwrap().contains("turned off by operator"), "{off}");
     assert_eq!(world.tell("rules", &json!([["fail"]])), 200, "it is not asked");
     assert_eq!(calls(&world), 0);
@@ -69,12 +69,12 @@ fn turned_off_it_is_not_asked_and_turned_on_again_there_is_what_there_was() {
     let world = world.restarted();
     world.wait_for_state("rules", "off");
     put(&world.host.data, "rules", "order = 7");
-    wait_for("the file is taken", || Ok((world.host.plugin("rules")?["order"]["file"] == 7).then_some(()))).unwrap();
+    wait_for("the file is taken", || Ok((world.host.plugin("rules")?["said"]["order"]["file"] == 7).then_some(()))).unwrap();
     assert_eq!(world.tell("rules", &json!([["fail"]])), 200, "it is still not asked");
     assert_eq!(world.host.plugin("rules").unwrap()["state"], "off");
 
     let on = world.run(&["plugin", "set", "rules", "--mode", "enforce"]);
-    assert_eq!((&on["mode"]["is"], &on["order"]["is"]), (&json!("enforce"), &json!(7)), "{on}");
+    assert_eq!((&on["said"]["mode"]["is"], &on["said"]["order"]["is"]), (&json!("enforce"), &json!(7)), "{on}");
     assert_eq!(world.tell("rules", &json!([["fail"]])), 503, "it is asked at once");
     let history = world.run(&["plugin", "history", "rules"]);
     assert_eq!((history.as_array().unwrap().len(), &history[0]["until"]), (2, &Value::Null), "{history}");
@@ -90,7 +90,7 @@ fn a_word_stands_over_a_file_that_says_off_and_gives_way_to_it_again() {
     put(&world.host.data, "rules", "mode = \"off\"");
     world.wait_for_state("rules", "off");
     let on = world.run(&["plugin", "set", "rules", "--mode", "enforce"]);
-    assert_eq!((&on["mode"]["is"], &on["mode"]["file"]), (&json!("enforce"), &json!("off")), "{on}");
+    assert_eq!((&on["said"]["mode"]["is"], &on["said"]["mode"]["file"]), (&json!("enforce"), &json!("off")), "{on}");
     assert_eq!(world.tell("rules", &json!([["fail"]])), 503, "it is asked at once");
     let world = world.restarted();
     world.wait_for_state("rules", "serving");
@@ -108,7 +108,7 @@ fn what_is_said_while_nothing_runs_counts_from_the_start() {
     data.json(&["plugin", "set", "rules", "--mode", "off", "--order", "3"]).unwrap();
     let world = World::on(data);
     world.wait_for_state("rules", "off");
-    assert_eq!(world.host.plugin("rules").unwrap()["order"]["is"], 3);
+    assert_eq!(world.host.plugin("rules").unwrap()["said"]["order"]["is"], 3);
     assert!(world.run(&["plugin", "history", "rules"])[0]["until"].is_string());
     let data = world.host.stop().unwrap();
     data.json(&["plugin", "set", "rules", "--as-file"]).unwrap();

@@ -1,6 +1,6 @@
 //! What whoever runs the host may do. The command line, the console and the admin API all do it here.
 //!
-//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`] and their [`history`], [`requests`].
+//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`] with their [`history`] and their [`shadow`]s, [`requests`].
 
 mod clients;
 mod history;
@@ -8,6 +8,7 @@ mod keys;
 mod plugins;
 mod reports;
 mod requests;
+mod shadow;
 mod users;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use history::VersionView;
 pub use plugins::{PluginView, Said, plugin_view};
 pub use reports::{LogTail, PluginReport};
 pub use requests::RequestView;
+pub use shadow::ShadowView;
 
 use super::Flow;
 use crate::clock::{Clock, Random};
@@ -55,6 +57,8 @@ pub enum Command {
     PluginAllow { name: PluginName, permissions: Permissions, revoke: bool },
     /// What served under a plugin's name.
     PluginHistory { name: PluginName },
+    /// How the answers of a shadow compare with those that count.
+    PluginShadow { name: PluginName },
     /// Makes an earlier version of a plugin serve: the one with this digest, or the one before.
     PluginRollback { name: PluginName, to: Option<String> },
     /// Every client.
@@ -221,6 +225,7 @@ impl Operator {
             }
             Command::PluginAllow { name, permissions, revoke } => self.allow(name, permissions, revoke).await,
             Command::PluginHistory { name } => to_json(&self.plugin_history(&name).await?),
+            Command::PluginShadow { name } => to_json(&self.shadow(&name)?),
             Command::PluginRollback { name, to } => self.roll_back(name, to).await,
             Command::ClientList => {
                 let clients = self.store.clients().await?;
@@ -268,7 +273,8 @@ impl Operator {
             "issuer": self.flow.as_ref().map(|flow| &flow.issuer),
             "version": env!("CARGO_PKG_VERSION"),
             "plugins": {
-                "serving": plugins.iter().filter(|plugin| plugin.version.is_some()).count(),
+                "serving": plugins.iter().filter(|plugin| plugin.version.is_some() && plugin.mode != Some(Mode::Shadow)).count(),
+                "shadows": plugins.iter().filter(|plugin| plugin.mode == Some(Mode::Shadow)).count(),
                 "blocked": count("blocked"),
                 "refused": count("refused"),
                 "waiting": count("waiting"),

@@ -52,7 +52,7 @@ impl Operator {
         let plugin = catalog.plugin(name).ok_or_else(|| no_plugin(name))?;
         let tallied = plugin.shared.tallied();
         Ok(PluginReport {
-            plugin: plugin_view(name, plugin, &flow.runtime),
+            plugin: plugin_view(&catalog, name, plugin, &flow.runtime),
             hooks_called: tallied.hooks,
             refused: tallied.refused,
             kept: plugin.serving.as_ref().and_then(|version| version.warm()),

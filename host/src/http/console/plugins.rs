@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 
-use super::{failed, page, plugin_card, sentence, short, signed_in};
+use super::{failed, page, plugin_card, sentence, shadow, short, signed_in};
 use crate::flow::operator::{Command, NotDone, PluginReport, Said as SaidOf, VersionView};
 use crate::http::App;
 use crate::http::answer::Refusal;
@@ -37,12 +37,16 @@ pub(in crate::http) async fn plugin(State(app): State<App>, Path(name): Path<Str
     let body = PluginDetail {
         plugin: plugin_card(view),
         hooks: view.hooks.clone(),
-        standing: Standing { mode: said(&view.mode, |mode| mode.as_str().to_owned()), order: said(&view.order, |order| order.to_string()) },
+        standing: Standing {
+            mode: said(&view.said.mode, |mode| mode.as_str().to_owned()),
+            order: said(&view.said.order, |order| order.to_string()),
+        },
         counted: report.hooks_called.iter().map(counted).collect(),
         kept: report.kept.map(|kept| format!("{} kept between calls, which hold {}", kept.instances, amount::bytes(kept.bytes as u64))),
         timeline: view.events.iter().rev().map(swap).collect(),
         versions: versions(&report.versions),
         rolled_back: view.rolled_back.clone(),
+        shadow: app.flow.runtime.catalog().plugin(&parsed).and_then(|plugin| shadow::section(plugin.serving.as_ref()?)),
         permissions: permissions(&report, &app.flow.runtime.allowed_by_command(&parsed)),
         log: app.flow.runtime.shared_of(&parsed).lines().iter().map(log_line).collect(),
     };

@@ -6,6 +6,7 @@ mod conformance;
 mod counted;
 mod key;
 mod plugin;
+mod shadow;
 
 use askama::Template;
 use serde::Serialize;
@@ -18,6 +19,7 @@ pub use key::{Key, KeyState, Keys, NextChange};
 pub use plugin::{
     Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Said, Served, Standing, Swap, SwapKind,
 };
+pub use shadow::{ComparedHook, Differed, NotDone, Shadow};
 
 use super::{Script, html, moment::Moment, shell};
 
@@ -196,7 +198,8 @@ impl Overview {
         let refused = in_state(PluginState::Refused);
         let blocked = in_state(PluginState::Blocked);
         let waiting = in_state(PluginState::Waiting);
-        let serving = self.plugins.iter().filter(|plugin| plugin.serving.is_some()).count();
+        let shadows = in_state(PluginState::Shadow).len();
+        let serving = self.plugins.iter().filter(|plugin| plugin.serving.is_some()).count() - shadows;
         let (sentence, tone) = if !refused.is_empty() {
             let fallen_back = refused.iter().all(|plugin| plugin.serving.is_some());
             let files = count(refused.len(), "file", "files");
@@ -214,7 +217,7 @@ impl Overview {
             (format!("{} still arriving", count(waiting.len(), "file", "files")), "neutral")
         } else if serving == 0 {
             ("No plugin is serving".to_owned(), "bad")
-        } else if serving == self.plugins.len() {
+        } else if serving + shadows == self.plugins.len() {
             match serving {
                 1 => ("1 plugin serving".to_owned(), "good"),
                 2 => ("Both plugins serving".to_owned(), "good"),

@@ -5,6 +5,7 @@
 mod decisions;
 mod secrets;
 mod storage;
+mod unwritten;
 mod webhook_signature;
 
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 pub(super) use decisions::Deciding;
 pub use decisions::{Decider, Submitted};
+pub(super) use unwritten::Unwritten;
 
 /// What capabilities work with, the same for every call of every plugin.
 pub(super) struct House {

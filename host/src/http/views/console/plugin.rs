@@ -7,6 +7,7 @@ use super::super::{
     moment::Moment,
     spoken_version,
 };
+use super::Shadow;
 use super::counted::Counted;
 
 /// Whether a plugin does its work, in the words of the console and of `ciba-host plugin list`.
@@ -14,6 +15,8 @@ use super::counted::Counted;
 #[serde(rename_all = "kebab-case")]
 pub enum PluginState {
     Serving,
+    /// Its answers are only compared.
+    Shadow,
     /// Its file is not complete yet.
     Waiting,
     /// It needs something the operator has not allowed.
@@ -30,6 +33,7 @@ impl PluginState {
     pub fn word(self) -> &'static str {
         match self {
             Self::Serving => "serving",
+            Self::Shadow => "shadow",
             Self::Waiting => "waiting",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
@@ -89,6 +93,8 @@ pub struct PluginDetail {
     pub versions: Vec<Served>,
     /// That an operator rolled back, and what that means.
     pub rolled_back: Option<String>,
+    /// How its answers compare, of a shadow.
+    pub shadow: Option<Shadow>,
     pub permissions: Vec<Permission>,
     /// Newest last, as a log is read.
     pub log: Vec<LogLine>,

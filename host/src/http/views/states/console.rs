@@ -13,6 +13,7 @@ use super::{
     console_plugin::{
         blocked, blocked_detail, detail, inbox, off, off_detail, quiet_detail, refused, refused_detail, refused_new, waiting, webhook,
     },
+    console_shadow::shadow_detail,
 };
 
 const fn console(name: &'static str, title: &'static str, draw: fn(Locale) -> String) -> State {
@@ -32,6 +33,7 @@ pub(super) const STATES: &[State] = &[
     console("console-plugin", "One plugin", |_| page(Body::Plugin(Box::new(detail())))),
     console("console-plugin-refused", "One plugin, refused", |_| page(Body::Plugin(Box::new(refused_detail())))),
     console("console-plugin-blocked", "One plugin, blocked", |_| page(Body::Plugin(Box::new(blocked_detail())))),
+    console("console-plugin-shadow", "One plugin, a shadow", |_| page(Body::Plugin(Box::new(shadow_detail())))),
     console("console-plugin-quiet", "One plugin, nothing to tell", |_| page(Body::Plugin(Box::new(quiet_detail())))),
     console("console-plugin-off", "One plugin, turned off here", |_| page(Body::Plugin(Box::new(off_detail())))),
     console("console-not-done", "What was wanted was not done", |_| {

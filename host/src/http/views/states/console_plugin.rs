@@ -170,6 +170,7 @@ pub(super) fn detail() -> PluginDetail {
             served(90, Some(40), "2.0.0", "9c41", None),
         ],
         rolled_back: Some("rolled back by operator: what lies in the folder is not taken before it changes".to_owned()),
+        shadow: None,
         permissions: vec![],
         log: vec![
             line(60, Level::Debug, "one device, channel inbox"),
@@ -209,6 +210,7 @@ pub(super) fn blocked_detail() -> PluginDetail {
         timeline: vec![swap(3, SwapKind::Refused, "0.1.0", "it asks for what is not allowed")],
         versions: vec![],
         rolled_back: None,
+        shadow: None,
         permissions: vec![
             permission("http *", false, true, 0),
             permission("http https://hooks.example.com", false, true, 3),
@@ -245,6 +247,7 @@ pub(super) fn quiet_detail() -> PluginDetail {
         timeline: vec![],
         versions: vec![],
         rolled_back: None,
+        shadow: None,
         permissions: vec![],
         log: vec![],
     }
