@@ -10,6 +10,7 @@ use crate::wire::Request;
 pub struct Console<'a> {
     host: &'a Host,
     cookie: String,
+    origin: String,
 }
 
 impl<'a> Console<'a> {
@@ -21,8 +22,14 @@ impl<'a> Console<'a> {
         let made = host.data.json(&["console"])?;
         let (origin, token) = made["link"].as_str().and_then(|link| link.split_once("/#login=")).context("a link")?;
         let answer = Request::form("/login", &[("token", token)]).header("origin", origin).send(host.admin)?;
+        let origin = origin.to_owned();
         let cookie = answer.header("set-cookie").and_then(|line| line.split(';').next()).with_context(|| answer.text())?;
-        Ok(Self { host, cookie: cookie.to_owned() })
+        Ok(Self { host, cookie: cookie.to_owned(), origin })
+    }
+
+    /// A form of one of its pages, on its way.
+    pub fn sends(&self, path: &str, form: &[(&str, &str)]) -> Request {
+        Request::form(path, form).header("cookie", &self.cookie).header("origin", &self.origin)
     }
 
     /// A page without its markup.

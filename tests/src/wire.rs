@@ -62,6 +62,12 @@ impl Request {
         self
     }
 
+    /// The same as whoever leaves this out would send it.
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(header, _)| header != name);
+        self
+    }
+
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self

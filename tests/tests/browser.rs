@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ciba_tests::host::{Data, Host, Said, finish, guest, program, wait_for};
-use ciba_tests::party::Client;
+use ciba_tests::host::{Data, Host, Said, finish, guest, program, steady, wait_for};
+use ciba_tests::party::{Client, Phone};
 use ciba_tests::process::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -284,6 +284,28 @@ fn what_is_approved_beyond_scopes_is_read_before_it_is_approved() {
 #[test]
 fn a_newer_request_takes_the_place_of_the_one_that_waits() {
     play_case(&with_a_bank(), "superseded", "alice");
+}
+
+/// What an operator does to plugins in the console, with every button.
+#[test]
+fn the_console_turns_orders_allows_and_rolls_back_plugins() {
+    let data = Data::new().unwrap();
+    fs::create_dir(data.path().join("plugins")).unwrap();
+    fs::write(data.path().join("plugins/rules.toml"), "[settings]\nname = 'rules'\n").unwrap();
+    fs::copy(guest("obedient"), data.path().join("plugins/rules.wasm")).unwrap();
+    let host = data.demo().unwrap();
+    let _phone = Phone::of(&host, "alice").unwrap();
+    for number in [1, 2] {
+        fs::write(host.plugins().join("inbox.wasm"), steady(number)).unwrap();
+        let serves = || Ok((host.plugin("inbox")?["version"] == format!("{number:04}")).then_some(()));
+        wait_for("it serves", serves).unwrap();
+    }
+    let mut command = script("operators.mjs");
+    command.args([host.said("console").unwrap(), &host.issuer()]);
+    if let Some(folder) = std::env::var_os("CIBA_PICTURES") {
+        command.arg("--shots").arg(folder);
+    }
+    plays(command, || host.log());
 }
 
 /// Clients, keys and requests in the console, and no banner where nothing is decided by a program.

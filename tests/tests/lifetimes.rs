@@ -260,12 +260,12 @@ async fn nobody_who_still_has_a_version_that_was_replaced_or_removed_keeps_its_i
     let call = async |version: &Arc<Version>| {
         let transaction = Arc::new(TransactionView { user_id: Some("alice".to_owned()), ..TransactionView::default() });
         let report = runtime.call(version, Notify { transaction }, Urgency::ClientWaits).await;
-        (report.result.unwrap().to_json(), version.warm_instances())
+        (report.result.unwrap().to_json(), version.warm().map(|warm| warm.instances))
     };
     // A moment after the next catalog is there.
     let ended = async |version: &Arc<Version>| {
         let none = async {
-            while version.warm_instances() != Some(0) {
+            while version.warm().map(|warm| warm.instances) != Some(0) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

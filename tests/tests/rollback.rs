@@ -113,7 +113,7 @@ fn an_earlier_version_serves_again_until_another_file_is_copied() {
     // Everybody who should says so, and who did it.
     assert!(world.host.data.must(&["plugin", "list"]).unwrap().contains("inbox: rolled back by operator"));
     let page = Console::of(&world.host).unwrap().text("/plugins/inbox").unwrap();
-    assert!(page.contains("rolled back by operator") && page.contains("ciba-host plugin rollback inbox --to "), "{page}");
+    assert!(page.contains("rolled back by operator") && page.contains("Roll back to 0002 ("), "{page}");
     let entry = &world.audit()[0];
     assert_eq!((&entry["who"], &entry["what"]), (&json!("operator"), &json!("plugin rollback")));
     assert_eq!(entry["about"], format!("inbox {}", back["digest"].as_str().unwrap()));

@@ -1,6 +1,7 @@
 //! The command line: one file per group of commands. `serve` is the composition root.
 
 mod ask;
+mod audit;
 mod client;
 mod config;
 mod console;
@@ -9,7 +10,10 @@ mod key;
 mod plugin;
 mod plugin_build;
 mod plugin_history;
+mod plugin_log;
 mod plugin_new;
+mod plugin_shadow;
+mod plugin_show;
 mod plugin_try;
 mod print;
 mod request;
@@ -68,6 +72,8 @@ enum Command {
     /// See authentication requests; in the demo mode, also decide them.
     #[command(subcommand)]
     Request(request::Request),
+    /// Show who did what, and when: operators, files that came and went, people who reported.
+    Audit(audit::Audit),
     /// See and check the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -100,6 +106,7 @@ impl Cli {
             Command::User(user) => user.run(&common),
             Command::Key(key) => key.run(&common),
             Command::Request(request) => request.run(&common),
+            Command::Audit(audit) => audit.run(&common),
             Command::Config(config) => config.run(&common),
         }
     }

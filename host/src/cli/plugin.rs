@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use super::plugin_build::{BuildOptions, build};
 use super::plugin_history::{History, Rollback};
+use super::plugin_log::{Log, level};
+use super::plugin_shadow::Shadow;
+use super::plugin_show::{Set, Show};
 use super::plugin_try::{Bench, Case, Tried, take_settings};
 use super::{Common, ask, block_on, plugin_new, print};
 use crate::flow::operator::{Command, PluginView};
 use crate::protocol::plugin::{Permissions, PluginName, check_origin};
-use crate::runtime::{LogLevel, LogLine, Outcome, Version};
+use crate::runtime::{Outcome, Version};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "A plugin is put live by copying its .wasm file into DIR/plugins. Its name is the file's, without .wasm.")]
@@ -60,13 +63,16 @@ pub(super) enum Plugin {
     History(History),
     /// Make an earlier version of a plugin serve again, with its settings, until another file is copied.
     Rollback(Rollback),
+    /// Show how the answers of a shadow compare with those that count.
+    Shadow(Shadow),
     /// Allow a plugin something, or take it back: HTTP to an origin, the device page, one-time links.
     Allow(Allow),
+    /// Show all that is known of a plugin of the running host: how its calls went, what it was refused, what served.
+    Show(Show),
+    /// Turn a plugin on or off or give it another place in the order, before what its file says.
+    Set(Set),
     /// Show the latest log lines of a plugin of the running host.
-    Log {
-        /// The plugin's name: its file's, without .wasm.
-        name: String,
-    },
+    Log(Log),
 }
 
 #[derive(Debug, Args)]
@@ -113,8 +119,11 @@ impl Plugin {
             Self::Inspect { file } => inspect(common, &file),
             Self::History(history) => history.run(common),
             Self::Rollback(rollback) => rollback.run(common),
+            Self::Shadow(shadow) => shadow.run(common),
             Self::Allow(allow) => allow.run(common),
-            Self::Log { name } => log(common, &name),
+            Self::Show(show) => show.run(common),
+            Self::Set(set) => set.run(common),
+            Self::Log(log) => log.run(common),
         }
     }
 }
@@ -234,15 +243,6 @@ fn in_words(outcome: &Value) -> String {
     }
 }
 
-fn level(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    }
-}
-
 fn tried_json(version: &Version, tried: &Tried) -> Value {
     json!({
         "plugin": version.name,
@@ -275,6 +275,10 @@ fn list(common: &Common) -> anyhow::Result<()> {
         }
         if let Some(fix) = &plugin.fix {
             println!("  do: {}", fix);
+        }
+        if let Some(does) = &plugin.does {
+            let compared = plugin.compared.map(|tally| format!(": {tally}.  see: ciba-host plugin shadow {}", plugin.name));
+            println!("{}: {does}{}", plugin.name, compared.unwrap_or_default());
         }
         if let Some(rolled_back) = &plugin.rolled_back {
             println!("{}: {rolled_back}", plugin.name);
@@ -325,21 +329,6 @@ impl Allow {
         }
         Ok(())
     }
-}
-
-fn log(common: &Common, name: &str) -> anyhow::Result<()> {
-    let plugin = PluginName::parse(name).map_err(anyhow::Error::msg)?;
-    let lines: Vec<LogLine> = ask::ask(common, Command::PluginLog { name: plugin.clone() })?;
-    if common.json {
-        return print::json(&lines);
-    }
-    if lines.is_empty() {
-        println!("{plugin} has logged nothing since the host started");
-    }
-    for line in lines {
-        println!("{} {:5} {}", print::time(line.at), level(line.level), line.text);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -30,22 +30,26 @@ impl History {
         if common.json {
             return print::json(&versions);
         }
-        let rows: Vec<[String; 6]> = versions
-            .iter()
-            .map(|version| {
-                [
-                    print::time(version.since),
-                    version.until.map_or_else(|| "serving".to_owned(), print::time),
-                    version.version.clone(),
-                    version.digest.chars().take(12).collect(),
-                    version.rolled_back_by.as_ref().map_or_else(|| "folder".to_owned(), |who| format!("rollback by {who}")),
-                    version.settings.to_string(),
-                ]
-            })
-            .collect();
-        print::table(["SINCE", "UNTIL", "VERSION", "DIGEST", "FROM", "SETTINGS"], &rows, "Nothing.");
+        print_versions(&versions);
         Ok(())
     }
+}
+
+pub(super) fn print_versions(versions: &[VersionView]) {
+    let rows: Vec<[String; 6]> = versions
+        .iter()
+        .map(|version| {
+            [
+                print::time(version.since),
+                version.until.map_or_else(|| "serving".to_owned(), print::time),
+                version.version.clone(),
+                version.digest.chars().take(12).collect(),
+                version.rolled_back_by.as_ref().map_or_else(|| "folder".to_owned(), |who| format!("rollback by {who}")),
+                version.settings.to_string(),
+            ]
+        })
+        .collect();
+    print::table(["SINCE", "UNTIL", "VERSION", "DIGEST", "FROM", "SETTINGS"], &rows, "Nothing.");
 }
 
 impl Rollback {
@@ -57,7 +61,8 @@ impl Rollback {
         }
         let (version, digest) = (done["version"].as_str().unwrap_or_default(), done["digest"].as_str().unwrap_or_default());
         let folder = if done["set_aside"] == true { "; what lies in the folder is not taken before it changes" } else { "" };
-        println!("{name} serves {version} ({}){folder}", digest.get(..4).unwrap_or(digest));
+        let serves = if done["off"] == true { "is turned off, and when it is turned on it serves" } else { "serves" };
+        println!("{name} {serves} {version} ({}){folder}", digest.get(..4).unwrap_or(digest));
         Ok(())
     }
 }

@@ -31,8 +31,8 @@ pub(super) async fn tell_all(flow: Arc<Flow>) {
     let mut tasks = JoinSet::new();
     let mut observers: HashMap<PluginName, AbortHandle> = HashMap::new();
     loop {
-        let serving = changes.borrow_and_update().of_hook::<Observe>().map(Arc::clone);
-        for version in serving.iter().flat_map(|serving| serving.iter()) {
+        let serving = changes.borrow_and_update().all_of_hook::<Observe>();
+        for version in &serving {
             if observers.get(&version.name).is_none_or(AbortHandle::is_finished) {
                 let observer = Observer { flow: Arc::clone(&flow), name: version.name.clone(), stopping: flow.stopping.clone() };
                 observers.insert(version.name.clone(), tasks.spawn(observer.tell()));
@@ -120,6 +120,14 @@ impl Observer {
         loop {
             let mut better = self.flow.runtime.serving_changes();
             let version = self.serving()?;
+            if !self.flow.runtime.catalog().hears::<Observe>(&self.name, event.transaction.as_str()) {
+                return Ok(());
+            }
+            if !version.is_enforced() {
+                // Once: what comes of it is only counted.
+                self.flow.runtime.tell_shadow(&version, Observe { event: seen(event) }).await;
+                return Ok(());
+            }
             let span = span_of(&self.flow, Observe::NAME, &event.transaction);
             let call = self.flow.runtime.call(&version, Observe { event: seen(event) }, Urgency::Background);
             let report = call.instrument(span).await;
@@ -148,9 +156,8 @@ impl Observer {
         if *self.stopping.borrow() {
             return Err(Ended::Over);
         }
-        let catalog = self.flow.runtime.catalog();
-        let serving = catalog.of_hook::<Observe>().and_then(|serving| serving.iter().find(|version| version.name == self.name));
-        serving.map(Arc::clone).ok_or(Ended::Over)
+        let observers = self.flow.runtime.catalog().all_of_hook::<Observe>();
+        observers.into_iter().find(|version| version.name == self.name).ok_or(Ended::Over)
     }
 
     async fn write(&self, place: &mut Place) -> Result<(), StoreError> {

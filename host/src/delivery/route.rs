@@ -10,7 +10,7 @@ use super::again_at;
 use crate::config::Strategy;
 use crate::flow::Flow;
 use crate::protocol::user::Device;
-use crate::runtime::{CallFailure, Notify, Outcome, Report, Urgency, Version, Withdraw, WithdrawReason};
+use crate::runtime::{CallFailure, Notify, Outcome, Report, Turn, Urgency, Version, Withdraw, WithdrawReason};
 use crate::store::{Job, Next, Notified, NotifyResult, Shown};
 
 /// Tries the user's devices. What comes back is everything to be written down; what is there before the slowest device
@@ -64,8 +64,12 @@ pub(super) async fn notify(flow: &Flow, job: &Job) -> NotifyResult {
 
 /// Calls the plugin that serves the device's channel.
 async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Notified, Told)>) {
-    let catalog = flow.runtime.catalog();
-    let Some(version) = catalog.notifier(&device.channel).cloned() else {
+    let turn = flow.runtime.catalog().turn_to_notify(&device.channel, job.request.transaction.as_str()).unwrap_or_default();
+    let Some(version) = &turn.version else {
+        if job.attempts == 0 {
+            // Shadows, if anybody: they are asked once.
+            flow.runtime.ask(&turn, notify_of(flow, job, device, &turn).await, Urgency::Background).await;
+        }
         // Once for each request, although it is tried again until there is one.
         if job.attempts == 0 {
             tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
@@ -73,15 +77,9 @@ async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Noti
         return (unserved(flow, job).await, None);
     };
     let at = flow.clock.now();
-    let report = flow
-        .runtime
-        .call(
-            &version,
-            Notify { transaction: Arc::new(flow.view(&version, &job.request, &job.parties, Some(device)).await) },
-            Urgency::Background,
-        )
-        .await;
-    let reached = reached(device, &version, &report, job);
+    let hook = notify_of(flow, job, device, &turn).await;
+    let Some(report) = flow.runtime.ask(&turn, hook, Urgency::Background).await else { return (Reached::Again(None), None) };
+    let reached = reached(device, version, &report, job);
     let Reached::Accepted(reference) = &reached else { return (reached, None) };
     let notified = Notified {
         device: device.id.clone(),
@@ -92,6 +90,10 @@ async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Noti
     };
     let shown = report.inbox.map(|message| Shown { at, note: message.note });
     (reached, Some((notified, Told { shown, withdraw: version.can_withdraw() })))
+}
+
+async fn notify_of(flow: &Flow, job: &Job, device: &Device, turn: &Turn) -> Notify {
+    Notify { transaction: Arc::new(flow.view(turn, &job.request, &job.parties, Some(device)).await) }
 }
 
 /// A device may be enrolled, or a plugin come that serves it, while the request lives. Not every client waits for that.
@@ -208,19 +210,15 @@ pub(super) async fn withdraw(flow: &Flow, job: &Job, why: WithdrawReason) -> boo
     let catalog = flow.runtime.catalog();
     let Ok(devices) = flow.store.devices(&job.request.user).await else { return true };
     for notified in &job.notified {
-        let Some(version) =
-            catalog.plugin(&notified.plugin).and_then(|plugin| plugin.serving.clone()).filter(|version| version.can_withdraw())
-        else {
-            continue;
-        };
+        let Some(turn) = catalog.turn_to_withdraw(&notified.plugin, job.request.transaction.as_str()) else { continue };
         let Some(device) = devices.iter().find(|device| device.id == notified.device) else { continue };
-        let view = flow.view(&version, &job.request, &job.parties, Some(device)).await;
+        let view = flow.view(&turn, &job.request, &job.parties, Some(device)).await;
         // A notification that stays is a nuisance, not a danger: it opens a request that says it has ended.
         let report = {
             let hook = Withdraw { transaction: Arc::new(view), reference: notified.reference.clone(), why: why.clone() };
-            flow.runtime.call(&version, hook, Urgency::Background).await
+            flow.runtime.ask(&turn, hook, Urgency::Background).await
         };
-        again |= matches!(report.result, Err(CallFailure::Busy(_)));
+        again |= report.is_some_and(|report| matches!(report.result, Err(CallFailure::Busy(_))));
     }
     again
 }

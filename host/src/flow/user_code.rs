@@ -97,7 +97,7 @@ impl Flow {
         let Some(code) = code else {
             // Whoever has no code can be asked without; but where that would tell who is known, nobody can, nor where a
             // plugin may keep one: it is not asked without a code, because it could not tell one from none.
-            let required = kept.is_some() || self.ciba.hide_unknown_users || self.plugins_keep_codes();
+            let required = kept.is_some() || self.ciba.hide_unknown_users || self.plugins_keep_codes(request);
             return if required { Err(ErrorCode::MissingUserCode.into()) } else { Ok(()) };
         };
         // First, so that a code that is not looked at does not count as wrong.

@@ -4,14 +4,14 @@ use super::Flow;
 use crate::protocol::client::Client;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::Device;
-use crate::runtime::{DeviceView, TransactionView, Version};
+use crate::runtime::{DeviceView, TransactionView, Turn};
 use crate::store::{Parties, StoreError};
 
 impl Flow {
-    /// A request as this plugin sees it: what costs something to find is found only for one that may have it. `device`
-    /// is the one that a call is for.
-    pub async fn view(&self, version: &Version, request: &Request, parties: &Parties, device: Option<&Device>) -> TransactionView {
-        let allowed = version.shared.permissions();
+    /// A request as plugins see it: what costs something to find is found only for one that may have it. `device` is the one
+    /// that a call is for.
+    pub async fn view(&self, turn: &Turn, request: &Request, parties: &Parties, device: Option<&Device>) -> TransactionView {
+        let allowed = turn.permissions();
         let devices = if allowed.devices { self.store.devices(&request.user).await.unwrap_or_default() } else { Vec::new() };
         let particulars = request.particulars();
         let details = particulars.authorization_details;

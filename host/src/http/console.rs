@@ -1,20 +1,25 @@
 //! The console: what the operator sees in a browser.
 
+mod audit;
 mod clients;
 mod conformance;
 mod keys;
+mod plugins;
+mod shadow;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use futures_util::future::OptionFuture;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use super::App;
 use super::answer::Refusal;
@@ -22,20 +27,21 @@ use super::body::FormBody;
 use super::cookie::{Cookie, SameSite};
 use super::views::Script;
 use super::views::console::{
-    Artifact, Body, Level, LogLine as LogLineView, Overview, Page, Permission, Plugin as PluginCard, PluginDetail, PluginState, Problem,
-    RequestRow, RequestState, Requests, Served, SignIn, Swap, SwapKind,
+    Artifact, Body, Overview, Page, Plugin as PluginCard, PluginState, Problem, RequestRow, RequestState, Requests, SignIn,
 };
 use super::views::moment::Moment;
 use crate::clock::Random;
 use crate::flow::operator::PluginView;
 use crate::protocol::identifier::{Bearer, Digest};
-use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::plugin::PluginName;
 use crate::protocol::transaction::{Confirmation, State as StoredState};
-use crate::runtime::{Event as CatalogEvent, EventKind, LogLevel, LogLine};
-use crate::store::{Listed, ServedVersion};
+use crate::runtime::EventKind;
+use crate::store::Listed;
 
+pub(super) use audit::audit;
 pub(super) use clients::{client, clients};
 pub(super) use keys::keys;
+pub(super) use plugins::{allow, plugin, roll_back, set};
 
 /// How long a link to sign in is good.
 const INVITATION: SignedDuration = SignedDuration::from_mins(15);
@@ -103,31 +109,6 @@ pub(super) async fn overview(State(app): State<App>, headers: HeaderMap) -> Resp
     page(&app, StatusCode::OK, Body::Overview(body))
 }
 
-/// `GET /plugins/{name}`: one plugin, with its history and its log.
-pub(super) async fn plugin(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    if !signed_in(&app, &headers) {
-        return Redirect::to("/").into_response();
-    }
-    let catalog = app.flow.runtime.catalog();
-    let found = PluginName::parse(&name).ok().and_then(|name| catalog.plugin(&name).map(|plugin| (name, plugin)));
-    let Some((name, plugin)) = found else { return page(&app, StatusCode::NOT_FOUND, Body::NoSuchPlugin { name }) };
-    let view = crate::flow::operator::plugin_view(&name, plugin, app.flow.runtime.allowed(&name));
-    let versions = match app.flow.store.plugin_history(&name).await {
-        Ok(history) => versions(&name, &history),
-        Err(error) => return failed(&app, &error.to_string()),
-    };
-    let body = PluginDetail {
-        plugin: plugin_card(&view),
-        hooks: view.hooks.clone(),
-        timeline: view.events.iter().rev().map(swap).collect(),
-        versions,
-        rolled_back: view.rolled_back.clone(),
-        permissions: permissions(&view),
-        log: plugin.shared.lines().iter().map(log_line).collect(),
-    };
-    page(&app, StatusCode::OK, Body::Plugin(Box::new(body)))
-}
-
 /// `GET /requests`: the latest requests, without what is the person's own.
 pub(super) async fn requests(State(app): State<App>, headers: HeaderMap) -> Response {
     if !signed_in(&app, &headers) {
@@ -152,19 +133,28 @@ pub(super) async fn sign_in(State(app): State<App>, FormBody { form, .. }: FormB
     })
 }
 
+/// What a page wants to be told of.
+#[derive(Debug, Deserialize)]
+pub(super) struct Interest {
+    /// Also when this plugin logs.
+    plugin: Option<PluginName>,
+}
+
 /// `GET /events`: says when the page may have changed.
-pub(super) async fn events(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(super) async fn events(State(app): State<App>, Query(interest): Query<Interest>, headers: HeaderMap) -> Response {
     if !signed_in(&app, &headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let (changes, stopping) = (app.flow.runtime.changes(), app.flow.stopping.clone());
-    let stream = stream::unfold((changes, stopping), async |(mut changes, mut stopping)| {
+    let logged = interest.plugin.and_then(|name| app.flow.runtime.catalog().plugin(&name).map(|plugin| plugin.shared.logged()));
+    let stream = stream::unfold((changes, logged, stopping), async |(mut changes, mut logged, mut stopping)| {
         tokio::select! {
             changed = changes.changed() => changed.ok()?,
+            Some(_) = OptionFuture::from(logged.as_mut().map(|logged| logged.changed())) => {}
             () = tokio::time::sleep(LOOK) => {}
             _ = stopping.wait_for(|stopping| *stopping) => return None,
         }
-        Some((Ok::<_, Infallible>(Event::default().event("changed").data("{}")), (changes, stopping)))
+        Some((Ok::<_, Infallible>(Event::default().event("changed").data("{}")), (changes, logged, stopping)))
     });
     Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
 }
@@ -192,6 +182,7 @@ fn has_served(view: &PluginView) -> bool {
 pub(super) fn plugin_state(state: &str) -> PluginState {
     match state {
         "serving" => PluginState::Serving,
+        "shadow" => PluginState::Shadow,
         "blocked" => PluginState::Blocked,
         "waiting" => PluginState::Waiting,
         "refused" => PluginState::Refused,
@@ -236,73 +227,6 @@ pub(super) fn sentence(message: &str) -> String {
 /// Enough of a digest to tell versions apart.
 pub(super) fn short(digest: &str) -> String {
     digest.chars().take(4).collect()
-}
-
-fn swap(event: &CatalogEvent) -> Swap {
-    let (version, digest) = event.version.as_ref().map(|(version, digest)| (version.clone(), digest.short().to_owned())).unzip();
-    Swap {
-        at: Moment(event.at.as_second()),
-        kind: match event.kind {
-            EventKind::Serving => SwapKind::Serving,
-            EventKind::Refused => SwapKind::Refused,
-            EventKind::Stopped => SwapKind::Stopped,
-        },
-        version,
-        digest,
-        line: sentence(&event.text),
-        took_ms: event.took_ms,
-    }
-}
-
-/// What served, each with the command that makes it serve again.
-fn versions(name: &PluginName, history: &[ServedVersion]) -> Vec<Served> {
-    let serving = history.first().filter(|newest| newest.until.is_none());
-    let one = |served: &ServedVersion| Served {
-        artifact: Artifact { version: served.version.clone(), digest: short(&served.artefact.0), since: Moment(served.since.as_second()) },
-        until: served.until.map(|until| Moment(until.as_second())),
-        rolled_back_by: served.rolled_back_by.clone(),
-        settings: served.settings.clone(),
-        rollback_command: serving
-            .is_none_or(|serving| !serving.is_same(served))
-            .then(|| format!("ciba-host plugin rollback {name} --to {}", served.artefact.0.get(..12).unwrap_or(&served.artefact.0))),
-    };
-    history.iter().map(one).collect()
-}
-
-/// What the plugin asks for, each with the command that allows it.
-fn permissions(view: &PluginView) -> Vec<Permission> {
-    let missing = view.allowed.missing(&view.asks);
-    let one = |what: String, option: Permissions| {
-        let allowed = missing.missing(&option) == option;
-        let allow_command = format!("ciba-host plugin allow {} {}", view.name, option.as_options());
-        Permission { what, allowed, refused_calls: if allowed { 0 } else { view.counters.refused }, allow_command }
-    };
-    let mut list: Vec<Permission> = view
-        .asks
-        .http
-        .iter()
-        .map(|origin| one(format!("http {origin}"), Permissions { http: [origin.clone()].into(), ..Permissions::default() }))
-        .collect();
-    if view.asks.inbox {
-        list.push(one("inbox".to_owned(), Permissions { inbox: true, ..Permissions::default() }));
-    }
-    if view.asks.links {
-        list.push(one("links".to_owned(), Permissions { links: true, ..Permissions::default() }));
-    }
-    list
-}
-
-fn log_line(line: &LogLine) -> LogLineView {
-    LogLineView {
-        at: Moment(line.at.as_second()),
-        level: match line.level {
-            LogLevel::Debug => Level::Debug,
-            LogLevel::Info => Level::Info,
-            LogLevel::Warn => Level::Warning,
-            LogLevel::Error => Level::Error,
-        },
-        line: line.text.clone(),
-    }
 }
 
 fn request_row(listed: &Listed, now: Timestamp) -> RequestRow {

@@ -15,7 +15,7 @@ use super::peer::Peer;
 use crate::flow::Refused;
 use crate::protocol::client::{Client, UnverifiedCredential};
 use crate::protocol::identifier::TransactionId;
-use crate::runtime::{CallFailure, DeviceView, Notify, TransactionView, Urgency};
+use crate::runtime::{CallFailure, DeviceView, Hook as _, Notify, TransactionView, Urgency};
 
 /// What the caller says of its request: the names of the WIT. All but the device may be left out.
 #[derive(Deserialize)]
@@ -85,12 +85,14 @@ pub(super) async fn notify(State(app): State<App>, peer: Peer, headers: HeaderMa
     };
     let catalog = app.flow.runtime.catalog();
     let channel = &transaction.device.channel;
-    let Some(version) = catalog.notifier(channel).cloned() else {
+    let id = transaction.id.map_or_else(|| TransactionId::new(app.flow.clock.now(), app.flow.random.bytes()), TransactionId);
+    let turn = catalog.turn_to_notify(channel, id.as_str()).unwrap_or_default();
+    let Some(version) = &turn.version else {
         let what = format!("no notify plugin is serving the channel `{}`", channel.escape_debug());
         return error(StatusCode::NOT_FOUND, "no_plugin", &what);
     };
     let view = TransactionView {
-        id: transaction.id.map_or_else(|| TransactionId::new(app.flow.clock.now(), app.flow.random.bytes()), TransactionId),
+        id,
         client_id: transaction.client_id,
         client_name: transaction.client_name,
         user_id: transaction.user_id,
@@ -103,13 +105,13 @@ pub(super) async fn notify(State(app): State<App>, peer: Peer, headers: HeaderMa
         device: Some(transaction.device),
         ..TransactionView::default()
     };
-    let report = app.flow.runtime.call(&version, Notify { transaction: Arc::new(view) }, Urgency::ClientWaits).await;
-    match report.result {
-        Ok(outcome) => Json(NotifyAnswer {
+    let report = app.flow.runtime.ask(&turn, Notify { transaction: Arc::new(view) }, Urgency::ClientWaits).await;
+    match report.map_or(Err(CallFailure::NoHook(Notify::NAME)), |report| report.result.map(|outcome| (outcome, report.took))) {
+        Ok((outcome, took)) => Json(NotifyAnswer {
             plugin: version.name.to_string(),
             version: version.description.version.clone(),
             outcome: outcome.to_json(),
-            micros: u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX),
+            micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         })
         .into_response(),
         Err(CallFailure::Busy(_)) => {

@@ -88,7 +88,8 @@ fn addressed(app: &App, uri: &Uri) -> Option<(Arc<Version>, String)> {
     let rest = uri.path().strip_prefix('/')?;
     let (name, inner) = rest.split_once('/').unwrap_or((rest, ""));
     let version = app.flow.runtime.catalog().plugin(&PluginName::parse(name).ok()?)?.serving.clone()?;
-    if !version.takes_inbound() {
+    // A shadow is called by nobody outside: there is no answer beside which it could stand.
+    if !version.is_enforced() || !version.takes_inbound() {
         return None;
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();

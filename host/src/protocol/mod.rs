@@ -6,6 +6,7 @@
 
 pub mod added_claims;
 pub mod algorithm;
+pub mod amount;
 pub mod backchannel;
 pub mod binding_message;
 pub mod certificate;

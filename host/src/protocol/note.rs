@@ -30,6 +30,11 @@ impl Note {
     }
 
     /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same, for good.
     pub fn into_text(self) -> String {
         self.0
     }

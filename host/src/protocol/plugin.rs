@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A plugin's name: the stem of its file, everywhere.
@@ -116,6 +117,40 @@ impl Permissions {
         }
     }
 
+    /// What a refusal calls by this name: `inbox`, `http https://push.example.com`, `reveal /token`. Nothing where it is
+    /// no such name, or one that cannot be allowed.
+    pub fn named(name: &str) -> Option<Self> {
+        let nothing = Self::default;
+        let (kind, which) = name.split_once(' ').unwrap_or((name, ""));
+        Some(match (kind, which) {
+            ("http", origin) if is_origin(origin) => Self { http: [origin.to_owned()].into(), ..nothing() },
+            ("reveal", pointer) if is_plain_pointer(pointer) => Self { reveal: [pointer.to_owned()].into(), ..nothing() },
+            ("inbox", "") => Self { inbox: true, ..nothing() },
+            ("links", "") => Self { links: true, ..nothing() },
+            ("storage", "") => Self { storage: true, ..nothing() },
+            ("devices", "") => Self { devices: true, ..nothing() },
+            ("inbound", "") => Self { inbound: true, ..nothing() },
+            ("decide", "") => Self { decide: true, ..nothing() },
+            _ => return None,
+        })
+    }
+
+    /// The names of all that it allows, each for [`Self::named`]; `http *` is for any origin, and no such name.
+    pub fn names(&self) -> Vec<String> {
+        let flags = [
+            ("inbox", self.inbox),
+            ("links", self.links),
+            ("storage", self.storage),
+            ("devices", self.devices),
+            ("inbound", self.inbound),
+            ("decide", self.decide),
+        ];
+        let http = self.http.iter().map(|origin| format!("http {origin}"));
+        let reveal = self.reveal.iter().map(|pointer| format!("reveal {pointer}"));
+        let flags = flags.into_iter().filter(|(_, allowed)| *allowed).map(|(name, _)| name.to_owned());
+        http.chain(flags).chain(reveal).collect()
+    }
+
     /// The options of `ciba-host plugin allow` that would allow exactly this; empty when there is nothing. `*` stands in
     /// the settings, which only the operator knows: a word to be replaced, and none that a shell would.
     pub fn as_options(&self) -> String {
@@ -147,6 +182,11 @@ impl Permissions {
 pub struct PluginFile {
     /// Whether its answers count.
     pub mode: Mode,
+    /// Beside whom it stands: whose answers a shadow's are compared with, or in whose place it is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<PluginName>,
+    /// The share of transactions that it is asked about, in per cent.
+    pub share: u8,
     /// Lower numbers come first; equal ones in the order of their names.
     pub order: i32,
     /// What it means that it failed where an answer of its decides.
@@ -165,6 +205,37 @@ pub struct PluginFile {
     pub asks: Permissions,
 }
 
+/// What an operator said by command of one thing that a plugin's file says too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word<T> {
+    /// What it is.
+    pub is: T,
+    /// Who said so.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// All that operators said of a plugin. Each word stands over its file's until it is taken back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// Of its mode.
+    pub mode: Option<Word<Mode>>,
+    /// Of its order.
+    pub order: Option<Word<i32>>,
+}
+
+impl Words {
+    /// The file with these words in place of its own.
+    pub fn over(&self, file: PluginFile) -> PluginFile {
+        PluginFile {
+            mode: self.mode.as_ref().map_or(file.mode, |word| word.is),
+            order: self.order.as_ref().map_or(file.order, |word| word.is),
+            ..file
+        }
+    }
+}
+
 /// What becomes of a plugin's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -175,6 +246,22 @@ pub enum Mode {
     Shadow,
     /// It is not asked. Its file stays.
     Off,
+}
+
+impl Mode {
+    /// The word for it, in its file and in commands.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+
+    /// The mode that this word is for.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Enforce, Self::Shadow, Self::Off].into_iter().find(|mode| mode.as_str() == word)
+    }
 }
 
 /// What the failure of a plugin means.
@@ -201,6 +288,8 @@ impl Default for PluginFile {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
+            beside: None,
+            share: 100,
             order: 100,
             fail: Fail::Closed,
             instances: Lifetime::Fresh,
@@ -318,6 +407,27 @@ mod tests {
         let anything = Permissions { http: http(&["*"]), ..Permissions::default() };
         assert_eq!(allowed.missing(&anything).as_options(), "");
         assert_eq!(anything.as_options(), "--http ORIGIN");
+    }
+
+    #[test]
+    fn what_is_refused_by_a_name_is_allowed_by_it() {
+        // Without `..`: a permission that is added is added here too.
+        let all = Permissions {
+            http: ["https://a.example".to_owned()].into(),
+            inbox: true,
+            links: true,
+            storage: true,
+            devices: true,
+            reveal: ["/token".to_owned()].into(),
+            inbound: true,
+            decide: true,
+        };
+        let names = all.names();
+        let named = names.iter().map(|name| Permissions::named(name).unwrap());
+        assert_eq!(named.fold(Permissions::default(), |sum, one| sum.union(&one)), all, "{names:?}");
+        for other in ["", "http", "http *", "http https://a/b", "inbox x", "reveal token", "others", "HTTP https://a.example"] {
+            assert_eq!(Permissions::named(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::comparison::Comparison;
 use super::limits::CallLimits;
 use super::settings::Secrets;
-use super::shared::{LogLevel, Shared};
+use super::shared::{LogLevel, Shared, one_line};
+use super::withheld::{ActKind, Withholding};
 
 pub(super) struct CallLog {
     pub(super) shared: Arc<Shared>,
@@ -15,16 +17,19 @@ pub(super) struct CallLog {
     /// What was refused already: it is counted each time, and said once.
     refused: Mutex<BTreeSet<String>>,
     secrets: Mutex<Arc<Secrets>>,
+    /// In a call of a shadow: what it wants done.
+    pub(super) withholding: Option<Withholding>,
 }
 
 impl CallLog {
-    pub(super) fn new(shared: Arc<Shared>, secrets: Arc<Secrets>, limits: &CallLimits) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, secrets: Arc<Secrets>, limits: &CallLimits, shadow: Option<Arc<Comparison>>) -> Self {
         Self {
             shared,
             left: AtomicU32::new(limits.log_lines),
             dropped: AtomicU32::new(0),
             refused: Mutex::default(),
             secrets: Mutex::new(secrets),
+            withholding: shadow.map(Withholding::new),
         }
     }
 
@@ -51,7 +56,21 @@ impl CallLog {
     /// A line of the host's own about the call. There are few of them, and none is dropped.
     pub(super) fn say(&self, level: LogLevel, text: &str) {
         let secrets = Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner));
-        self.shared.log(level, &secrets.blank(text));
+        let text = secrets.blank(text);
+        if self.withholding.is_some() {
+            return self.shared.log(level, &format!("[shadow] {text}"));
+        }
+        self.shared.log(level, &text);
+    }
+
+    /// In a call of a shadow: writes down what it wants done. Where this is one, it is not done.
+    pub(super) fn withholds(&self, kind: ActKind, what: impl FnOnce() -> String) -> bool {
+        let Some(withholding) = &self.withholding else { return false };
+        let secrets = Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner));
+        let what = one_line(&secrets.blank(&what()));
+        self.write(LogLevel::Info, &format!("not done: {what}"));
+        withholding.note(kind, what);
+        true
     }
 
     pub(super) fn hide(&self, secrets: Arc<Secrets>) {

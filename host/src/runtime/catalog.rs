@@ -11,6 +11,7 @@ use super::hooks::{self, Hook};
 use super::refusal::Refusal;
 use super::rollback::Aside;
 use super::shared::Shared;
+use super::stands::Stand;
 use super::version::Version;
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
 
@@ -22,7 +23,7 @@ const EVENTS_KEPT: usize = 50;
 pub struct Catalog {
     plugins: BTreeMap<PluginName, Plugin>,
     /// Who serves each hook, in the operator's order: looked up at every request.
-    hooks: HashMap<&'static str, Arc<[Arc<Version>]>>,
+    stands: HashMap<&'static str, Arc<[Stand]>>,
 }
 
 /// One plugin.
@@ -30,6 +31,8 @@ pub struct Catalog {
 pub struct Plugin {
     /// What serves, if anything: the last good version, whatever the file in the folder is now.
     pub serving: Option<Arc<Version>>,
+    /// What would serve if an operator had not turned it off by command.
+    pub resting: Option<Arc<Version>>,
     /// What became of the file in the folder.
     pub status: Status,
     /// The file in the folder that does not serve because an operator rolled back.
@@ -38,6 +41,13 @@ pub struct Plugin {
     pub shared: Arc<Shared>,
     /// What happened to it, oldest first.
     pub events: Vec<Event>,
+}
+
+impl Plugin {
+    /// What serves, or would.
+    pub fn version(&self) -> Option<&Arc<Version>> {
+        self.serving.as_ref().or(self.resting.as_ref())
+    }
 }
 
 /// What became of the file in the folder.
@@ -93,53 +103,39 @@ impl Catalog {
         self.plugins.get(name)
     }
 
-    /// What serves, in the operator's order.
-    pub fn serving(&self) -> Vec<&Arc<Version>> {
+    /// What serves, and shadows, in the operator's order.
+    fn serving(&self) -> Vec<&Arc<Version>> {
         let mut serving: Vec<_> = self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).collect();
-        serving.sort_by_key(|version| (version.file.order, version.name.clone()));
+        serving.sort_by_key(|version| (version.file.order, &version.name));
         serving
     }
 
-    /// Who serves this hook, in the operator's order. Nobody, for the most part.
-    pub fn of_hook<H: Hook>(&self) -> Option<&Arc<[Arc<Version>]>> {
-        self.hooks.get(H::NAME)
+    pub(super) fn of_hook<H: Hook>(&self) -> Option<&Arc<[Stand]>> {
+        self.stands.get(H::NAME)
     }
 
     fn arrange(&mut self) {
-        let serving: Vec<Arc<Version>> = self.serving().into_iter().map(Arc::clone).collect();
-        let of = |hook: &&'static str| -> Arc<[Arc<Version>]> {
-            serving
-                .iter()
-                .filter(|version| version.is_enforced() && version.hooks.iter().any(|served| served == hook))
-                .map(Arc::clone)
-                .collect()
-        };
-        self.hooks = hooks::names().iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
-    }
-
-    /// Who notifies on this channel. There is at most one.
-    pub fn notifier(&self, channel: &str) -> Option<&Arc<Version>> {
-        let serves = |version: &&Arc<Version>| {
-            version.is_enforced()
-                && version.callable.hooks.notify.is_some()
-                && version.description.channels.iter().any(|served| served == channel)
-        };
-        self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).find(serves)
+        let serving = self.serving();
+        let of = |hook: &'static str| self.stands(&serving, |version| version.hooks.iter().any(|served| served == hook));
+        let stands = hooks::names().into_iter().map(|hook| (hook, of(hook)));
+        self.stands = stands.filter(|(_, of)| !of.is_empty()).map(|(hook, of)| (hook, of.into())).collect();
     }
 
     /// Refuses a version that wants a channel another plugin serves.
     pub(super) fn channel_conflict(&self, version: &Version) -> Option<Refusal> {
-        version.callable.hooks.notify.as_ref()?;
-        let (channel, other) = version
-            .description
-            .channels
-            .iter()
-            .filter_map(|channel| self.notifier(channel).map(|other| (channel, other)))
-            .find(|(_, other)| other.name != version.name)?;
+        if !version.is_enforced() || version.callable.hooks.notify.is_none() {
+            return None;
+        }
+        let channels = version.description.channels.iter();
+        let mut taken = channels.flat_map(|channel| self.notifiers(channel).map(move |other| (channel, other)));
+        let (channel, other) = taken.find(|(_, other)| other.name != version.name && !other.takes_turns_with(version))?;
         Some(Refusal::new(
             "channel-taken",
             format!("it serves the channel `{channel}`, which {} serves already", other.name),
-            format!("remove {}.wasm, or let one of them serve another channel", other.name),
+            format!(
+                "remove {0}.wasm, or let one of them serve another channel; to try one in the place of the other: beside = \"{0}\"",
+                other.name
+            ),
         ))
     }
 }
@@ -153,6 +149,7 @@ impl Runtime {
             let mut next = Catalog::clone(catalog);
             let plugin = next.plugins.entry(name.clone()).or_insert_with(|| Plugin {
                 serving: None,
+                resting: None,
                 status: Status::Removed,
                 aside: None,
                 shared,

@@ -89,7 +89,8 @@ mod tests {
         let mut changes = runtime.changes();
         let _watching = runtime.watch_folder().await.unwrap();
         let catalog = changes.wait_for(|catalog| catalog.of_hook::<ReviewRequest>().is_some_and(|of| of.len() == 3)).await.unwrap().clone();
-        let serving: Vec<Arc<Version>> = catalog.of_hook::<ReviewRequest>().unwrap().to_vec();
+        let stands = catalog.of_hook::<ReviewRequest>().unwrap().iter();
+        let serving: Vec<Arc<Version>> = stands.filter_map(|stand| stand.turn(0).version).collect();
         assert_eq!(serving.iter().map(|version| version.name.to_string()).collect::<Vec<_>>(), ["second", "first", "last"]);
 
         let ask = async |of: usize, client: &str| {

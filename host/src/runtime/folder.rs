@@ -185,7 +185,7 @@ impl Inbox {
     /// What was brought back from the store need not be tried again when the folder holds the same.
     fn adopt_serving(&mut self) {
         for (name, plugin) in self.runtime.catalog().plugins() {
-            let Some(version) = &plugin.serving else { continue };
+            let Some(version) = plugin.version() else { continue };
             let content = files::content_of_version(&version.digest, &version.file_text, &self.runtime.folder);
             let aside = plugin.aside.as_ref().map(|aside| aside.by.file.clone());
             let seen = Seen::new(Vec::new(), Vec::new(), content, !version.file_text.is_empty());
@@ -211,8 +211,19 @@ impl Inbox {
         for name in missing.filter_map(|(name, seen)| seen.is_gone().then(|| name.clone())).collect::<Vec<_>>() {
             self.remove(name);
         }
+        self.look_for_channels();
         for name in names {
             self.look_at(&name, inside);
+        }
+    }
+
+    /// What was refused for a channel is tried again when that is free.
+    fn look_for_channels(&mut self) {
+        let catalog = self.runtime.catalog();
+        for (name, seen) in self.seen.iter_mut().filter(|(_, seen)| !seen.wants.is_empty()) {
+            if seen.wants.iter().all(|channel| catalog.notifier(channel).is_none_or(|other| other.name == *name)) {
+                *seen = Seen::nothing(Vec::new());
+            }
         }
     }
 
@@ -228,7 +239,7 @@ impl Inbox {
     fn look_at(&mut self, name: &PluginName, inside: bool) {
         let files = Files::of(&self.runtime.folder, name);
         let catalog = self.runtime.catalog();
-        let aside = catalog.plugin(name).and_then(|plugin| plugin.serving.as_ref().zip(plugin.aside.as_ref()));
+        let aside = catalog.plugin(name).and_then(|plugin| plugin.version().zip(plugin.aside.as_ref()));
         let seen = self.seen.get_mut(name);
         if let Some(seen) = &seen
             && (seen.busy
@@ -317,7 +328,7 @@ impl Inbox {
         });
     }
 
-    /// A trial ended: the file may have changed meanwhile, and others may have waited for it.
+    /// A trial ended: the file may have changed meanwhile.
     fn ended(&mut self, Ended { name, outcome }: Ended) {
         if let Some(seen) = self.seen.get_mut(&name) {
             seen.busy = false;
@@ -326,12 +337,6 @@ impl Inbox {
                 Outcome::Unfinished(refusal) => seen.unfinished = Some((Instant::now(), refusal)),
                 Outcome::Refused { wants } => seen.wants = wants,
                 Outcome::Taken | Outcome::Off => {}
-            }
-        }
-        let catalog = self.runtime.catalog();
-        for (name, seen) in self.seen.iter_mut().filter(|(_, seen)| !seen.wants.is_empty()) {
-            if seen.wants.iter().all(|channel| catalog.notifier(channel).is_none_or(|other| other.name == *name)) {
-                *seen = Seen::nothing(Vec::new());
             }
         }
     }

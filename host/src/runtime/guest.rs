@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::call_log::CallLog;
-use super::capabilities::House;
+use super::capabilities::{House, Unwritten};
 use super::contract::ciba::interception::refusals::Refusal;
 use super::contract::ciba::interception::{credentials, decisions, events, inbox, log, refusals, secrets, settings, storage, transactions};
 use super::contract::drafts;
@@ -19,6 +19,7 @@ use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
 use super::shared::LogLevel;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
+use super::withheld::ActKind;
 use crate::protocol::note::Note;
 
 /// What a `transaction` handle stands for. There is one per call, so it holds nothing of its own.
@@ -68,6 +69,8 @@ pub struct Guest {
     pub(super) storage_calls: u32,
     /// How often it asked for a credential.
     pub(super) credential_calls: u32,
+    /// What it would have written, had it not been a shadow.
+    pub(super) unwritten: Unwritten,
     /// What the hook asked for; it happens when the hook has ended well.
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
@@ -105,6 +108,7 @@ impl Guest {
             decisions: 0,
             storage_calls: 0,
             credential_calls: 0,
+            unwritten: Unwritten::default(),
             inbox: None,
             printed,
             ticks: 0,
@@ -129,6 +133,7 @@ impl Guest {
             decisions,
             storage_calls,
             credential_calls,
+            unwritten,
             inbox,
             printed,
             ticks,
@@ -137,6 +142,7 @@ impl Guest {
         // What it has of memory still counts.
         budget.exhausted = false;
         (*decisions, *storage_calls, *credential_calls, *inbox, *ticks) = (0, 0, 0, None, 0);
+        *unwritten = Unwritten::default();
         printed.clear();
     }
 
@@ -411,6 +417,8 @@ impl inbox::Host for Guest {
         }
         let note = note.filter(|note| !note.trim().is_empty()).map(|note| Note::parse(&note)).transpose();
         let note = note.map_err(Refusal::Other)?.map(Note::into_text);
+        // A shadow's is only compared.
+        self.log.withholds(ActKind::Inbox, || if note.is_some() { "the device page, with a note" } else { "the device page" }.to_owned());
         self.inbox = Some(InboxMessage { note });
         Ok(())
     }

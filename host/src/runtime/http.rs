@@ -13,6 +13,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::call_log::CallLog;
 use super::limits::CallLimits;
 use super::shared::LogLevel;
+use super::withheld::ActKind;
 use crate::outbound::{Client, SendError};
 use crate::protocol::plugin::is_origin;
 use crate::traces::{self, SPAN};
@@ -97,6 +98,9 @@ impl Outgoing {
         origin: String,
         patience: Duration,
     ) -> Result<http::Response<WasiBody>, Error> {
+        if self.log.withholds(ActKind::Http, || format!("{} to {origin}", request.method())) {
+            return Err(Error::InternalError(Some("this is a shadow: nothing is sent".to_owned())));
+        }
         let start = Instant::now();
         let Ok(Some(place)) = tokio::time::timeout(patience, self.place()).await else {
             let what = format!(

@@ -6,9 +6,11 @@
 //! calls, when it is too old or was idle too long, and when the plugin lost a permission: what it was once told may still be
 //! in its memory. With the version that was replaced end all of its instances.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -38,7 +40,36 @@ pub(super) struct Seat {
     /// Nothing where the instance is made for this call.
     live: Option<Live>,
     /// Its place among those that are kept, once it is.
-    own: Option<OwnedSemaphorePermit>,
+    own: Option<Kept>,
+}
+
+/// A place among those that are kept, and how much memory is kept there.
+struct Kept {
+    _place: OwnedSemaphorePermit,
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Kept {
+    fn holds(&mut self, bytes: usize) {
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        self.all.fetch_sub(std::mem::replace(&mut self.bytes, bytes), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.holds(0);
+    }
+}
+
+/// Instances that are kept between calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warm {
+    /// How many, those included that are in a call.
+    pub instances: usize,
+    /// How much memory they had after their last calls, in bytes.
+    pub bytes: usize,
 }
 
 /// What an instance has behind it.
@@ -85,6 +116,8 @@ pub(super) struct Instances {
     places: Places,
     /// How many more there may be, idle or not.
     own: Arc<Semaphore>,
+    /// What all of them hold.
+    bytes: Arc<AtomicUsize>,
     /// Those that wait, the one that served last at the end. `None` when the version no longer serves.
     idle: Mutex<Option<Vec<Seat>>>,
 }
@@ -98,6 +131,7 @@ impl Instances {
             most,
             places: places.clone(),
             own: Arc::new(Semaphore::new(most)),
+            bytes: Arc::default(),
             idle: Mutex::new(Some(Vec::new())),
         })
     }
@@ -123,7 +157,10 @@ impl Instances {
         if seat.own.is_none() {
             let Ok(own) = Arc::clone(&self.own).try_acquire_owned() else { return };
             let Some(held) = self.places.keep(seat.held) else { return };
-            seat = Seat { held, own: Some(own), ..seat };
+            seat = Seat { held, own: Some(Kept { _place: own, bytes: 0, all: Arc::clone(&self.bytes) }), ..seat };
+        }
+        if let (Some(kept), Some(live)) = (&mut seat.own, &seat.live) {
+            kept.holds(live.store.data().budget.held());
         }
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             idle.push(seat);
@@ -146,9 +183,9 @@ impl Instances {
         drop(idle);
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.most - self.own.available_permits()
+    /// How many there are, and what they hold.
+    fn kept(&self) -> Warm {
+        Warm { instances: self.most - self.own.available_permits(), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 }
 
@@ -164,8 +201,8 @@ impl Version {
     }
 
     /// Instances that are kept between calls, and those of them that are in a call. `None` where each call has its own.
-    pub fn warm_instances(&self) -> Option<usize> {
-        self.instances.as_ref().map(Instances::count)
+    pub fn warm(&self) -> Option<Warm> {
+        self.instances.as_ref().map(Instances::kept)
     }
 }
 

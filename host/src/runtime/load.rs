@@ -60,7 +60,10 @@ impl Runtime {
     /// The step that refused, in plain words.
     pub async fn load(&self, candidate: &Candidate, shared: Arc<Shared>) -> Result<Loaded, Refusal> {
         let file = parse_file(&candidate.name, &candidate.file_text)?;
-        if file.mode == Mode::Off {
+        let written = (file.mode, file.order);
+        let file = self.words_of(&candidate.name).over(file);
+        // What was turned off by command is ready to be turned on again.
+        if file.mode == Mode::Off && written.0 == Mode::Off {
             return Ok(Loaded::Off);
         }
         if shape::sniff(&candidate.bytes)? == Sniffed::Unfinished {
@@ -91,6 +94,8 @@ impl Runtime {
             limits: limits.for_trial(),
             client: self.door.client(),
             house: Arc::clone(&self.house),
+            // A trial may do nothing, and is compared with nobody's.
+            comparison: None,
         };
         let on_trial = Arc::new(shared.on_trial(&limits));
         // It takes of the pool like a call does, and waits for its turn like one: those have an end.
@@ -109,17 +114,19 @@ impl Runtime {
         callable.limits = limits;
         callable.secrets = secrets;
         callable.given = given;
+        callable.comparison = (file.mode == Mode::Shadow).then(Arc::default);
         Ok(Loaded::Version(Arc::new(Version {
             name: candidate.name.clone(),
             instances: Instances::of(&file, &self.places),
             digest,
             description,
             file,
+            written,
             file_text: candidate.file_text.clone(),
             hooks: exported.hooks,
             since: self.clock.now(),
             shared,
-            callable,
+            callable: Arc::new(callable),
             shown_settings,
             calls_at_once: Arc::new(Semaphore::new(limits.concurrency.max(1) as usize)),
             in_flight: AtomicUsize::new(0),
@@ -169,8 +176,9 @@ const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin 
 
 /// Reads `name.toml`, saying which line is wrong.
 fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
-    let refuse =
-        |what: String| Refusal::new("settings-file", what, "it has `mode`, `order`, `fail`, `instances`, `[settings]` and `[asks]`");
+    let refuse = |what: String| {
+        Refusal::new("settings-file", what, "it has `mode`, `beside`, `share`, `order`, `fail`, `instances`, `[settings]` and `[asks]`")
+    };
     let file: PluginFile = toml::from_str(text).map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         let what = if error.message().starts_with("unknown field `enabled`") {
@@ -184,6 +192,15 @@ fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
         if value == 0 {
             let what = format!("{name}.toml: `warm_{key}` is 0: at least 1, or `instances = \"fresh\"` to keep none");
             return Err(refuse(what));
+        }
+    }
+    if !(1..=100).contains(&file.share) {
+        return Err(refuse(format!("{name}.toml: `share` is {}: 1 to 100 per cent, or `mode = \"off\"` for none", file.share)));
+    }
+    if let Some(beside) = &file.beside {
+        PluginName::parse(beside.as_str()).map_err(|what| refuse(format!("{name}.toml: `beside`: {what}")))?;
+        if beside == name {
+            return Err(refuse(format!("{name}.toml: `beside` is the plugin itself: name the one that it is tried beside")));
         }
     }
     if let Some(other) = file.asks.reveal.iter().find(|asked| !is_plain_pointer(asked)) {

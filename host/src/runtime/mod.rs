@@ -9,6 +9,7 @@ mod cache;
 mod call_log;
 mod capabilities;
 mod catalog;
+mod comparison;
 mod contract;
 #[cfg(test)]
 mod contract_2;
@@ -29,12 +30,16 @@ mod refusal;
 mod rollback;
 mod schema;
 mod settings;
+mod shadow;
 mod shape;
 mod shared;
+mod standing;
+mod stands;
 mod take;
 mod tally;
 mod transaction;
 mod version;
+mod withheld;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -48,13 +53,15 @@ use wasmtime::component::Linker;
 
 pub use capabilities::{Decider, Submitted};
 pub use catalog::{Catalog, Event, EventKind, Plugin, Status};
+pub use comparison::{Act, Difference, Findings, Tally};
 pub use contract::ciba::interception::decisions::Outcome as DecisionOutcome;
 pub use guest::InboxMessage;
 pub use hooks::{
-    Adjustment, CodeVerdict, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent, Occasion,
-    Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest, Shape,
-    ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
+    Adjustment, CodeVerdict, Comparable, DecisionVerdict, HintKind, Hook, Inbound, Issuance, IssueTokens, Notify, Observe, ObservedEvent,
+    Occasion, Outcome, RegisterClient, Registering, Registration, RequestVerdict, Resolution, ResolveHint, ReviewDecision, ReviewRequest,
+    Shape, ShapeIntrospection, Shaping, VerifyUserCode, Withdraw, WithdrawReason,
 };
+pub use instances::Warm;
 pub use limits::CallLimits;
 pub use load::{Candidate, Loaded};
 pub use measure::Measured;
@@ -62,14 +69,17 @@ pub use refusal::Refusal;
 pub use rollback::Aside;
 pub use schema::Schema;
 pub use shared::{LogLevel, LogLine, Shared};
+pub use standing::Change;
+pub use stands::Turn;
 pub use tally::{BOUNDS, Counters, HookTally, Latency, Tallied};
 pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
 pub use version::{CallFailure, Description, Report, Version};
+pub use withheld::ActKind;
 
 use crate::clock::Clock;
 use crate::outbound::Door;
-use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::plugin::{Permissions, PluginName, Words};
 use crate::store::Store;
 use crate::traces::SPAN;
 use cache::Cache;
@@ -107,6 +117,8 @@ pub enum Urgency {
     ClientWaits,
     /// Nobody does.
     Background,
+    /// Nobody does, and nothing comes of it.
+    Shadow,
 }
 
 /// How long a call that nobody waits for stands in line. Then its job is put off, and leaves its place to those of
@@ -127,6 +139,8 @@ pub struct Runtime {
     config: RuntimeConfig,
     /// What was allowed by command.
     allowed: Mutex<HashMap<PluginName, Permissions>>,
+    /// What operators said of plugins by command.
+    words: Mutex<HashMap<PluginName, Words>>,
     shared: Mutex<HashMap<PluginName, Arc<Shared>>>,
     places: Places,
     small_lane: Arc<Semaphore>,
@@ -159,6 +173,7 @@ impl Runtime {
         let cache = Cache::open(&config.cache, key, &engine.wasm)
             .with_context(|| format!("the cache {} cannot be used", config.cache.display()))?;
         let allowed = store.permissions().await?.into_iter().collect();
+        let words = store.plugin_words().await?.into_iter().collect();
         let runtime = Arc::new(Self {
             places: Places::new(engine.slots),
             engine,
@@ -171,6 +186,7 @@ impl Runtime {
             folder: config.folder.clone(),
             config,
             allowed: Mutex::new(allowed),
+            words: Mutex::new(words),
             shared: Mutex::default(),
             small_lane: Arc::new(Semaphore::new(1)),
             large_lane: Arc::new(Semaphore::new(1)),
@@ -239,7 +255,7 @@ impl Runtime {
         let wall = version.callable.limits.wall();
         let patience = match urgency {
             Urgency::ClientWaits => wall,
-            Urgency::Background => wall.min(IN_LINE),
+            Urgency::Background | Urgency::Shadow => wall.min(IN_LINE),
         };
         let places = async {
             let own = Arc::clone(&version.calls_at_once).acquire_owned().await.ok()?;
@@ -251,10 +267,12 @@ impl Runtime {
             };
             Some((own, seat))
         };
-        let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
+        let nothing = |failure| Report { result: Err(failure), inbox: None, withheld: None, took: Duration::ZERO };
         let Ok(Some((own, seat))) = tokio::time::timeout(patience, places).await else {
             let failure = CallFailure::Busy(patience);
-            version.shared.say_busy::<H>(&failure);
+            if urgency != Urgency::Shadow {
+                version.shared.say_busy::<H>(&failure);
+            }
             return nothing(failure);
         };
         let version = Arc::clone(version);

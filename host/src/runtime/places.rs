@@ -16,6 +16,9 @@ pub(super) struct Places {
     /// For instances that are kept between calls. A part of those of the background, so that however many are kept, there
     /// are places for either kind of call.
     warm: Arc<Semaphore>,
+    /// For calls of shadows, of which nothing comes: another part of those of the background, so that however slow they are,
+    /// they hold up no job.
+    shadow: Arc<Semaphore>,
 }
 
 /// Places that one instance has, for as long as it lives.
@@ -24,27 +27,33 @@ pub(super) struct Held {
     _all: OwnedSemaphorePermit,
     background: Option<OwnedSemaphorePermit>,
     warm: Option<OwnedSemaphorePermit>,
+    shadow: Option<OwnedSemaphorePermit>,
 }
 
 impl Places {
     pub(super) fn new(slots: u32) -> Self {
         let share = |count: u32| Arc::new(Semaphore::new(count.max(1) as usize));
-        Self { all: share(slots), background: share(slots * 3 / 4), warm: share(slots / 4) }
+        Self { all: share(slots), background: share(slots * 3 / 4), warm: share(slots / 4), shadow: share(slots / 4) }
     }
 
     /// Waits for so many places for one call.
     pub(super) async fn for_call(&self, count: u32, urgency: Urgency) -> Option<Held> {
+        let some_of = async |share: &Arc<Semaphore>| Arc::clone(share).acquire_many_owned(count).await.ok();
+        let shadow = match urgency {
+            Urgency::Shadow => Some(some_of(&self.shadow).await?),
+            Urgency::ClientWaits | Urgency::Background => None,
+        };
         let background = match urgency {
-            Urgency::Background => Some(Arc::clone(&self.background).acquire_many_owned(count).await.ok()?),
+            Urgency::Background | Urgency::Shadow => Some(some_of(&self.background).await?),
             Urgency::ClientWaits => None,
         };
-        Some(Held { count, background, ..self.for_trial(count).await? })
+        Some(Held { count, background, shadow, ..self.for_trial(count).await? })
     }
 
     /// The same for a trial, which has an end and waits for its turn.
     pub(super) async fn for_trial(&self, count: u32) -> Option<Held> {
         let all = Arc::clone(&self.all).acquire_many_owned(count).await.ok()?;
-        Some(Held { count, _all: all, background: None, warm: None })
+        Some(Held { count, _all: all, background: None, warm: None, shadow: None })
     }
 
     /// The places of a call that has ended, as those of an instance that is kept. `None` gives them up: others need them.
@@ -54,6 +63,8 @@ impl Places {
                 *part = Some(Arc::clone(share).try_acquire_many_owned(held.count).ok()?);
             }
         }
+        // From here on it is one of those that are kept, of which there are few.
+        held.shadow = None;
         Some(held)
     }
 }
@@ -72,6 +83,12 @@ mod tests {
                 kept.push(held);
             }
             assert_eq!(kept.len() as u32, slots / 4);
+            // Shadows take their part, and none that is another's.
+            let shadows = places.shadow.available_permits() as u32;
+            assert_eq!(shadows, slots / 4);
+            let shadow = places.for_call(shadows, Urgency::Shadow).await.unwrap();
+            assert!(places.background.available_permits() as u32 >= slots / 4, "jobs find none beside {shadows} shadows");
+            drop(shadow);
             // What nobody waits for may take what it has left, and still a client finds a place.
             let background = places.background.available_permits() as u32;
             assert!(background >= slots / 4, "{background} of {slots}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Runtime;
-use super::catalog::Status;
+use super::catalog::Plugin;
 use super::files::{Files, content_of_version, file_of};
 use super::load::{Candidate, Loaded};
 use super::take::{Back, Outcome};
@@ -43,11 +43,12 @@ impl Runtime {
         let aside = set_aside.map(|by| self.aside(by, &to.artefact, &to.file));
         let (version, bytes) = self.load_stored(name, &to.artefact, &to.file).await?;
         let _turn = self.publishing.lock().await;
-        if let Some(refusal) = self.catalog().channel_conflict(&version) {
+        let version = self.as_said(version);
+        if let Some(refusal) = self.catalog().channel_conflict(&version).filter(|_| !version.rests()) {
             return Err(refusal.to_string());
         }
         let is_set_aside = aside.is_some();
-        let back = Back { aside, audit: Some(audit) };
+        let back = Back { aside, by: Some(audit.who.clone()), audit: Some(audit) };
         self.put_in_place(version, bytes, start, Some(back)).await.map_err(|refusal| refusal.to_string())?;
         Ok(is_set_aside)
     }
@@ -56,7 +57,7 @@ impl Runtime {
     pub(super) async fn take_again(&self, name: &PluginName) -> Outcome {
         let start = Instant::now();
         let catalog = self.catalog();
-        let Some((serving, aside)) = catalog.plugin(name).and_then(|plugin| plugin.serving.clone().zip(plugin.aside.clone())) else {
+        let Some((serving, aside)) = catalog.plugin(name).and_then(|plugin| plugin.version().cloned().zip(plugin.aside.clone())) else {
             return Outcome::Taken;
         };
         let again = self.aside(aside.by.clone(), &serving.digest, &serving.file_text);
@@ -69,7 +70,8 @@ impl Runtime {
         }
         let taken = match loaded {
             Ok((version, bytes)) => {
-                let back = Back { aside: Some(again), audit: None };
+                let version = self.as_said(version);
+                let back = Back { aside: Some(again), ..Back::default() };
                 self.put_in_place(version, bytes, start, Some(back)).await.map_err(|refusal| refusal.to_string())
             }
             Err(why) => Err(why),
@@ -96,8 +98,9 @@ impl Runtime {
 
     /// What lies in the folder is what was set aside: whatever else was there and was refused, or not whole, is gone.
     pub(super) fn rests(&self, name: &PluginName) {
-        if self.catalog().plugin(name).is_some_and(|plugin| plugin.aside.is_some() && plugin.status != Status::Serving) {
-            self.publish(name, |plugin| plugin.status = Status::Serving);
+        let is_new = |plugin: &Plugin| plugin.aside.is_some() && plugin.status != plugin.status_without_file();
+        if self.catalog().plugin(name).is_some_and(is_new) {
+            self.publish(name, |plugin| plugin.status = plugin.status_without_file());
         }
     }
 

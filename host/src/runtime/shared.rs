@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::capabilities::KeptCredentials;
 use super::hooks::Hook;
@@ -60,6 +60,8 @@ pub struct Shared {
     /// What was minted for it. It outlasts a version, because services count how often there is a new one.
     pub(super) credentials: KeptCredentials,
     lines: Mutex<VecDeque<LogLine>>,
+    /// Counts every line there was.
+    logged: watch::Sender<u64>,
     pub(super) tally: Tally,
     /// Places for calls from outside: a half of all, so that those who flood it keep no hook from being called.
     inbound_places: Arc<Semaphore>,
@@ -78,6 +80,7 @@ impl Shared {
             http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
             credentials: KeptCredentials::default(),
             lines: Mutex::default(),
+            logged: watch::Sender::default(),
             tally: Tally::new(),
             inbound_places: Arc::new(Semaphore::new((limits.concurrency as usize / 2).max(1))),
             busy_said: Mutex::default(),
@@ -92,10 +95,17 @@ impl Shared {
 
     /// Keeps the lines of a trial, which the host's log has already.
     pub(super) fn keep_lines_of(&self, trial: &Self) {
+        self.keep(trial.lines());
+    }
+
+    fn keep(&self, new: Vec<LogLine>) {
+        let count = new.len() as u64;
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.extend(trial.lines());
+        lines.extend(new);
         let surplus = lines.len().saturating_sub(LINES_KEPT);
         lines.drain(..surplus);
+        // While it is locked: who reads sees as many lines as were counted.
+        self.logged.send_modify(|logged| *logged += count);
     }
 
     /// What it may do at this moment. Read at each host call: a permission taken back counts at once.
@@ -126,11 +136,7 @@ impl Shared {
             LogLevel::Warn => tracing::warn!(plugin = %self.name, "{text}"),
             LogLevel::Error => tracing::error!(plugin = %self.name, "{text}"),
         }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LINES_KEPT {
-            lines.pop_front();
-        }
-        lines.push_back(LogLine { at: self.clock.now(), level, text });
+        self.keep(vec![LogLine { at: self.clock.now(), level, text }]);
     }
 
     /// Says that a call had no place, but not of every one.
@@ -178,6 +184,19 @@ impl Shared {
     /// The latest lines, oldest first.
     pub fn lines(&self) -> Vec<LogLine> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Told of every line: how many there were.
+    pub fn logged(&self) -> watch::Receiver<u64> {
+        self.logged.subscribe()
+    }
+
+    /// The lines after so many, as far as they are kept, and how many there were.
+    pub fn lines_after(&self, after: u64) -> (Vec<LogLine>, u64) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = *self.logged.borrow();
+        let new = usize::try_from(count.saturating_sub(after)).unwrap_or(usize::MAX).min(lines.len());
+        (lines.iter().skip(lines.len() - new).cloned().collect(), count)
     }
 
     /// How it has been doing since the host started.

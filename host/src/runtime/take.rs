@@ -12,6 +12,11 @@ use super::{Runtime, Version};
 use crate::protocol::plugin::PluginName;
 use crate::store::{Activation, ActivePlugin, AuditEntry};
 
+/// Why a plugin is off.
+const OFF: &str = "turned off: mode = \"off\" in its .toml file";
+/// What is said of a version that may not serve.
+const RESTS: &str = "ready, and turned off by command";
+
 /// How a candidate ended.
 pub(super) enum Outcome {
     /// It serves.
@@ -31,6 +36,8 @@ pub(super) enum Outcome {
 pub(super) struct Back {
     /// What lies in the folder instead.
     pub(super) aside: Option<Aside>,
+    /// Who rolled back to it.
+    pub(super) by: Option<String>,
     /// Written with it.
     pub(super) audit: Option<AuditEntry>,
 }
@@ -41,8 +48,9 @@ impl Runtime {
         let mut loading = tokio::task::JoinSet::new();
         for active in self.store.active_plugins().await? {
             if !Files::of(&self.folder, &active.name).are_there() {
-                tracing::warn!("plugin {}: its file was removed while the host was stopped; it no longer serves", active.name);
-                self.store.deactivate(&active.name, self.clock.now()).await?;
+                let why = "its file was removed while the host was stopped";
+                tracing::warn!("plugin {}: {why}; it no longer serves", active.name);
+                self.store.deactivate(&active.name, self.by_file("plugin stopped", &format!("{}: {why}", active.name))).await?;
                 continue;
             }
             let runtime = Arc::clone(self);
@@ -55,13 +63,17 @@ impl Runtime {
         // Who served a channel first keeps it: what a plugin says of itself may be another thing after every start.
         loaded.sort_by(|(one, _), (other, _)| (one.since, &one.name).cmp(&(other.since, &other.name)));
         let _turn = self.publishing.lock().await;
-        for (ActivePlugin { name, since, set_aside, .. }, loaded) in loaded {
+        for (ActivePlugin { name, since, set_aside, serves, .. }, loaded) in loaded {
             let conflict = |version: Arc<Version>| match self.catalog().channel_conflict(&version) {
-                Some(refusal) => Err(refusal),
-                None => Ok(version),
+                Some(refusal) if !version.rests() => Err(refusal),
+                _ => Ok(version),
             };
             match loaded.map(|loaded| loaded.and_then(conflict)) {
                 Some(Ok(version)) => {
+                    // It may have been turned on or off while the host was stopped.
+                    if serves == version.rests() {
+                        self.turn(&version).await?;
+                    }
                     let aside = set_aside.map(|by| self.aside(by, &version.digest, &version.file_text));
                     self.serve(version, since, "serving again after a restart", None, aside);
                 }
@@ -92,7 +104,11 @@ impl Runtime {
         let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text: active.file.clone() };
         match self.load(&candidate, self.shared_of(name)).await {
             Ok(Loaded::Version(version)) => Some(Ok(version)),
-            Ok(_) => {
+            Ok(Loaded::Off) => {
+                self.stop(name, Status::Off, OFF).await;
+                None
+            }
+            Ok(Loaded::Unfinished(_)) => {
                 tracing::error!("plugin {name}: what served before is not a plugin");
                 None
             }
@@ -102,10 +118,10 @@ impl Runtime {
 
     fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str, took_ms: Option<u64>, aside: Option<Aside>) {
         let named = (version.description.version.clone(), version.digest.clone());
-        let event = Event { at: since, kind: EventKind::Serving, text: how.to_owned(), version: Some(named), took_ms };
+        let (kind, how) = if version.rests() { (EventKind::Stopped, RESTS) } else { (EventKind::Serving, how) };
+        let event = Event { at: since, kind, text: how.to_owned(), version: Some(named), took_ms };
         self.publish(&version.name.clone(), |plugin| {
-            plugin.serving = Some(version);
-            plugin.status = Status::Serving;
+            plugin.put(version);
             plugin.aside = aside;
             plugin.events.push(event);
         });
@@ -119,22 +135,23 @@ impl Runtime {
         match self.load(&candidate, self.shared_of(&name)).await {
             Ok(Loaded::Unfinished(refusal)) => self.wait_for_rest(&name, refusal),
             Ok(Loaded::Off) => {
-                self.stop(&name, Status::Off, "turned off: mode = \"off\" in its .toml file").await;
+                self.stop(&name, Status::Off, OFF).await;
                 Outcome::Off
             }
             Ok(Loaded::Version(version)) => {
                 // One after the other, or two for the same channel could both find it free.
                 let _turn = self.publishing.lock().await;
+                let version = self.as_said(version);
                 if self.is_aside(&version) {
                     // An operator rolled back while it was tried.
                     return Outcome::Taken;
                 }
                 match self.catalog().channel_conflict(&version) {
-                    Some(refusal) => {
+                    Some(refusal) if !version.rests() => {
                         self.refuse(&name, refusal);
                         Outcome::Refused { wants: version.description.channels.clone() }
                     }
-                    None => match self.put_in_place(version, candidate.bytes, start, None).await {
+                    _ => match self.put_in_place(version, candidate.bytes, start, None).await {
                         Ok(()) => Outcome::Taken,
                         Err(refusal) => self.refuse(&name, refusal),
                     },
@@ -153,8 +170,15 @@ impl Runtime {
         back: Option<Back>,
     ) -> Result<(), Refusal> {
         let name = version.name.clone();
-        let Back { aside, audit } = back.unwrap_or_default();
-        let by = audit.as_ref().map_or_else(String::new, |audit| format!("rolled back by {}", audit.who));
+        let Back { aside, by, audit } = back.unwrap_or_default();
+        let (serves, rolled_back_by) = (!version.rests(), by.clone());
+        let by = by.map_or_else(String::new, |who| format!("rolled back by {who}"));
+        let does = if serves { version.does() } else { "taken, and turned off by command".to_owned() };
+        let audit = audit.unwrap_or_else(|| {
+            let (version, digest) = (&version.description.version, &version.digest.0);
+            let does = if does == "serving" { String::new() } else { format!(", {does}") };
+            self.by_file("plugin serving", &format!("{name} {version} {digest}{does}"))
+        });
         let activation = Activation {
             plugin: ActivePlugin {
                 name: name.clone(),
@@ -162,17 +186,19 @@ impl Runtime {
                 file: version.file_text.clone(),
                 since: version.since,
                 set_aside: aside.as_ref().map(|aside| aside.by.clone()),
+                serves,
             },
             bytes,
             version: version.description.version.clone(),
             settings: version.shown_settings.to_string(),
             observes: version.callable.hooks.observe.is_some(),
+            rolled_back_by,
             audit,
         };
         self.store.activate(activation).await.map_err(|error| {
             Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes")
         })?;
-        let old = self.catalog().plugin(&name).and_then(|plugin| plugin.serving.clone());
+        let old = self.catalog().plugin(&name).and_then(|plugin| plugin.version().cloned());
         let replaced = old.as_ref().map_or_else(String::new, |old| {
             let in_flight = match old.calls_in_flight() {
                 0 => String::new(),
@@ -183,15 +209,18 @@ impl Runtime {
         });
         let replaced = if by.is_empty() { replaced } else { format!(", {by}{replaced}") };
         let took = start.elapsed().as_millis();
-        tracing::info!("plugin {name}: {} ({}) serving{replaced}; {took} ms", version.description.version, version.digest.short());
+        tracing::info!("plugin {name}: {} ({}) {does}{replaced}; {took} ms", version.description.version, version.digest.short());
         let missing = version.missing_permissions().as_options();
         if !missing.is_empty() {
             tracing::warn!(
                 "plugin {name}: asks for more than it may; until then that is refused.  do: ciba-host plugin allow {name} {missing}"
             );
         }
-        let since = version.since;
-        self.serve(version, since, replaced.trim_start_matches(", "), u64::try_from(took).ok(), aside);
+        let replaced = if does == "serving" { replaced.trim_start_matches(", ").to_owned() } else { does + &replaced };
+        self.serve(Arc::clone(&version), version.since, &replaced, u64::try_from(took).ok(), aside);
+        if let Some(what) = self.catalog().beside_nobody(&version) {
+            tracing::warn!("plugin {name} [beside]: {what}.  do: name a plugin that serves, or leave `beside` out of {name}.toml");
+        }
         Ok(())
     }
 
@@ -210,6 +239,7 @@ impl Runtime {
         );
         tracing::error!("plugin {name}.wasm refused {refusal}\n  {still}");
         let event = self.event(EventKind::Refused, refusal.to_string());
+        self.write_down(self.by_file("plugin refused", &format!("{name} [{}]: {}", refusal.word, refusal.what)));
         self.publish(name, |plugin| {
             plugin.status = Status::Refused(Box::new(refusal));
             plugin.events.push(event);
@@ -219,7 +249,7 @@ impl Runtime {
 
     /// Takes a plugin out of service and says what no longer happens.
     pub(super) async fn stop(&self, name: &PluginName, status: Status, why: &str) {
-        if let Err(error) = self.store.deactivate(name, self.clock.now()).await {
+        if let Err(error) = self.store.deactivate(name, self.by_file("plugin stopped", &format!("{name}: {why}"))).await {
             tracing::error!("plugin {name}: {error}");
         }
         let served = self.catalog().plugin(name).and_then(|plugin| plugin.serving.clone());
@@ -231,11 +261,27 @@ impl Runtime {
         }
         let event = self.event(EventKind::Stopped, said);
         self.publish(name, |plugin| {
+            plugin.resting = None;
             if plugin.serving.take().is_some() || plugin.status != status {
                 plugin.events.push(event);
             }
             plugin.status = status;
             plugin.aside = None;
+        });
+    }
+
+    /// A line of the audit log for what somebody did with a file.
+    pub(super) fn by_file(&self, what: &str, about: &str) -> AuditEntry {
+        AuditEntry { at: self.clock.now(), who: "file".to_owned(), what: what.to_owned(), about: about.to_owned() }
+    }
+
+    /// Writes such a line where nothing else is written, and nobody waits for it.
+    fn write_down(&self, entry: AuditEntry) {
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move {
+            if let Err(error) = store.audit(entry).await {
+                tracing::error!("the audit log cannot be written: {error}");
+            }
         });
     }
 }

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::call_log::CallLog;
 use super::capabilities::House;
+use super::comparison::{Comparison, Findings};
 use super::engine::TICK;
 use super::given::Given;
 use super::guest::{Guest, InboxMessage};
@@ -22,6 +23,7 @@ use super::instances::{Instances, Live};
 use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
 use super::settings::Secrets;
 use super::shared::{LogLevel, Shared, one_line};
+use super::withheld::Withheld;
 use crate::outbound::Client;
 use crate::protocol::plugin::{ArtefactDigest, Mode, Permissions, PluginFile, PluginName};
 
@@ -53,8 +55,10 @@ pub struct Version {
     pub digest: ArtefactDigest,
     /// What it says of itself.
     pub description: Description,
-    /// What the operator wrote beside it.
+    /// What the operator wrote beside it, and said over it.
     pub file: PluginFile,
+    /// What stands there of mode and order.
+    pub written: (Mode, i32),
     /// The same as text: what tells one version from the next when only the settings changed.
     pub file_text: String,
     /// Which hooks it serves.
@@ -63,7 +67,7 @@ pub struct Version {
     pub since: Timestamp,
     /// What all versions of the plugin share.
     pub shared: Arc<Shared>,
-    pub(super) callable: Callable,
+    pub(super) callable: Arc<Callable>,
     /// Those that are kept between calls, where the operator chose that.
     pub(super) instances: Option<Instances>,
     /// Its settings as they may be shown.
@@ -73,6 +77,7 @@ pub struct Version {
 }
 
 /// Everything that a call needs of a version, and that the trial has before there is a version.
+#[derive(Clone)]
 pub struct Callable {
     pub(super) pre: InstancePre<Guest>,
     pub(super) hooks: Hooks,
@@ -85,6 +90,8 @@ pub struct Callable {
     pub(super) limits: CallLimits,
     pub(super) client: Client<WasiBody>,
     pub(super) house: Arc<House>,
+    /// Of a shadow: what is done with its answers. Then nothing that it wants done is.
+    pub(super) comparison: Option<Arc<Comparison>>,
 }
 
 impl Version {
@@ -97,11 +104,6 @@ impl Version {
     pub(super) fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
-    }
-
-    /// Whether its answers count.
-    pub fn is_enforced(&self) -> bool {
-        self.file.mode == Mode::Enforce
     }
 
     /// What it asks for and may not have.
@@ -122,8 +124,29 @@ impl Version {
         (imports, kind.exports(engine).map(|(name, _)| name.to_owned()).collect())
     }
 
+    /// Its name, version and digest, for people.
+    pub(super) fn in_words(&self) -> String {
+        format!("{} {} ({})", self.name, self.description.version, self.digest.short())
+    }
+
+    /// What it does, in words: whether its answers count, and for whom.
+    pub fn does(&self) -> String {
+        let PluginFile { beside, share, .. } = &self.file;
+        let beside = |how: &str| beside.as_ref().map(|name| format!("{how} {name}")).unwrap_or_default();
+        let of = if *share == 100 { String::new() } else { format!(" for {share} % of transactions") };
+        if self.is_enforced() { format!("serving{of}{}", beside(" in the place of")) } else { format!("a shadow{}{of}", beside(" beside")) }
+    }
+
+    /// How its answers compare with those that count, of a shadow.
+    pub fn findings(&self) -> Option<Findings> {
+        self.callable.comparison.as_ref().map(|comparison| comparison.so_far())
+    }
+
     /// What no longer happens when it is gone.
     pub(super) fn without_it(&self) -> String {
+        if !self.is_enforced() {
+            return "its answers are not compared any more".to_owned();
+        }
         if self.callable.hooks.notify.is_some() {
             format!("nobody is notified on the channel {} any more", self.description.channels.join(", "))
         } else {
@@ -244,6 +267,8 @@ pub struct Report<T> {
     pub result: Result<T, CallFailure>,
     /// What it put on the device page; only with an answer.
     pub inbox: Option<InboxMessage>,
+    /// What it wanted done and was not, in a call of a shadow.
+    pub withheld: Option<Withheld>,
     /// How long the guest took, instantiation included.
     pub took: Duration,
 }
@@ -278,7 +303,7 @@ impl Callable {
 
     /// What one call may log and send.
     fn voice(&self, shared: &Arc<Shared>) -> (Arc<CallLog>, Outgoing) {
-        let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits));
+        let log = Arc::new(CallLog::new(Arc::clone(shared), Arc::clone(&self.secrets), &self.limits, self.comparison.clone()));
         let outgoing = Outgoing::new(Arc::clone(&log), self.client.clone(), &self.limits);
         (log, outgoing)
     }
@@ -319,9 +344,10 @@ impl Callable {
             guest.log.say(LogLevel::Error, &format!("call failed {failure}"));
         }
         shared.tally.count_call::<H>(took, result.as_ref().err(), guest.budget.held());
-        let inbox = guest.inbox.take().filter(|_| result.is_ok());
+        let mut inbox = guest.inbox.take().filter(|_| result.is_ok());
+        let withheld = guest.log.withholding.as_ref().map(|withholding| Withheld { inbox: inbox.take(), ..withholding.take() });
         let live = instance.and_then(|instance| Live { store, instance }.for_another(&result));
-        (Report { inbox, result, took }, live)
+        (Report { inbox, withheld, result, took }, live)
     }
 
     /// One call with nothing around it, to compare with. Only for plugins that are known to be harmless.

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName, Words};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
@@ -31,8 +31,8 @@ pub use events::{EVENTS_KEPT, EventKind, RequestEvent, Unheard};
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
 pub use numbers::Numbers;
-pub use plugins::{Activation, ActivePlugin, Condition, KeptValue, NewValue, Quota, ServedVersion, SetAside, Written};
-pub use registry::{Admission, AuditEntry, Invitation, NewDevice, Updated};
+pub use plugins::{Activation, ActivePlugin, Condition, KeptValue, NewValue, NewWords, Quota, ServedVersion, SetAside, Switch, Written};
+pub use registry::{Admission, AuditEntry, AuditQuery, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
 
 /// What a verb answers, some time after its commit.
@@ -171,13 +171,13 @@ pub trait Store: Send + Sync {
 
     /// The bytes of an artefact.
     fn artefact(&self, digest: &ArtefactDigest) -> Answer<'_, Option<Vec<u8>>>;
-    /// The plugins that serve.
+    /// The plugins that serve, and those that would if they had not been turned off by command.
     fn active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>>;
-    /// Makes a version the one that serves. One that observes is told of what happens from here on; one that came back
+    /// Makes a version the one that serves, or would. One that observes is told of what happens from here on; one that came back
     /// within [`EVENTS_KEPT`], also of what it missed.
     fn activate(&self, activation: Activation) -> Answer<'_, ()>;
     /// Takes a plugin out of service.
-    fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()>;
+    fn deactivate(&self, name: &PluginName, audit: AuditEntry) -> Answer<'_, ()>;
     /// What served under this name, newest first: the last ten versions, each with the artefact it was.
     fn plugin_history(&self, name: &PluginName) -> Answer<'_, Vec<ServedVersion>>;
 
@@ -200,8 +200,12 @@ pub trait Store: Send + Sync {
     fn remove_plugin_value(&self, plugin: &PluginName, key: &str, when: Condition, now: Timestamp) -> Answer<'_, bool>;
     /// Keys of a plugin's values that begin with `prefix` and come after `after`, in the order of their bytes.
     fn plugin_keys(&self, plugin: &PluginName, prefix: &str, after: Option<&str>, most: u32, now: Timestamp) -> Answer<'_, Vec<String>>;
+    /// What operators said of plugins by command.
+    fn plugin_words(&self) -> Answer<'_, Vec<(PluginName, Words)>>;
+    /// Replaces what operators said of a plugin.
+    fn set_plugin_words(&self, new: NewWords) -> Answer<'_, ()>;
     /// Writes a line into the audit log.
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// The latest lines of the audit log, newest first.
-    fn audit_log(&self, most: u32) -> Answer<'_, Vec<AuditEntry>>;
+    fn audit_log(&self, query: AuditQuery) -> Answer<'_, Vec<AuditEntry>>;
 }

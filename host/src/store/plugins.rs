@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::AuditEntry;
-use crate::protocol::plugin::{ArtefactDigest, PluginName};
+use crate::protocol::plugin::{ArtefactDigest, PluginName, Words};
 
-/// A plugin version that serves.
+/// A plugin version that serves, or would if its plugin had not been turned off by command.
 #[derive(Clone, Debug)]
 pub struct ActivePlugin {
     /// The plugin.
@@ -21,6 +21,8 @@ pub struct ActivePlugin {
     pub since: Timestamp,
     /// What lies in the folder instead, where it was rolled back.
     pub set_aside: Option<SetAside>,
+    /// Whether it serves.
+    pub serves: bool,
 }
 
 /// What lies in the folder and is not taken, because an operator rolled back.
@@ -45,8 +47,39 @@ pub struct Activation {
     pub settings: String,
     /// Whether it observes.
     pub observes: bool,
-    /// Written with it where an operator wanted it.
-    pub audit: Option<AuditEntry>,
+    /// Who rolled back to it; absent where it came out of the folder.
+    pub rolled_back_by: Option<String>,
+    /// Written with it.
+    pub audit: AuditEntry,
+}
+
+/// Operators' words about one plugin.
+#[derive(Clone, Debug)]
+pub struct NewWords {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// All of them: what is not here is taken back.
+    pub words: Words,
+    /// What becomes of its version by them.
+    pub turn: Option<Switch>,
+    /// Written with it.
+    pub audit: AuditEntry,
+}
+
+/// What becomes of a version although no other takes its place.
+#[derive(Clone, Debug)]
+pub enum Switch {
+    /// It no longer serves, and may again.
+    Off,
+    /// It serves again.
+    On {
+        /// What it calls itself.
+        version: String,
+        /// Its settings as they may be shown: JSON.
+        settings: String,
+        /// Whether it observes.
+        observes: bool,
+    },
 }
 
 /// A version that served, or serves.

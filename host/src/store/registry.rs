@@ -48,12 +48,24 @@ pub struct NewDevice {
     pub session: Digest,
 }
 
+/// Which lines of the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// No older ones.
+    pub since: Option<Timestamp>,
+    /// Only those in which this is a part of who did it, of what they did, or of to what.
+    pub word: Option<String>,
+    /// How many at most: the newest.
+    pub most: u32,
+}
+
 /// One line of the audit log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// Who: `operator` for whoever holds the admin token.
+    /// Who: `operator` for whoever holds the admin token, `operator (console)` for who signed in there, `file` where somebody
+    /// changed a file.
     pub who: String,
     /// What they did.
     pub what: String,

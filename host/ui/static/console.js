@@ -32,7 +32,9 @@ function followServer() {
   let due = 0;
   // Under load many things change each second; the eye needs two looks a second at most.
   const soon = () => (due ||= setTimeout(() => ((due = 0), refresh().catch(() => {})), 500));
-  follow("/events", {
+  // A plugin's page also follows what the plugin logs.
+  const { plugin } = document.getElementById("main").dataset;
+  follow(plugin ? `/events?plugin=${encodeURIComponent(plugin)}` : "/events", {
     hear: (name) => name === "changed" && soon(),
     state(word) {
       if (word === "gone") return location.reload();
@@ -52,13 +54,37 @@ async function refresh() {
   if (!next) return;
   tellTimes(next);
   if (next.innerHTML === main.innerHTML) return;
+  // Between press and release a button must stay where it is.
+  if (main.querySelector("button:active")) return void setTimeout(() => refresh().catch(() => {}), 500);
   const headline = main.querySelector("h1")?.textContent;
   const keep = remember(main);
-  main.replaceChildren(...next.childNodes);
+  patch(main, next);
   document.title = fresh.title;
   keep();
   const said = main.querySelector("h1")?.textContent;
   if (said !== headline) announcer.textContent = said ?? "";
+}
+
+/** Replaces what is different, part by part: what is not stays as it is, with what was typed and marked there. */
+function patch(main, next) {
+  for (const { id } of main.querySelectorAll("details[open][id]")) next.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+  const [parts, fresh] = [[...main.children], [...next.children]];
+  if (parts.length !== fresh.length || parts.some((part, at) => part.id !== fresh[at].id)) return main.replaceChildren(...next.childNodes);
+  parts.forEach((part, at) => {
+    if (part.isEqualNode(fresh[at])) return;
+    const [lines, more] = [part, fresh[at]].map((of) => of.querySelector(".log ol"));
+    if (lines && more && grow(lines, more)) return;
+    part.replaceWith(fresh[at]);
+  });
+}
+
+/** A log only loses lines at its beginning and gains some at its end; `false` where it has become another. */
+function grow(lines, more) {
+  const first = more.firstElementChild;
+  while (first && lines.firstElementChild && !lines.firstElementChild.isEqualNode(first)) lines.firstElementChild.remove();
+  lines.append(...[...more.children].slice(lines.children.length).map((line) => line.cloneNode(true)));
+  const words = (list) => list.textContent.replace(/\s+/gu, " ").trim();
+  return words(lines) === words(more);
 }
 
 /** What a reader would lose: the focus, and how far the log was scrolled. */

@@ -15,8 +15,8 @@ use ciba_host::protocol::transaction::{Decision, REDEEM_GRACE_SECONDS, Request, 
 use ciba_host::protocol::user::{Device, User};
 use ciba_host::store::sqlite::SqliteStore;
 use ciba_host::store::{
-    AuditEntry, Decided, DecisionBy, JobKind, Lane, NewDevice, NewRequest, Next, Notified, NotifyResult, Parties, Shown, Spent, Store,
-    StoreError,
+    AuditEntry, AuditQuery, Decided, DecisionBy, JobKind, Lane, NewDevice, NewRequest, Next, Notified, NotifyResult, Parties, Shown, Spent,
+    Store, StoreError,
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -42,6 +42,11 @@ fn open(directory: &Path) -> Arc<dyn Store> {
 
 fn audit(what: &str) -> AuditEntry {
     AuditEntry { at: now(), who: "test".to_owned(), what: what.to_owned(), about: "test".to_owned() }
+}
+
+/// So many lines of the audit log.
+fn latest(most: u32) -> AuditQuery {
+    AuditQuery { most, ..AuditQuery::default() }
 }
 
 fn request(name: &str, user: &str) -> NewRequest {
@@ -302,7 +307,7 @@ async fn what_the_person_reports_is_taken_back() {
         assert!(!report("approved", "alice").await, "reported twice");
         assert!(!store.redeem(&"approved".into(), grant("stolen"), None, later(3)).await.unwrap());
         assert!(report("redeemed", "alice").await);
-        assert_eq!(store.audit_log(10).await.unwrap().len(), 2);
+        assert_eq!(store.audit_log(latest(10)).await.unwrap().len(), 2);
     }
 }
 
@@ -328,7 +333,7 @@ async fn a_user_is_found_by_each_hint_and_nobody_shares_one() {
         let twin = User { id: "other".into(), username: "bob".to_owned(), ..user("alice") };
         assert!(matches!(store.add_user(twin, audit("add")).await, Err(StoreError::Exists(_))));
         assert_eq!(store.users().await.unwrap().len(), 1);
-        assert_eq!(store.audit_log(10).await.unwrap().len(), 1, "what was refused was audited as done");
+        assert_eq!(store.audit_log(latest(10)).await.unwrap().len(), 1, "what was refused was audited as done");
     }
 }
 
@@ -382,7 +387,7 @@ async fn what_clients_did_to_themselves_is_audited_for_a_while_and_what_others_d
         for who in ["operator", "client", "client shop", "clients of mine"] {
             store.audit(AuditEntry { who: who.to_owned(), ..audit("client update") }).await.unwrap();
         }
-        let who = async || store.audit_log(10).await.unwrap().into_iter().map(|entry| entry.who).collect::<Vec<_>>();
+        let who = async || store.audit_log(latest(10)).await.unwrap().into_iter().map(|entry| entry.who).collect::<Vec<_>>();
         assert_eq!((store.forget(now(), later(2_000)).await.unwrap(), who().await.len()), (0, 4));
         assert_eq!(store.forget(later(1), later(2_000)).await.unwrap(), 1);
         assert!(!who().await.contains(&"client shop".to_owned()));

@@ -1,7 +1,7 @@
 //! What the store knows of plugins: what those that observe are to be told, and which versions served.
 
-use ciba_host::protocol::plugin::{ArtefactDigest, PluginName};
-use ciba_host::store::{Activation, ActivePlugin, Refresh, Refreshed, SetAside};
+use ciba_host::protocol::plugin::{ArtefactDigest, Mode, PluginName, Word, Words};
+use ciba_host::store::{Activation, ActivePlugin, NewWords, Refresh, Refreshed, SetAside, Switch};
 
 use super::*;
 
@@ -13,18 +13,24 @@ fn name(name: &str) -> PluginName {
 fn activation(plugin: &str, component: &str, file: &str, since: Timestamp) -> Activation {
     let artefact = ArtefactDigest::of(component.as_bytes());
     Activation {
-        plugin: ActivePlugin { name: name(plugin), artefact, file: file.to_owned(), since, set_aside: None },
+        plugin: ActivePlugin { name: name(plugin), artefact, file: file.to_owned(), since, set_aside: None, serves: true },
         bytes: Arc::from(component.as_bytes()),
         version: "1.0.0".to_owned(),
         settings: "{}".to_owned(),
         observes: false,
-        audit: None,
+        rolled_back_by: None,
+        audit: audit("plugin serving"),
     }
 }
 
 /// A version serves, which observes or does not.
 async fn serves(store: &dyn Store, plugin: &str, observes: bool, since: Timestamp) {
     store.activate(Activation { observes, ..activation(plugin, "bytes", "", since) }).await.unwrap();
+}
+
+/// It no longer serves.
+async fn gone(store: &dyn Store, plugin: &str, at: Timestamp) {
+    store.deactivate(&name(plugin), AuditEntry { at, ..audit("plugin stopped") }).await.unwrap();
 }
 
 /// What this plugin has not heard of, and how much of it is gone.
@@ -129,7 +135,7 @@ async fn a_plugin_that_is_gone_keeps_its_place_for_a_day() {
         let forget = async |hour: i64| store.forget(now(), began(hour)).await.unwrap();
         serves(&*store, "watch", true, now()).await;
         start("one", 0).await;
-        store.deactivate(&name("watch"), now()).await.unwrap();
+        gone(&*store, "watch", now()).await;
         start("two", 1).await;
         // Also when there was another version without the hook.
         serves(&*store, "watch", false, began(2)).await;
@@ -148,7 +154,7 @@ async fn a_plugin_that_is_gone_keeps_its_place_for_a_day() {
         forget(24).await;
         assert_eq!((count("event"), count("observer")), (0, 1));
         // Gone for longer, it begins anew; and nothing is written for nobody.
-        store.deactivate(&name("watch"), began(24)).await.unwrap();
+        gone(&*store, "watch", began(24)).await;
         start("three", 25).await;
         store.forget(now(), later(48 * HOUR + 1)).await.unwrap();
         assert_eq!((count("event"), count("observer")), (0, 0));
@@ -196,17 +202,85 @@ async fn what_was_set_aside_is_remembered_until_something_else_serves() {
         let mut back = activation("inbox", "one", "", now());
         let set_aside = Some(SetAside { file: ArtefactDigest("of a file".to_owned()), by: "operator".to_owned() });
         back.plugin.set_aside.clone_from(&set_aside);
-        back.audit = Some(AuditEntry { who: "operator".to_owned(), ..audit("plugin rollback") });
+        back.rolled_back_by = Some("operator".to_owned());
+        back.audit = AuditEntry { who: "operator".to_owned(), ..audit("plugin rollback") };
         store.activate(back).await.unwrap();
-        assert_eq!(store.audit_log(1).await.unwrap()[0].what, "plugin rollback");
+        assert_eq!(store.audit_log(latest(1)).await.unwrap()[0].what, "plugin rollback");
         drop(store);
         let store = open(kept.path());
         assert_eq!(store.active_plugins().await.unwrap()[0].set_aside, set_aside);
         assert_eq!(store.plugin_history(&name("inbox")).await.unwrap()[0].rolled_back_by.as_deref(), Some("operator"));
         store.activate(activation("inbox", "two", "", now())).await.unwrap();
         assert_eq!(store.active_plugins().await.unwrap()[0].set_aside, None);
-        store.deactivate(&name("inbox"), later(9)).await.unwrap();
+        gone(&*store, "inbox", later(9)).await;
         assert_eq!(store.plugin_history(&name("inbox")).await.unwrap()[0].until, Some(later(9)));
         assert!(store.active_plugins().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_operators_say_of_a_plugin_is_kept_and_what_it_turns_off_and_on_is_in_its_history() {
+    for (store, kept) in backends() {
+        let say = async |store: &dyn Store, words: Words, turn: Option<Switch>, at: Timestamp| {
+            let audit = AuditEntry { at, ..audit("plugin set") };
+            store.set_plugin_words(NewWords { plugin: name("inbox"), words, turn, audit }).await.unwrap();
+        };
+        let on = |version: &str| Switch::On { version: version.to_owned(), settings: "{}".to_owned(), observes: true };
+        let mode = Some(Word { is: Mode::Off, who: "one".to_owned(), at: later(1) });
+        let order = Some(Word { is: -5, who: "another".to_owned(), at: later(2) });
+        let words = Words { mode, order };
+        store.activate(Activation { observes: true, ..activation("inbox", "one", "", now()) }).await.unwrap();
+        say(&*store, words.clone(), Some(Switch::Off), later(3)).await;
+        drop(store);
+        let store = open(kept.path());
+        assert_eq!(store.plugin_words().await.unwrap(), [(name("inbox"), words.clone())]);
+        let [active] = &*store.active_plugins().await.unwrap() else { panic!("it is not kept") };
+        assert!(!active.serves);
+        assert_eq!(store.plugin_history(&name("inbox")).await.unwrap()[0].until, Some(later(3)));
+        // Other versions arrive meanwhile: they do not serve, and those that never did are nobody's.
+        for component in ["two", "three"] {
+            let mut waits = activation("inbox", component, "", later(4));
+            waits.plugin.serves = false;
+            store.activate(Activation { observes: true, ..waits }).await.unwrap();
+        }
+        let has = async |component: &str| store.artefact(&ArtefactDigest::of(component.as_bytes())).await.unwrap().is_some();
+        assert!(has("one").await && !has("two").await && has("three").await);
+        assert_eq!(store.plugin_history(&name("inbox")).await.unwrap().len(), 1);
+        assert_eq!(store.audit_log(latest(1)).await.unwrap()[0].what, "plugin serving");
+        // Taken back, it serves; and to say so again changes nothing.
+        for at in [5, 6] {
+            say(&*store, Words::default(), Some(on("3.0.0")), later(at)).await;
+        }
+        assert!(store.plugin_words().await.unwrap().is_empty());
+        assert!(store.active_plugins().await.unwrap()[0].serves);
+        let history = store.plugin_history(&name("inbox")).await.unwrap();
+        assert_eq!((history.len(), &*history[0].version, history[0].since, history[0].until), (2, "3.0.0", later(5), None));
+        assert_eq!(store.audit_log(latest(1)).await.unwrap()[0].what, "plugin set");
+        // It hears of what happens now.
+        store.start(request("tx", "alice")).await.unwrap();
+        assert_eq!(unheard(&*store, "inbox").await.1.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_is_asked_by_time_and_by_word() {
+    for (store, _kept) in backends() {
+        for (at, who, what, about) in [
+            (1, "operator", "plugin set", "inbox mode off"),
+            (2, "file", "plugin serving", "sms 1.0.0"),
+            (3, "operator", "client add", "shop"),
+        ] {
+            store.audit(AuditEntry { at: later(at), who: who.to_owned(), what: what.to_owned(), about: about.to_owned() }).await.unwrap();
+        }
+        let found = async |since: Option<i64>, word: Option<&str>, most: u32| {
+            let query = AuditQuery { since: since.map(later), word: word.map(str::to_owned), most };
+            store.audit_log(query).await.unwrap().into_iter().map(|entry| entry.what).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None, None, 2).await, ["client add", "plugin serving"]);
+        assert_eq!(found(Some(2), None, 9).await, ["client add", "plugin serving"]);
+        assert_eq!(found(None, Some("plugin"), 9).await, ["plugin serving", "plugin set"]);
+        assert_eq!(found(None, Some("sms"), 9).await, ["plugin serving"]);
+        assert_eq!(found(None, Some("operator"), 1).await, ["client add"]);
+        assert!(found(Some(4), None, 9).await.is_empty() && found(None, Some("%"), 9).await.is_empty());
     }
 }

@@ -33,17 +33,17 @@ impl Flow {
     /// One of them failed, and nothing changes.
     pub(in super::super) async fn issue_tokens(&self, request: &Request, occasion: Occasion) -> Result<Option<TokenChanges>, Refused> {
         let mut changes = TokenChanges::default();
-        let Some(serving) = self.serving::<IssueTokens>() else { return Ok(Some(changes)) };
+        let Some(turns) = self.turns::<IssueTokens>(request.transaction.as_str()) else { return Ok(Some(changes)) };
         let parties = self.parties(request).await?;
-        for version in &*serving {
-            let transaction = Arc::new(self.view(version, request, &parties, None).await);
-            match self.ask(version, IssueTokens { transaction, occasion }).await? {
-                None => {}
-                Some(Issuance::Refuse(why)) => {
+        for turn in &turns {
+            let transaction = Arc::new(self.view(turn, request, &parties, None).await);
+            let Some((version, issuance)) = self.ask(turn, IssueTokens { transaction, occasion }).await? else { continue };
+            match issuance {
+                Issuance::Refuse(why) => {
                     tracing::info!(transaction = %request.transaction, plugin = %version.name, ?occasion, %why, "a plugin gives no tokens for an approval, which is used up");
                     return Ok(None);
                 }
-                Some(issuance) => match changes.with(issuance) {
+                issuance => match changes.with(issuance) {
                     Ok(changed) => changes = changed,
                     Err(failure) => unusable::<IssueTokens>(version, &failure)?,
                 },

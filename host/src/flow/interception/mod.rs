@@ -10,29 +10,29 @@ mod review_request;
 mod shape_introspection;
 mod verify_user_code;
 
-use std::sync::Arc;
-
 use super::{Flow, Refused};
 use crate::protocol::plugin::Fail;
-use crate::runtime::{CallFailure, Hook, Urgency, Version};
+use crate::runtime::{CallFailure, Comparable, Hook, Turn, Urgency, Version};
 pub(super) use issue_tokens::TokenChanges;
 pub(super) use review_decision::Reviewed;
 
 impl Flow {
-    /// Who serves a hook, in the operator's order; nobody, for the most part.
-    pub(super) fn serving<H: Hook>(&self) -> Option<Arc<[Arc<Version>]>> {
-        self.runtime.catalog().of_hook::<H>().map(Arc::clone)
+    /// Who is asked at a hook about a transaction, in the operator's order; nobody, for the most part.
+    pub(super) fn turns<H: Hook>(&self, transaction: &str) -> Option<Vec<Turn>> {
+        self.runtime.catalog().turns::<H>(transaction)
     }
 
-    /// One plugin's answer, while a client or a person waits for it; none where it failed and the operator wrote that it
-    /// is then as if it were not there (`fail = "open"`).
+    /// The answer of whoever's turn it is, while a client or a person waits for it; none where only shadows are asked, and where
+    /// it failed and the operator wrote that it is then as if it were not there (`fail = "open"`).
     ///
     /// # Errors
     /// It failed, and what it was asked about does not happen.
-    pub(super) async fn ask<H: Hook>(&self, version: &Arc<Version>, hook: H) -> Result<Option<H::Answer>, Refused> {
-        match self.runtime.call(version, hook, Urgency::ClientWaits).await.result {
-            Ok(answer) => Ok(Some(answer)),
-            Err(failure) => failed::<H>(version, &failure),
+    pub(super) async fn ask<'t, H: Comparable>(&self, turn: &'t Turn, hook: H) -> Result<Option<(&'t Version, H::Answer)>, Refused> {
+        let report = self.runtime.ask(turn, hook, Urgency::ClientWaits).await;
+        let (Some(version), Some(report)) = (&turn.version, report) else { return Ok(None) };
+        match report.result {
+            Ok(answer) => Ok(Some((version, answer))),
+            Err(failure) => failed::<H>(version, &failure).map(|()| None),
         }
     }
 }
@@ -41,12 +41,12 @@ impl Flow {
 ///
 /// # Errors
 /// What it was asked about does not happen.
-fn failed<H: Hook>(version: &Version, failure: &CallFailure) -> Result<Option<H::Answer>, Refused> {
+fn failed<H: Hook>(version: &Version, failure: &CallFailure) -> Result<(), Refused> {
     let (plugin, hook) = (&version.name, H::NAME);
     match version.file.fail {
         Fail::Open => {
             tracing::warn!(%plugin, hook, %failure, "a plugin failed, and is passed over (fail = \"open\")");
-            Ok(None)
+            Ok(())
         }
         Fail::Closed => {
             tracing::error!(%plugin, hook, %failure, "a plugin failed, and what it was asked about did not happen.  do: see `ciba-host plugin log`, or write fail = \"open\" beside it");
@@ -61,5 +61,5 @@ fn failed<H: Hook>(version: &Version, failure: &CallFailure) -> Result<Option<H:
 /// What it was asked about does not happen.
 fn unusable<H: Hook>(version: &Version, failure: &CallFailure) -> Result<(), Refused> {
     version.shared.say_unusable(failure);
-    failed::<H>(version, failure).map(drop)
+    failed::<H>(version, failure)
 }

@@ -24,19 +24,25 @@ impl Flow {
         occasion: Registering,
         mut members: Map<String, Value>,
     ) -> Result<Map<String, Value>, Refused> {
-        let Some(serving) = self.serving::<RegisterClient>() else { return Ok(members) };
+        // One that has no name yet is taken by what it says.
+        let by = match &occasion {
+            Registering::Create => Value::Object(members.clone()).to_string(),
+            Registering::Update(id) => id.clone(),
+        };
+        let Some(turns) = self.turns::<RegisterClient>(&by) else { return Ok(members) };
         for secret in SECRETS {
             members.remove(secret);
         }
-        for version in &*serving {
+        for turn in &turns {
             let metadata = Value::Object(members.clone()).to_string();
-            match self.ask(version, RegisterClient { occasion: occasion.clone(), metadata }).await? {
-                None => {}
-                Some(Registration::Refuse(why)) => {
+            let asked = self.ask(turn, RegisterClient { occasion: occasion.clone(), metadata }).await?;
+            let Some((version, registration)) = asked else { continue };
+            match registration {
+                Registration::Refuse(why) => {
                     tracing::info!(plugin = %version.name, %why, "a plugin refused a client's registration");
                     return Err(refused(&why));
                 }
-                Some(Registration::Register(changes)) => {
+                Registration::Register(changes) => {
                     for change in changes {
                         apply(version, change, &mut members);
                     }

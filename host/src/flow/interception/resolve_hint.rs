@@ -20,13 +20,13 @@ impl Flow {
         kind: HintKind,
         hint: impl FnOnce() -> String,
     ) -> Result<Resolution, Refused> {
-        let Some(serving) = self.serving::<ResolveHint>() else { return Ok(Resolution::NotMine) };
+        let Some(turns) = self.turns::<ResolveHint>(request.transaction.as_str()) else { return Ok(Resolution::NotMine) };
         let hint = hint();
-        for version in &*serving {
-            let transaction = Arc::new(self.view(version, request, parties, None).await);
-            match self.ask(version, ResolveHint { transaction, kind: kind.clone(), hint: hint.clone() }).await? {
-                None | Some(Resolution::NotMine) => {}
-                Some(resolution) => return Ok(resolution),
+        for turn in &turns {
+            let transaction = Arc::new(self.view(turn, request, parties, None).await);
+            match self.ask(turn, ResolveHint { transaction, kind: kind.clone(), hint: hint.clone() }).await? {
+                None | Some((_, Resolution::NotMine)) => {}
+                Some((_, resolution)) => return Ok(resolution),
             }
         }
         Ok(Resolution::NotMine)

@@ -43,10 +43,12 @@ impl Flow {
         by: By<'_>,
         evidence: &Evidence,
     ) -> Result<Reviewed, StoreError> {
-        let Some(serving) = self.serving::<ReviewDecision>() else { return Ok(Reviewed::Stands) };
+        let Some(turns) = self.turns::<ReviewDecision>(transaction.as_str()) else { return Ok(Reviewed::Stands) };
         let now = self.clock.now();
+        let only_shadows = turns.iter().all(|turn| turn.version.is_none());
         let card = match self.store.card(user, transaction).await? {
             Some(card) if card.request.state(now) == State::Pending => Box::new(card),
+            _ if only_shadows => return Ok(Reviewed::Stands),
             other => return Ok(Reviewed::Moot(other.map(Box::new))),
         };
         let parties = self.parties(&card.request).await?;
@@ -57,22 +59,26 @@ impl Flow {
             at: u64::try_from(now.as_millisecond()).unwrap_or_default(),
         };
         let (mut denied, mut again, mut failed) = (None, None, false);
-        for version in &*serving {
-            let view = Arc::new(self.view(version, &card.request, &parties, by.device()).await);
-            let (plugin, hook) = (&version.name, ReviewDecision { transaction: view, decision, evidence: seen.clone() });
-            match self.ask(version, hook).await {
-                Ok(None | Some(DecisionVerdict::Stand)) => {}
-                Ok(Some(DecisionVerdict::Deny(why))) => {
+        for turn in &turns {
+            let view = Arc::new(self.view(turn, &card.request, &parties, by.device()).await);
+            match self.ask(turn, ReviewDecision { transaction: view, decision, evidence: seen.clone() }).await {
+                Ok(None | Some((_, DecisionVerdict::Stand))) => {}
+                Ok(Some((version, DecisionVerdict::Deny(why)))) => {
+                    let plugin = &version.name;
                     tracing::info!(%transaction, %plugin, %why, ?decision, "a plugin denied a request that was answered");
                     denied.get_or_insert_with(|| plugin.clone());
                 }
-                Ok(Some(DecisionVerdict::AskAgain(note))) => {
+                Ok(Some((version, DecisionVerdict::AskAgain(note)))) => {
+                    let plugin = &version.name;
                     tracing::info!(%transaction, %plugin, ?decision, "a plugin let an answer not count; the request waits on");
                     again.get_or_insert(note);
                 }
                 // It is logged where it was found out.
                 Err(_) => failed = true,
             }
+        }
+        if only_shadows {
+            return Ok(Reviewed::Stands);
         }
         // A phone that was taken away while plugins thought answers nothing any more.
         if let Some(device) = by.device()

@@ -21,17 +21,17 @@ impl Flow {
     /// # Errors
     /// One of them refuses the request, or failed.
     pub(in super::super) async fn review_request(&self, request: &mut Request, parties: &Parties) -> Result<Option<Note>, Refused> {
-        let Some(serving) = self.serving::<ReviewRequest>() else { return Ok(None) };
+        let Some(turns) = self.turns::<ReviewRequest>(request.transaction.as_str()) else { return Ok(None) };
         let mut note = None;
-        for version in &*serving {
-            let transaction = Arc::new(self.view(version, request, parties, None).await);
-            match self.ask(version, ReviewRequest { transaction }).await? {
-                None => {}
-                Some(RequestVerdict::Refuse(why)) => {
+        for turn in &turns {
+            let transaction = Arc::new(self.view(turn, request, parties, None).await);
+            let Some((version, verdict)) = self.ask(turn, ReviewRequest { transaction }).await? else { continue };
+            match verdict {
+                RequestVerdict::Refuse(why) => {
                     tracing::info!(transaction = %request.transaction, plugin = %version.name, %why, "a plugin refused a request");
                     return Err(ErrorCode::AccessDenied.into());
                 }
-                Some(RequestVerdict::Ask(adjustments)) => match self.adjusted(request, &adjustments) {
+                RequestVerdict::Ask(adjustments) => match self.adjusted(request, &adjustments) {
                     Ok(adjusted) => {
                         *request = adjusted;
                         note = note.or_else(|| note_in(adjustments));

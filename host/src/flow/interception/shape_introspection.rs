@@ -26,18 +26,18 @@ impl Flow {
         caller: &Client,
         mut described: Value,
     ) -> Result<Option<Value>, Refused> {
-        let Some(serving) = self.serving::<ShapeIntrospection>() else { return Ok(Some(described)) };
+        let Some(turns) = self.turns::<ShapeIntrospection>(request.transaction.as_str()) else { return Ok(Some(described)) };
         let parties = self.parties(request).await?;
-        for version in &*serving {
-            let transaction = Arc::new(self.view(version, request, &parties, None).await);
+        for turn in &turns {
+            let transaction = Arc::new(self.view(turn, request, &parties, None).await);
             let hook = ShapeIntrospection { transaction, caller: caller.id.0.clone(), members: described.to_string() };
-            match self.ask(version, hook).await? {
-                None => {}
-                Some(Shaping::Inactive) => {
+            let Some((version, shaping)) = self.ask(turn, hook).await? else { continue };
+            match shaping {
+                Shaping::Inactive => {
                     tracing::info!(transaction = %request.transaction, plugin = %version.name, caller = %caller.id, "a plugin says of a token that it is not active");
                     return Ok(None);
                 }
-                Some(Shaping::Answer(shapes)) => match shaped(&described, shapes) {
+                Shaping::Answer(shapes) => match shaped(&described, shapes) {
                     Ok(answer) => described = answer,
                     Err(failure) => unusable::<ShapeIntrospection>(version, &failure)?,
                 },

@@ -11,8 +11,9 @@ use crate::store::Parties;
 
 impl Flow {
     /// Whether there is a plugin that may keep a person's code, so that nobody can be asked without one.
-    pub(in super::super) fn plugins_keep_codes(&self) -> bool {
-        self.serving::<VerifyUserCode>().is_some()
+    pub(in super::super) fn plugins_keep_codes(&self, request: &Request) -> bool {
+        let turns = self.turns::<VerifyUserCode>(request.transaction.as_str()).unwrap_or_default();
+        turns.iter().any(|turn| turn.version.is_some())
     }
 
     /// Asks one plugin after the other until one keeps a code of this person; [`CodeVerdict::NotMine`] where none does, or
@@ -26,12 +27,12 @@ impl Flow {
         parties: &Parties,
         code: &Zeroizing<String>,
     ) -> Result<CodeVerdict, Refused> {
-        let Some(serving) = self.serving::<VerifyUserCode>() else { return Ok(CodeVerdict::NotMine) };
-        for version in &*serving {
-            let transaction = Arc::new(self.view(version, request, parties, None).await);
-            match self.ask(version, VerifyUserCode { transaction, code: code.clone() }).await? {
-                None | Some(CodeVerdict::NotMine) => {}
-                Some(verdict) => return Ok(verdict),
+        let Some(turns) = self.turns::<VerifyUserCode>(request.transaction.as_str()) else { return Ok(CodeVerdict::NotMine) };
+        for turn in &turns {
+            let transaction = Arc::new(self.view(turn, request, parties, None).await);
+            match self.ask(turn, VerifyUserCode { transaction, code: code.clone() }).await? {
+                None | Some((_, CodeVerdict::NotMine)) => {}
+                Some((_, verdict)) => return Ok(verdict),
             }
         }
         Ok(CodeVerdict::NotMine)

@@ -49,7 +49,8 @@ impl Operator {
         let to = chosen(&name, &history, to.as_deref()).map_err(NotDone::Asked)?;
         let audit = self.audit("plugin rollback", &format!("{name} {}", to.artefact.0));
         let set_aside = flow.runtime.roll_back(&name, to, audit).await.map_err(NotDone::Asked)?;
-        to_json(&json!({ "plugin": name, "version": to.version, "digest": to.artefact, "set_aside": set_aside }))
+        let off = flow.runtime.catalog().plugin(&name).is_some_and(|plugin| plugin.serving.is_none());
+        to_json(&json!({ "plugin": name, "version": to.version, "digest": to.artefact, "set_aside": set_aside, "off": off }))
     }
 }
 
@@ -94,7 +95,7 @@ fn before<'a>(history: &'a [ServedVersion], serving: &ServedVersion) -> Option<&
     history.get(places.into_values().map(|(place, _)| place).filter(|place| *place > of_serving).min()?)
 }
 
-fn view(version: ServedVersion) -> VersionView {
+pub(super) fn view(version: ServedVersion) -> VersionView {
     VersionView {
         settings: serde_json::from_str(&version.settings).unwrap_or_default(),
         version: version.version,

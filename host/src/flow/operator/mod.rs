@@ -1,12 +1,14 @@
 //! What whoever runs the host may do. The command line, the console and the admin API all do it here.
 //!
-//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`] and their [`history`], [`requests`].
+//! Each kind of thing has a file: [`clients`], [`users`], [`plugins`] with their [`history`] and their [`shadow`]s, [`requests`].
 
 mod clients;
 mod history;
 mod keys;
 mod plugins;
+mod reports;
 mod requests;
+mod shadow;
 mod users;
 
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 pub use history::VersionView;
-pub use plugins::{PluginView, plugin_view};
+pub use plugins::{PluginView, Said, plugin_view};
+pub use reports::{LogTail, PluginReport};
 pub use requests::RequestView;
+pub use shadow::ShadowView;
 
 use super::Flow;
 use crate::clock::{Clock, Random};
@@ -26,9 +30,10 @@ use crate::jose::Seal;
 use crate::protocol::algorithm::JwsAlgorithm;
 use crate::protocol::client::ClientKind;
 use crate::protocol::identifier::{ClientId, TransactionId};
-use crate::protocol::plugin::{Permissions, PluginName};
+use crate::protocol::plugin::{Mode, Permissions, PluginName};
 use crate::protocol::transaction::Decision;
-use crate::store::{AuditEntry, Store, StoreError};
+use crate::runtime::Change;
+use crate::store::{AuditEntry, AuditQuery, Store, StoreError};
 use clients::client_view;
 use requests::{no_request, request_view};
 
@@ -40,12 +45,20 @@ pub enum Command {
     Status,
     /// Every plugin.
     PluginList,
+    /// One plugin, with all that is known of it.
+    PluginShow { name: PluginName },
     /// One plugin's log.
     PluginLog { name: PluginName },
+    /// What one plugin's log has after so many lines; where there is nothing yet, waits for it.
+    PluginLogAfter { name: PluginName, after: Option<u64> },
+    /// Says of a plugin what counts before what its file says; or that the file's word counts again.
+    PluginSet { name: PluginName, mode: Option<Mode>, order: Option<i32>, as_file: bool },
     /// Sets, adds to or takes from what a plugin may do.
     PluginAllow { name: PluginName, permissions: Permissions, revoke: bool },
     /// What served under a plugin's name.
     PluginHistory { name: PluginName },
+    /// How the answers of a shadow compare with those that count.
+    PluginShadow { name: PluginName },
     /// Makes an earlier version of a plugin serve: the one with this digest, or the one before.
     PluginRollback { name: PluginName, to: Option<String> },
     /// Every client.
@@ -93,9 +106,20 @@ pub enum Command {
     KeyRotate { alg: Option<JwsAlgorithm>, overlap_hours: Option<u32> },
     /// Takes in a signing key that was made elsewhere: PEM or a private JWK.
     KeyImport { alg: JwsAlgorithm, key: SecretText },
-    /// The audit log.
-    AuditList { most: u32 },
+    /// The audit log: the newest lines, none older than `since`, and only those with `word`.
+    AuditList {
+        most: u32,
+        #[serde(default)]
+        since: Option<Timestamp>,
+        #[serde(default)]
+        word: Option<String>,
+    },
 }
+
+/// Who holds the admin token, in the audit log.
+const BY_COMMAND: &str = "operator";
+/// Who signed in to the console.
+const AT_THE_CONSOLE: &str = "operator (console)";
 
 /// A secret on its way to be stored.
 #[derive(Clone, Serialize, Deserialize)]
@@ -136,6 +160,8 @@ pub struct Operator {
     algorithms: Vec<JwsAlgorithm>,
     /// Held while permissions are read, changed and written: of two changes at once, both count.
     allowing: Arc<Mutex<()>>,
+    /// Who this is, in the audit log.
+    who: &'static str,
 }
 
 impl Operator {
@@ -155,6 +181,7 @@ impl Operator {
             flow: Some(flow),
             seal,
             allowing: Arc::default(),
+            who: BY_COMMAND,
         }
     }
 
@@ -168,7 +195,12 @@ impl Operator {
         seal: Seal,
     ) -> Self {
         let (started_at, seal) = (clock.now(), Arc::new(seal));
-        Self { store, started_at, clock, random, device_page, algorithms, flow: None, seal, allowing: Arc::default() }
+        Self { store, started_at, clock, random, device_page, algorithms, flow: None, seal, allowing: Arc::default(), who: BY_COMMAND }
+    }
+
+    /// The same, as who signed in to the console.
+    pub fn at_the_console(&self) -> Self {
+        Self { who: AT_THE_CONSOLE, ..self.clone() }
     }
 
     /// Since when the host runs.
@@ -184,13 +216,16 @@ impl Operator {
         match command {
             Command::Status => self.status().await,
             Command::PluginList => self.plugins().await.and_then(|plugins| to_json(&plugins)),
-            Command::PluginLog { name } => {
-                let catalog = self.running("a plugin's log is in the memory of the running host")?.runtime.catalog();
-                let plugin = catalog.plugin(&name).ok_or_else(|| NotDone::Asked(format!("there is no plugin {name}")))?;
-                to_json(&plugin.shared.lines())
+            Command::PluginShow { name } => to_json(&self.plugin_report(&name).await?),
+            Command::PluginLog { name } => to_json(&self.log_of(&name)?.lines()),
+            Command::PluginLogAfter { name, after } => to_json(&self.log_after(&name, after).await?),
+            Command::PluginSet { name, mode, order, as_file } => {
+                let change = if as_file { Change::AsFile } else { Change::Say { mode, order } };
+                self.set_plugin(&name, change).await
             }
             Command::PluginAllow { name, permissions, revoke } => self.allow(name, permissions, revoke).await,
             Command::PluginHistory { name } => to_json(&self.plugin_history(&name).await?),
+            Command::PluginShadow { name } => to_json(&self.shadow(&name)?),
             Command::PluginRollback { name, to } => self.roll_back(name, to).await,
             Command::ClientList => {
                 let clients = self.store.clients().await?;
@@ -223,7 +258,7 @@ impl Operator {
             Command::KeyList => self.key_list(),
             Command::KeyRotate { alg, overlap_hours } => self.key_rotate(alg, overlap_hours).await,
             Command::KeyImport { alg, key } => self.key_import(alg, key).await,
-            Command::AuditList { most } => to_json(&self.store.audit_log(most).await?),
+            Command::AuditList { most, since, word } => to_json(&self.store.audit_log(AuditQuery { since, word, most }).await?),
         }
     }
 
@@ -238,7 +273,8 @@ impl Operator {
             "issuer": self.flow.as_ref().map(|flow| &flow.issuer),
             "version": env!("CARGO_PKG_VERSION"),
             "plugins": {
-                "serving": plugins.iter().filter(|plugin| plugin.version.is_some()).count(),
+                "serving": plugins.iter().filter(|plugin| plugin.version.is_some() && plugin.mode != Some(Mode::Shadow)).count(),
+                "shadows": plugins.iter().filter(|plugin| plugin.mode == Some(Mode::Shadow)).count(),
                 "blocked": count("blocked"),
                 "refused": count("refused"),
                 "waiting": count("waiting"),
@@ -251,7 +287,7 @@ impl Operator {
     }
 
     fn audit(&self, what: &str, about: &str) -> AuditEntry {
-        AuditEntry { at: self.clock.now(), who: "operator".to_owned(), what: what.to_owned(), about: about.to_owned() }
+        AuditEntry { at: self.clock.now(), who: self.who.to_owned(), what: what.to_owned(), about: about.to_owned() }
     }
 }
 

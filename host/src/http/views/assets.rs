@@ -19,7 +19,7 @@ macro_rules! asset {
 }
 
 /// All of them.
-pub static ALL: [Asset; 21] = [
+pub static ALL: [Asset; 22] = [
     asset!("base.css", STYLE),
     asset!("device.css", STYLE),
     asset!("card.css", STYLE),
@@ -30,6 +30,7 @@ pub static ALL: [Asset; 21] = [
     asset!("behind.css", STYLE),
     asset!("console.css", STYLE),
     asset!("registry.css", STYLE),
+    asset!("plugin.css", STYLE),
     asset!("device.js", SCRIPT),
     asset!("arming.js", SCRIPT),
     asset!("cards.js", SCRIPT),

@@ -1,17 +1,25 @@
-//! The operator's console: it shows and explains, and changes nothing.
+//! The operator's console: it shows and explains. What can be changed here are plugins; everything else by command.
 
+mod audit;
 mod client;
 mod conformance;
+mod counted;
 mod key;
 mod plugin;
+mod shadow;
 
 use askama::Template;
 use serde::Serialize;
 
+pub use audit::{Audit, AuditLine};
 pub use client::{Change, Client, ClientDetail, Clients, Fact, Group};
 pub use conformance::Conformance;
+pub use counted::{Bar, Counted};
 pub use key::{Key, KeyState, Keys, NextChange};
-pub use plugin::{Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Served, Swap, SwapKind};
+pub use plugin::{
+    Artifact, Level, LogLine, Permission, Plugin, PluginDetail, PluginState, Problem, Said, Served, Standing, Swap, SwapKind,
+};
+pub use shadow::{ComparedHook, Differed, NotDone, Shadow};
 
 use super::{Script, html, moment::Moment, shell};
 
@@ -38,6 +46,12 @@ pub enum Body {
     Clients(Clients),
     Client(Box<ClientDetail>),
     Keys(Keys),
+    Audit(Audit),
+    /// What the operator wanted of a plugin was not done.
+    NotDone {
+        name: String,
+        why: String,
+    },
     /// The address names a plugin that is not there (any more).
     NoSuchPlugin {
         name: String,
@@ -129,6 +143,8 @@ impl Page {
             Body::Clients(_) => "Clients".to_owned(),
             Body::Client(detail) => detail.client.name.clone(),
             Body::Keys(_) => "Keys".to_owned(),
+            Body::Audit(_) => "Audit log".to_owned(),
+            Body::NotDone { .. } => "It was not done".to_owned(),
             Body::NoSuchClient { .. } => "No such client".to_owned(),
             Body::NoSuchPlugin { .. } => "No such plugin".to_owned(),
             Body::Trouble => "Something went wrong".to_owned(),
@@ -139,13 +155,27 @@ impl Page {
         !matches!(self.body, Body::SignIn(_))
     }
 
+    /// Whether what is on it changes while it is looked at: what answers a form stays as it is.
+    fn follows(&self) -> bool {
+        self.signed_in() && !matches!(self.body, Body::NotDone { .. })
+    }
+
+    /// The plugin whose log is on it.
+    fn logs_of(&self) -> Option<&str> {
+        match &self.body {
+            Body::Plugin(detail) => Some(&detail.plugin.name),
+            _ => None,
+        }
+    }
+
     /// Address and name of each part, and whether this page belongs to it.
-    fn parts(&self) -> [(&'static str, &'static str, bool); 4] {
+    fn parts(&self) -> [(&'static str, &'static str, bool); 5] {
         [
-            ("/", "Plugins", matches!(self.body, Body::Overview(_) | Body::Plugin(_))),
+            ("/", "Plugins", matches!(self.body, Body::Overview(_) | Body::Plugin(_) | Body::NotDone { .. })),
             ("/requests", "Requests", matches!(self.body, Body::Requests(_))),
             ("/clients", "Clients", matches!(self.body, Body::Clients(_) | Body::Client(_))),
             ("/keys", "Keys", matches!(self.body, Body::Keys(_))),
+            ("/audit", "Audit", matches!(self.body, Body::Audit(_))),
         ]
     }
 }
@@ -168,7 +198,8 @@ impl Overview {
         let refused = in_state(PluginState::Refused);
         let blocked = in_state(PluginState::Blocked);
         let waiting = in_state(PluginState::Waiting);
-        let serving = self.plugins.iter().filter(|plugin| plugin.serving.is_some()).count();
+        let shadows = in_state(PluginState::Shadow).len();
+        let serving = self.plugins.iter().filter(|plugin| plugin.serving.is_some()).count() - shadows;
         let (sentence, tone) = if !refused.is_empty() {
             let fallen_back = refused.iter().all(|plugin| plugin.serving.is_some());
             let files = count(refused.len(), "file", "files");
@@ -186,7 +217,7 @@ impl Overview {
             (format!("{} still arriving", count(waiting.len(), "file", "files")), "neutral")
         } else if serving == 0 {
             ("No plugin is serving".to_owned(), "bad")
-        } else if serving == self.plugins.len() {
+        } else if serving + shadows == self.plugins.len() {
             match serving {
                 1 => ("1 plugin serving".to_owned(), "good"),
                 2 => ("Both plugins serving".to_owned(), "good"),

@@ -6,6 +6,7 @@ mod console;
 mod console_client;
 mod console_key;
 mod console_plugin;
+mod console_shadow;
 mod demo;
 mod demo_status;
 mod device;

@@ -14,6 +14,7 @@ use super::super::contract::ciba::interception::decisions::{Decision, Host, Outc
 use super::super::contract::ciba::interception::refusals::Refusal;
 use super::super::guest::Guest;
 use super::super::hooks::{Hook as _, ReviewDecision};
+use super::super::withheld::ActKind;
 use crate::protocol::identifier::{TransactionId, UserId};
 use crate::protocol::plugin::PluginName;
 use crate::protocol::transaction;
@@ -59,6 +60,11 @@ impl Host for Guest {
             return Err(Refusal::OverLimit(format!("{CALLS_MAX} decisions in one call of a hook")));
         }
         self.decisions += 1;
+        let word = if what == Decision::Approve { "approve" } else { "deny" };
+        // Without what it calls them: that may be anything.
+        if self.log.withholds(ActKind::Decision, || format!("the decision to {word} a request")) {
+            return Err(Refusal::Unavailable("this is a shadow: nothing is submitted".to_owned()));
+        }
         let Some((threads, decider)) = self.house.deciding.get().and_then(|to| Some((to.threads.clone(), to.decider.upgrade()?))) else {
             return Err(Refusal::Unavailable("this host does not decide".to_owned()));
         };

@@ -11,6 +11,7 @@ mod kept;
 mod keyvalue;
 mod secrets;
 mod storage;
+mod unwritten;
 mod vapid;
 mod webhook_signature;
 
@@ -21,6 +22,7 @@ use crate::store::Store;
 pub(super) use decisions::Deciding;
 pub use decisions::{Decider, Submitted};
 pub(super) use kept::KeptCredentials;
+pub(super) use unwritten::Unwritten;
 
 /// What capabilities work with, the same for every call of every plugin.
 pub(super) struct House {

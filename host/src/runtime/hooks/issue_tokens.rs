@@ -10,9 +10,10 @@ use super::super::guest::Guest;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
 use super::exported::issue_tokens as wit;
-use super::{Hook, Lent, few, member};
+use super::{Comparable, Hook, Lent, Said, few, member};
 
 /// Asks what goes into the tokens of a request.
+#[derive(Clone)]
 pub struct IssueTokens {
     /// The request.
     pub transaction: Arc<TransactionView>,
@@ -74,6 +75,32 @@ impl Hook for IssueTokens {
             wit::Verdict::Refuse(why) => Ok(Issuance::Refuse(plugin.words(&why))),
             wit::Verdict::Other(what) => Err(plugin.unknown(&what)),
         }))
+    }
+}
+
+impl Comparable for IssueTokens {
+    const NEUTRAL: &'static str = "issue";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        match answer {
+            Issuance::Refuse(why) => Said::new("refuse").aside(why),
+            Issuance::Issue { id_token, access_token, access_token_within, refresh_token } => {
+                let mut said = Said::new(Self::NEUTRAL);
+                for (which, claims) in [("id-token", id_token), ("access-token", access_token)] {
+                    for (name, value) in claims {
+                        said = said.hidden(format!("{which} {name}"), value.to_string());
+                    }
+                }
+                if let Some(seconds) = access_token_within {
+                    said = said.shown("access-token-within", seconds.to_string());
+                }
+                if *refresh_token { said } else { said.shown("no-refresh-token", "") }
+            }
+        }
     }
 }
 

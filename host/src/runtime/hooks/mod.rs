@@ -11,6 +11,7 @@ mod register_client;
 mod resolve_hint;
 mod review_decision;
 mod review_request;
+mod said;
 mod shape_introspection;
 mod verify_user_code;
 mod withdraw;
@@ -28,6 +29,8 @@ pub use register_client::{RegisterClient, Registering, Registration};
 pub use resolve_hint::{HintKind, Resolution, ResolveHint};
 pub use review_decision::{DecisionVerdict, ReviewDecision};
 pub use review_request::{Adjustment, RequestVerdict, ReviewRequest};
+pub use said::Comparable;
+pub(super) use said::Said;
 pub use shape_introspection::{Shape, ShapeIntrospection, Shaping};
 pub use verify_user_code::{CodeVerdict, VerifyUserCode};
 pub use withdraw::{Withdraw, WithdrawReason};
@@ -60,7 +63,7 @@ pub trait Hook: Send + 'static {
 macro_rules! hooks {
     ($($(#[$when:meta])? $field:ident: $exported:ident::$module:ident, $name:literal, $version:literal;)+) => {
         /// Where a component has its hooks, for those it serves.
-        #[derive(Default)]
+        #[derive(Clone, Default)]
         pub(super) struct Hooks {
             pub(super) incoming_handler: Option<incoming_handler::GuestIndices>,
             $($(#[$when])? pub(super) $field: Option<$exported::$module::GuestIndices>,)+

@@ -9,11 +9,12 @@ use super::super::guest::Guest;
 use super::super::limits::REFERENCE_BYTES;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
-use super::{Hook, Lent};
+use super::{Comparable, Hook, Lent, Said};
 
 pub use super::exported::notify::Outcome;
 
 /// Notifies `transaction.device`.
+#[derive(Clone)]
 pub struct Notify {
     /// The request, and the device.
     pub transaction: Arc<TransactionView>,
@@ -35,6 +36,28 @@ impl Hook for Notify {
         let said = guest.call_notify(&mut *store, lent.borrow()).await?;
         lent.take_back(store)?;
         Ok(said.map_err(|error| plugin.failed(error)).and_then(|outcome| bounded(plugin, outcome)))
+    }
+}
+
+impl Comparable for Notify {
+    const NEUTRAL: &'static str = "nobody notifies";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        // Its reference is its own.
+        match answer {
+            Outcome::Accepted(_) => Said::new("accepted"),
+            Outcome::Throttled(after) => Said::new("throttled").shown("for", after.to_string()),
+            Outcome::Retryable(after) => Said::new("retryable").shown("after", after.to_string()),
+            Outcome::EndpointGone(_) => Said::new("endpoint-gone"),
+            Outcome::EndpointSuspect => Said::new("endpoint-suspect"),
+            Outcome::CredentialRejected(why) => Said::new("credential-rejected").aside(why),
+            Outcome::PayloadRejected(why) => Said::new("payload-rejected").aside(why),
+            Outcome::Other(what) => Said::new("other").aside(what),
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use wasmtime::component::{Instance, Resource};
 
 use super::super::guest::{EventHandle, Guest};
 use super::super::version::{CallFailure, Callable};
-use super::Hook;
+use super::{Comparable, Hook, Said};
 
 /// Tells of one event.
+#[derive(Clone)]
 pub struct Observe {
     /// The event.
     pub event: ObservedEvent,
@@ -42,5 +43,17 @@ impl Hook for Observe {
         let said = guest.call_observe(&mut *store, Resource::new_borrow(event.rep())).await?;
         store.data_mut().table.delete(event)?;
         Ok(said.map_err(|error| plugin.failed(error)))
+    }
+}
+
+impl Comparable for Observe {
+    const NEUTRAL: &'static str = "heard";
+
+    fn about(&self) -> Option<&str> {
+        Some(&self.event.transaction_id)
+    }
+
+    fn said((): &Self::Answer) -> Said {
+        Said::new(Self::NEUTRAL)
     }
 }

@@ -6,9 +6,10 @@ use wasmtime::component::Instance;
 use super::super::guest::Guest;
 use super::super::version::{CallFailure, Callable};
 use super::exported::register_client as wit;
-use super::{Hook, Shape, few, member};
+use super::{Comparable, Hook, Said, Shape, few, member};
 
 /// Asks whether a client may register so.
+#[derive(Clone)]
 pub struct RegisterClient {
     /// What it does.
     pub occasion: Registering,
@@ -58,6 +59,25 @@ impl Hook for RegisterClient {
             wit::Verdict::Refuse(why) => Ok(Registration::Refuse(plugin.words(&why))),
             wit::Verdict::Other(what) => Err(plugin.unknown(&what)),
         }))
+    }
+}
+
+impl Comparable for RegisterClient {
+    const NEUTRAL: &'static str = "register";
+
+    fn about(&self) -> Option<&str> {
+        match &self.occasion {
+            Registering::Create => None,
+            Registering::Update(id) => Some(id),
+        }
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        match answer {
+            // The client is told why.
+            Registration::Refuse(why) => Said::new("refuse").shown("because", why),
+            Registration::Register(changes) => Shape::said(Self::NEUTRAL, changes),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::guest::Guest;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
 use super::exported::resolve_hint as wit;
-use super::{Hook, Lent};
+use super::{Comparable, Hook, Lent, Said};
 
 pub use wit::HintKind;
 
@@ -17,6 +17,7 @@ pub use wit::HintKind;
 const PERSON_BYTES: usize = 1024;
 
 /// Asks who is meant by a hint.
+#[derive(Clone)]
 pub struct ResolveHint {
     /// The request, which has no person yet.
     pub transaction: Arc<TransactionView>,
@@ -61,5 +62,21 @@ impl Hook for ResolveHint {
             wit::Resolution::Nobody => Ok(Resolution::Nobody),
             wit::Resolution::Other(what) => Err(plugin.unknown(&what)),
         }))
+    }
+}
+
+impl Comparable for ResolveHint {
+    const NEUTRAL: &'static str = "not-mine";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        match answer {
+            Resolution::NotMine => Said::new(Self::NEUTRAL),
+            Resolution::Person(person) => Said::new("person").hidden("who", person),
+            Resolution::Nobody => Said::new("nobody"),
+        }
     }
 }

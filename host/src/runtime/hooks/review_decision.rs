@@ -9,11 +9,12 @@ use super::super::guest::{EvidenceHandle, Guest};
 use super::super::transaction::{EvidenceView, TransactionView};
 use super::super::version::{CallFailure, Callable};
 use super::exported::review_decision as wit;
-use super::{Hook, Lent};
+use super::{Comparable, Hook, Lent, Said};
 use crate::protocol::note::Note;
 use crate::protocol::transaction::Decision;
 
 /// Asks whether a decision counts.
+#[derive(Clone)]
 pub struct ReviewDecision {
     /// The request.
     pub transaction: Arc<TransactionView>,
@@ -62,5 +63,21 @@ impl Hook for ReviewDecision {
             wit::Verdict::AskAgain(text) => Note::parse(&text).map(DecisionVerdict::AskAgain).map_err(CallFailure::Answer),
             wit::Verdict::Other(what) => Err(plugin.unknown(&what)),
         }))
+    }
+}
+
+impl Comparable for ReviewDecision {
+    const NEUTRAL: &'static str = "stand";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        match answer {
+            DecisionVerdict::Stand => Said::new(Self::NEUTRAL),
+            DecisionVerdict::Deny(why) => Said::new("deny").aside(why),
+            DecisionVerdict::AskAgain(note) => Said::new("ask-again").hidden("what", note.as_str()),
+        }
     }
 }

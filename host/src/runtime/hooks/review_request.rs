@@ -9,10 +9,11 @@ use super::super::guest::Guest;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
 use super::exported::review_request as wit;
-use super::{Hook, Lent, few};
+use super::{Comparable, Hook, Lent, Said, few};
 use crate::protocol::note::Note;
 
 /// Asks whether, and how, the person is asked.
+#[derive(Clone)]
 pub struct ReviewRequest {
     /// The request.
     pub transaction: Arc<TransactionView>,
@@ -66,6 +67,28 @@ impl Hook for ReviewRequest {
             wit::Verdict::Refuse(why) => Ok(RequestVerdict::Refuse(plugin.words(&why))),
             wit::Verdict::Other(what) => Err(plugin.unknown(&what)),
         }))
+    }
+}
+
+impl Comparable for ReviewRequest {
+    const NEUTRAL: &'static str = "ask";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        let adjustments = match answer {
+            RequestVerdict::Refuse(why) => return Said::new("refuse").aside(why),
+            RequestVerdict::Ask(adjustments) => adjustments,
+        };
+        // Of two notes the first counts.
+        adjustments.iter().rev().fold(Said::new(Self::NEUTRAL), |said, adjustment| match adjustment {
+            Adjustment::RequireAcr(acr) => said.shown(format!("require-acr {acr}"), ""),
+            Adjustment::DropScope(scope) => said.shown(format!("drop-scope {scope}"), ""),
+            Adjustment::ExpireWithin(seconds) => said.shown("expire-within", seconds.to_string()),
+            Adjustment::Note(note) => said.hidden("note", note.as_str()),
+        })
     }
 }
 

@@ -10,9 +10,10 @@ use super::super::guest::Guest;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
 use super::exported::shape_introspection as wit;
-use super::{Hook, Lent, few, member};
+use super::{Comparable, Hook, Lent, Said, few, member};
 
 /// Asks what a resource server is told.
+#[derive(Clone)]
 pub struct ShapeIntrospection {
     /// The request that the token came of.
     pub transaction: Arc<TransactionView>,
@@ -40,6 +41,16 @@ pub enum Shape {
     Remove(String),
 }
 
+impl Shape {
+    /// Of what is changed twice the last counts.
+    pub(super) fn said(verdict: &'static str, changes: &[Self]) -> Said {
+        changes.iter().fold(Said::new(verdict), |said, change| match change {
+            Self::Set(name, value) => said.hidden(name.clone(), value.to_string()),
+            Self::Remove(name) => said.shown(name.clone(), "left out"),
+        })
+    }
+}
+
 impl Hook for ShapeIntrospection {
     const NAME: &'static str = "shape-introspection";
     type Answer = Shaping;
@@ -62,6 +73,21 @@ impl Hook for ShapeIntrospection {
             wit::Verdict::Inactive => Ok(Shaping::Inactive),
             wit::Verdict::Other(what) => Err(plugin.unknown(&what)),
         }))
+    }
+}
+
+impl Comparable for ShapeIntrospection {
+    const NEUTRAL: &'static str = "answer";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        match answer {
+            Shaping::Inactive => Said::new("inactive"),
+            Shaping::Answer(changes) => Shape::said(Self::NEUTRAL, changes),
+        }
     }
 }
 

@@ -10,9 +10,10 @@ use super::super::guest::Guest;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
 use super::exported::verify_user_code as wit;
-use super::{Hook, Lent};
+use super::{Comparable, Hook, Lent, Said};
 
 /// Asks whether a code is the person's.
+#[derive(Clone)]
 pub struct VerifyUserCode {
     /// The request.
     pub transaction: Arc<TransactionView>,
@@ -55,5 +56,21 @@ impl Hook for VerifyUserCode {
             wit::Verdict::Wrong => Ok(CodeVerdict::Wrong),
             wit::Verdict::Other(what) => Err(plugin.unknown(&blank(what))),
         }))
+    }
+}
+
+impl Comparable for VerifyUserCode {
+    const NEUTRAL: &'static str = "not-mine";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said(answer: &Self::Answer) -> Said {
+        Said::new(match answer {
+            CodeVerdict::NotMine => Self::NEUTRAL,
+            CodeVerdict::Right => "right",
+            CodeVerdict::Wrong => "wrong",
+        })
     }
 }

@@ -8,11 +8,12 @@ use wasmtime::component::Instance;
 use super::super::guest::Guest;
 use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
-use super::{Hook, Lent};
+use super::{Comparable, Hook, Lent, Said};
 
 pub use super::exported::withdraw::Reason as WithdrawReason;
 
 /// Withdraws what `notify` sent to `transaction.device`.
+#[derive(Clone)]
 pub struct Withdraw {
     /// The request, and the device.
     pub transaction: Arc<TransactionView>,
@@ -33,5 +34,17 @@ impl Hook for Withdraw {
         let said = guest.call_withdraw(&mut *store, lent.borrow(), &self.reference, &self.why).await?;
         lent.take_back(store)?;
         Ok(said.map_err(|error| plugin.failed(error)))
+    }
+}
+
+impl Comparable for Withdraw {
+    const NEUTRAL: &'static str = "nothing is withdrawn";
+
+    fn about(&self) -> Option<&str> {
+        Some(self.transaction.id.as_str())
+    }
+
+    fn said((): &Self::Answer) -> Said {
+        Said::new("withdrawn")
     }
 }

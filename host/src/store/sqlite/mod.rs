@@ -23,6 +23,7 @@ mod schedule;
 mod verbs;
 mod versions;
 mod waiting;
+mod words;
 mod writer;
 
 use std::path::Path;

@@ -22,8 +22,10 @@ impl SqliteStore {
 
     pub(super) fn list_active_plugins(&self) -> Answer<'_, Vec<ActivePlugin>> {
         self.read_long(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT name, artefact, file, since, set_aside, rolled_back_by FROM plugin ORDER BY name")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT name, artefact, file, since, set_aside, rolled_back_by,
+                        EXISTS (SELECT 1 FROM plugin_version WHERE plugin = name AND until IS NULL) FROM plugin ORDER BY name",
+            )?;
             let plugins = statement
                 .query_map([], |row| {
                     Ok(ActivePlugin {
@@ -35,6 +37,7 @@ impl SqliteStore {
                             .get::<_, Option<String>>(4)?
                             .map(|file| Ok::<_, rusqlite::Error>(SetAside { file: ArtefactDigest(file), by: row.get(5)? }))
                             .transpose()?,
+                        serves: row.get(6)?,
                     })
                 })?
                 .collect::<rusqlite::Result<_>>();
@@ -66,21 +69,9 @@ impl SqliteStore {
             append_audit(connection, &audit)
         })
     }
-
-    pub(super) fn list_audit(&self, most: u32) -> Answer<'_, Vec<AuditEntry>> {
-        self.read_long(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT at, who, what, about FROM audit ORDER BY id DESC LIMIT ?1")?;
-            let entries = statement
-                .query_map([most], |row| {
-                    Ok(AuditEntry { at: rows::time(row, 0)?, who: row.get(1)?, what: row.get(2)?, about: row.get(3)? })
-                })?
-                .collect::<rusqlite::Result<_>>();
-            entries.map_err(rows::named("audit", "one of the latest"))
-        })
-    }
 }
 
-fn plugin_name(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<PluginName> {
+pub(super) fn plugin_name(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<PluginName> {
     let text: String = row.get(column)?;
     PluginName::parse(&text).map_err(|what| rows::impossible(column, Type::Text, what))
 }

@@ -8,14 +8,14 @@ use tokio::sync::watch;
 use super::{SqliteStore, registry};
 use crate::protocol::client::Client;
 use crate::protocol::identifier::{ClientId, DeviceId, Digest, TransactionId, UnverifiedBearer, UserId};
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName};
+use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginName, Words};
 use crate::protocol::tokens::NewGrant;
 use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
-    Activation, ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job,
-    KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, Numbers, PushBody, Quota, Refresh, RefreshGrant,
-    Refreshed, ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
+    Activation, ActivePlugin, Admission, Answer, AuditEntry, AuditQuery, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation,
+    Job, KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, NewWords, Next, NotifyResult, Numbers, PushBody, Quota, Refresh,
+    RefreshGrant, Refreshed, ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -206,8 +206,8 @@ impl Store for SqliteStore {
     fn activate(&self, activation: Activation) -> Answer<'_, ()> {
         self.set_active(activation)
     }
-    fn deactivate(&self, name: &PluginName, now: Timestamp) -> Answer<'_, ()> {
-        self.clear_active(name, now)
+    fn deactivate(&self, name: &PluginName, audit: AuditEntry) -> Answer<'_, ()> {
+        self.clear_active(name, audit)
     }
     fn plugin_history(&self, name: &PluginName) -> Answer<'_, Vec<ServedVersion>> {
         self.list_versions(name)
@@ -239,10 +239,16 @@ impl Store for SqliteStore {
     fn plugin_keys(&self, plugin: &PluginName, prefix: &str, after: Option<&str>, most: u32, now: Timestamp) -> Answer<'_, Vec<String>> {
         self.list_plugin_keys(plugin, prefix, after, most, now)
     }
+    fn plugin_words(&self) -> Answer<'_, Vec<(PluginName, Words)>> {
+        self.list_words()
+    }
+    fn set_plugin_words(&self, new: NewWords) -> Answer<'_, ()> {
+        self.replace_words(new)
+    }
     fn audit(&self, entry: AuditEntry) -> Answer<'_, ()> {
         self.write(move |connection| registry::append_audit(connection, &entry))
     }
-    fn audit_log(&self, most: u32) -> Answer<'_, Vec<AuditEntry>> {
-        self.list_audit(most)
+    fn audit_log(&self, query: AuditQuery) -> Answer<'_, Vec<AuditEntry>> {
+        self.list_audit(query)
     }
 }

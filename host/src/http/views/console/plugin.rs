@@ -7,12 +7,16 @@ use super::super::{
     moment::Moment,
     spoken_version,
 };
+use super::Shadow;
+use super::counted::Counted;
 
 /// Whether a plugin does its work, in the words of the console and of `ciba-host plugin list`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginState {
     Serving,
+    /// Its answers are only compared.
+    Shadow,
     /// Its file is not complete yet.
     Waiting,
     /// It needs something the operator has not allowed.
@@ -29,6 +33,7 @@ impl PluginState {
     pub fn word(self) -> &'static str {
         match self {
             Self::Serving => "serving",
+            Self::Shadow => "shadow",
             Self::Waiting => "waiting",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
@@ -77,12 +82,19 @@ pub struct PluginDetail {
     pub plugin: Plugin,
     /// The interfaces it exports: `notify`, `withdraw`.
     pub hooks: Vec<String>,
+    pub standing: Standing,
+    /// What was counted since the host started, of each hook that was called.
+    pub counted: Vec<Counted>,
+    /// "2 kept between calls, which hold 3.1 MiB"; absent where each call has an instance of its own.
+    pub kept: Option<String>,
     /// Newest first.
     pub timeline: Vec<Swap>,
     /// What served and serves, newest first.
     pub versions: Vec<Served>,
     /// That an operator rolled back, and what that means.
     pub rolled_back: Option<String>,
+    /// How its answers compare, of a shadow.
+    pub shadow: Option<Shadow>,
     pub permissions: Vec<Permission>,
     /// Newest last, as a log is read.
     pub log: Vec<LogLine>,
@@ -98,8 +110,46 @@ pub struct Served {
     pub rolled_back_by: Option<String>,
     /// JSON, secrets hidden.
     pub settings: String,
-    /// The command that makes it serve again; absent for the one that does.
-    pub rollback_command: Option<String>,
+    /// The digest by which it is made to serve again; absent for the one that does.
+    pub roll_back_to: Option<String>,
+}
+
+/// Whether its answers count, and when it is asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    pub mode: Said,
+    pub order: Said,
+}
+
+/// Something that its file says, and that an operator may say over it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said {
+    /// What counts; empty where nothing was loaded.
+    pub is: String,
+    /// Who said so, when, and what its file says.
+    pub over: Option<(String, Moment, Option<String>)>,
+}
+
+impl Standing {
+    /// What its mode means.
+    pub(super) fn meaning(&self) -> &'static str {
+        match &*self.mode.is {
+            "enforce" => "Its answers count.",
+            "shadow" => "It is asked, and its answers are only compared with those that count.",
+            "off" => "It is not asked.",
+            _ => "Nothing of it was loaded.",
+        }
+    }
+
+    /// The modes that it can be given, with the words on their buttons.
+    pub(super) fn others(&self) -> Vec<(&'static str, &'static str)> {
+        let all = [("enforce", "Turn on"), ("shadow", "Only compare"), ("off", "Turn off")];
+        all.into_iter().filter(|(mode, _)| *mode != self.mode.is).collect()
+    }
+
+    pub(super) fn is_over_file(&self) -> bool {
+        self.mode.over.is_some() || self.order.over.is_some()
+    }
 }
 
 /// Something that happened to the file.
@@ -133,16 +183,20 @@ impl SwapKind {
     }
 }
 
-/// One thing a plugin asks for.
+/// One thing a plugin asks for, tried, or may do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Permission {
     /// `http https://hooks.example.com`.
     pub what: String,
     pub allowed: bool,
+    /// Whether it says that it needs it.
+    pub asked: bool,
     /// How often it tried without being allowed.
     pub refused_calls: u64,
-    /// The command that allows it: `ciba-host plugin allow webhook --http …`.
-    pub allow_command: String,
+    /// Whether a button can allow it, or take it back.
+    pub button: bool,
+    /// The command that allows it: `ciba-host plugin allow webhook --http …`. Absent where nothing can.
+    pub allow_command: Option<String>,
 }
 
 /// One line the plugin, or the host about it, wrote.
@@ -210,7 +264,9 @@ impl Problem {
 }
 
 impl PluginDetail {
-    pub(super) fn missing(&self) -> Vec<&Permission> {
-        self.permissions.iter().filter(|permission| !permission.allowed).collect()
+    /// The commands that allow what only a command can, because it has to say more.
+    pub(super) fn commands(&self) -> Vec<&str> {
+        let missing = self.permissions.iter().filter(|permission| !permission.allowed && !permission.button);
+        missing.filter_map(|permission| permission.allow_command.as_deref()).collect()
     }
 }

@@ -87,6 +87,7 @@ impl PluginStatus {
             (PluginState::Waiting, None) => "waiting for the rest of the file".to_owned(),
             (PluginState::Refused, None) => "refused, nothing serving".to_owned(),
             (PluginState::Blocked, _) => "blocked until it is allowed".to_owned(),
+            (PluginState::Shadow, _) => "a shadow: its answers are only compared".to_owned(),
             (PluginState::Off, _) => "off".to_owned(),
         }
     }

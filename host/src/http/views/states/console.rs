@@ -2,7 +2,7 @@
 
 use super::super::{
     Script,
-    console::{Body, Clients, Conformance, Keys, Overview, Page, Plugin, RequestRow, RequestState, Requests, SignIn},
+    console::{Audit, AuditLine, Body, Clients, Conformance, Keys, Overview, Page, Plugin, RequestRow, RequestState, Requests, SignIn},
     moment::Moment,
     text::Locale,
 };
@@ -10,7 +10,10 @@ use super::{
     Area, EXPIRES_S, NOW_S, State,
     console_client::{clients, hook_caller, plain, strict},
     console_key::keys,
-    console_plugin::{blocked, blocked_detail, detail, inbox, off, quiet_detail, refused, refused_detail, refused_new, waiting, webhook},
+    console_plugin::{
+        blocked, blocked_detail, detail, inbox, off, off_detail, quiet_detail, refused, refused_detail, refused_new, waiting, webhook,
+    },
+    console_shadow::shadow_detail,
 };
 
 const fn console(name: &'static str, title: &'static str, draw: fn(Locale) -> String) -> State {
@@ -30,7 +33,13 @@ pub(super) const STATES: &[State] = &[
     console("console-plugin", "One plugin", |_| page(Body::Plugin(Box::new(detail())))),
     console("console-plugin-refused", "One plugin, refused", |_| page(Body::Plugin(Box::new(refused_detail())))),
     console("console-plugin-blocked", "One plugin, blocked", |_| page(Body::Plugin(Box::new(blocked_detail())))),
+    console("console-plugin-shadow", "One plugin, a shadow", |_| page(Body::Plugin(Box::new(shadow_detail())))),
     console("console-plugin-quiet", "One plugin, nothing to tell", |_| page(Body::Plugin(Box::new(quiet_detail())))),
+    console("console-plugin-off", "One plugin, turned off here", |_| page(Body::Plugin(Box::new(off_detail())))),
+    console("console-not-done", "What was wanted was not done", |_| {
+        let why = "[channel-taken]: it serves the channel `inbox`, which other serves already.  do: remove other.wasm";
+        page(Body::NotDone { name: "inbox".to_owned(), why: why.to_owned() })
+    }),
     console("console-no-such-plugin", "No such plugin", |_| page(Body::NoSuchPlugin { name: "sms".to_owned() })),
     console("console-requests", "Requests", |_| page(Body::Requests(requests()))),
     console("console-requests-empty", "No requests", |_| page(Body::Requests(Requests { requests: vec![], cut: false }))),
@@ -42,6 +51,10 @@ pub(super) const STATES: &[State] = &[
     console("console-no-such-client", "No such client", |_| page(Body::NoSuchClient { id: "https://gone.example/c".to_owned() })),
     console("console-keys", "Keys", |_| page(Body::Keys(Keys { keys: keys() }))),
     console("console-keys-none", "No key yet", |_| page(Body::Keys(Keys { keys: vec![] }))),
+    console("console-audit", "Audit log", |_| page(Body::Audit(audit(None)))),
+    console("console-audit-nothing", "Audit log, nothing found", |_| {
+        page(Body::Audit(Audit { entries: vec![], ..audit(Some("no such word")) }))
+    }),
     console("console-conformance", "Conformance mode", |_| conformance(Body::Overview(overview_of(vec![inbox()])))),
     console("console-conformance-requests", "Conformance mode, requests", |_| conformance(Body::Requests(requests()))),
     console("console-conformance-sign-in", "Conformance mode, signed out", |_| conformance(Body::SignIn(SignIn::NoLink))),
@@ -78,6 +91,26 @@ fn overview(plugins: Vec<Plugin>) -> String {
 
 fn overview_of(plugins: Vec<Plugin>) -> Overview {
     Overview { plugins, plugins_folder: "data/plugins".to_owned(), pid: 41_207, started_at: Moment(NOW_S - 184) }
+}
+
+fn audit(word: Option<&str>) -> Audit {
+    let line = |ago: i64, who: &str, what: &str, about: &str| AuditLine {
+        at: Moment(NOW_S - ago),
+        who: who.to_owned(),
+        what: what.to_owned(),
+        about: about.to_owned(),
+    };
+    let digest = "9c41f0a7d25be1c8830a6de9127f54bb1e0d3c9a7762f8e4b5d1a09c3e7f6a21";
+    Audit {
+        entries: vec![
+            line(20, "operator (console)", "plugin set", "inbox set to mode off, order -5"),
+            line(90, "operator", "plugin allow", "webhook --http https://hooks.example.com"),
+            line(900, "file", "plugin serving", &format!("inbox 2.0.0 {digest}")),
+            line(5_400, "file", "plugin refused", "sms [not-a-component]: this is a core module"),
+        ],
+        word: word.map(str::to_owned),
+        cut: true,
+    }
 }
 
 fn requests() -> Requests {
