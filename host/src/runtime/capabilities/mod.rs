@@ -7,6 +7,7 @@ mod credentials;
 mod decisions;
 mod drafts;
 mod google;
+mod inbox;
 mod kept;
 mod keyvalue;
 mod secrets;
