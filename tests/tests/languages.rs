@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use aws_lc_rs::hmac;
@@ -53,11 +54,18 @@ fn log(host: &Host, name: &str) -> Vec<String> {
     lines.as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Held by each test while it runs: what is compiled here is big, and has a minute.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 const FRESH: &str = "instances = \"fresh\"\n";
 const WARM: &str = "instances = \"warm\"\n";
 
 #[test]
 fn a_note_is_shown_in_the_persons_language() {
+    let _turn = turn();
     let host = Data::with_config(LIMITS).unwrap().demo().unwrap();
     host.data.must(&["user", "add", "heidi", "--locale", "de-AT"]).unwrap();
     let shop = Client::demo(&host);
@@ -177,6 +185,7 @@ fn is_signed(question: &Received) -> bool {
 
 #[test]
 fn a_risk_service_is_asked_about_each_request_and_what_goes_wrong_asks_nobody() {
+    let _turn = turn();
     const TRY_LATER: (u16, &str) = (503, "temporarily_unavailable");
     let world = Risk::new();
     let told = |(status, error): (u16, &str)| (status, error.to_owned());
@@ -252,6 +261,7 @@ const NOTES: [&str; 3] = ["", "This note is from Python", "This note is from Jav
 
 #[test]
 fn nobody_notices_that_a_plugin_is_replaced_by_one_in_another_language() {
+    let _turn = turn();
     let host = Data::with_config(LIMITS).unwrap().demo().unwrap();
     let users: Vec<String> = (0..4).map(|number| format!("user{number}")).collect();
     for user in &users {
@@ -289,6 +299,7 @@ fn nobody_notices_that_a_plugin_is_replaced_by_one_in_another_language() {
 /// Some megabytes take seconds to compile. What is small is not held up by it.
 #[test]
 fn a_big_plugin_does_not_hold_up_the_swap_of_a_small_one() {
+    let _turn = turn();
     let host = Host::demo().unwrap();
     fs::copy(other_language("note_python"), host.plugins().join("big.wasm")).unwrap();
     fs::copy(sample("inbox-2.wasm"), host.plugins().join("inbox.wasm")).unwrap();

@@ -107,7 +107,11 @@ mod tests {
         assert_eq!(ask(2, "shop").await, Ok(RequestVerdict::Refuse("by the last".to_owned())));
 
         let third = PluginName::parse("third").unwrap();
-        let refused = changes.wait_for(|catalog| catalog.plugin(&third).is_some_and(|plugin| plugin.status != Status::Waiting)).await.unwrap().clone();
+        let refused = changes
+            .wait_for(|catalog| catalog.plugin(&third).is_some_and(|plugin| plugin.status != Status::Waiting))
+            .await
+            .unwrap()
+            .clone();
         let Status::Refused(refusal) = &refused.plugin(&third).unwrap().status else { panic!("it was taken") };
         let words = "exports ciba:interception/review-request@3.0.0; this host speaks 1.x and 2.x";
         assert_eq!((refusal.word.as_str(), refusal.what.as_str()), ("contract-version", words));
