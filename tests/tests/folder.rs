@@ -465,6 +465,7 @@ fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
         (guest("other-world"), "not-a-plugin", "by which a plugin says who it is"),
         (guest("later-contract"), "contract-version", "exports ciba:interception/notify@2.0.0; this host speaks 1.x"),
         (guest("earlier-contract"), "contract-version", "exports ciba:interception/notify@0.1.0; this host speaks 1.x"),
+        (guest("second-contract"), "contract-version", "exports ciba:interception/review-request@2.0.0; this host speaks 1.x"),
         (imports_wasi_0_3, "wasi-version", "imports wasi:clocks/system-clock@0.3.0, which is of WASI 0.3; this host has WASI 0.2"),
         (exports_wasi_0_3, "wasi-version", "exports wasi:clocks/system-clock@0.3.0, which is of WASI 0.3"),
         (has_futures, "wasi-version", "speaks wasi:clocks/system-clock@0.3.0, which is of WASI 0.3"),
