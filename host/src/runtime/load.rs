@@ -156,7 +156,11 @@ impl Runtime {
         match tokio::time::timeout(patience, compiled).await.map(|compiled| compiled.unwrap_or_else(|error| Err(error.to_string()))) {
             Ok(Ok(component)) => Ok(component),
             Ok(Err(why)) => Err(shape::does_not_compile(bytes, why)),
-            Err(_) => Err(Refusal::new("compile-time", format!("compiling it took more than {} s", patience.as_secs()), "make it smaller, or raise plugins.compile_seconds")),
+            Err(_) => Err(Refusal::new(
+                "compile-time",
+                format!("compiling it took more than {} s", patience.as_secs()),
+                "make it smaller, or raise plugins.compile_seconds",
+            )),
         }
     }
 }
