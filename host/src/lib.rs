@@ -9,7 +9,7 @@
 //! 4. [`flow`] is the story that combines them: start, decide, redeem.
 //! 5. [`delivery`] does afterwards what must still happen outside: it notifies the person's devices.
 //! 6. [`http`] has the doors, one file for each endpoint. [`outbound`] is the one door that leads out. [`tls`] has the
-//!    certificates of both.
+//!    certificates of both, [`traces`] follow a request through all of them.
 //! 7. [`cli`] has the commands; `cli/serve.rs` puts the house together from a [`config`] and the keys of [`jose`].
 //!
 //! `host/ARCHITECTURE.md` says who may import whom and why, and follows three requests from door to door.
@@ -26,3 +26,4 @@ pub mod protocol;
 pub mod runtime;
 pub mod store;
 pub mod tls;
+pub mod traces;

@@ -43,6 +43,11 @@ pub fn example(name: &str) -> PathBuf {
     built("plugins-built", &format!("{}.wasm", name.replace('-', "_")))
 }
 
+/// One of the plugins in `guest-ciba/other-languages`, by its name and its language: `note_python`.
+pub fn other_language(name: &str) -> PathBuf {
+    built("other-languages", &format!("{name}.wasm"))
+}
+
 /// The guest `steady` as this version of itself.
 ///
 /// # Panics

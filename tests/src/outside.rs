@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -61,10 +61,7 @@ impl Prepared {
 
     /// The client in Python, likewise.
     pub fn python_client(&self, target: &Target) -> Result<Said> {
-        let mut command = Command::new(python());
-        // A folder of compiled files would appear beside the sources.
-        command.args(["-B", "client.py"]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("python"));
-        self.client(command, target)
+        self.client(python("client.py"), target)
     }
 
     fn client(&self, mut command: Command, target: &Target) -> Result<Said> {
@@ -161,11 +158,15 @@ impl Suite {
 }
 
 /// The Python that `scripts/test` makes, with what `python/requirements.txt` names.
-fn python() -> PathBuf {
+/// One of the programs in `python`, with what they stand on.
+pub fn python(program: &str) -> Command {
     let tools = crate::host::program().parent().and_then(Path::parent).map(|target| target.join("tools"));
     let python = tools.unwrap_or_default().join("python/bin/python");
     assert!(python.exists(), "{} is missing: run scripts/test once, which makes it", python.display());
-    python
+    let mut command = Command::new(python);
+    // A folder of compiled files would appear beside the sources.
+    command.args(["-B", program]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("python"));
+    command
 }
 
 /// Plays the conformance suite's part against `oidc-provider`: every module, every variant.

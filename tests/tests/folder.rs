@@ -541,11 +541,13 @@ fn a_settings_file_goes_through_the_same_check_and_is_live_at_once() {
     wait_for("a card with the note of the settings", card).unwrap();
 
     for (text, word, says) in [
-        ("enabld = true\n", "settings-file", "inbox.toml:1: unknown field `enabld`"),
-        ("enabled = true\nodrer = 1\n", "settings-file", "inbox.toml:2: unknown field `odrer`"),
-        ("enabled = true\n\n[settigns]\nnote = 'x'\n", "settings-file", "inbox.toml:3: unknown field `settigns`"),
-        ("enabled = \n", "settings-file", "inbox.toml:1: "),
-        ("enabled = true\norder = 'first'\n", "settings-file", "inbox.toml:2: invalid type"),
+        ("mdoe = 'off'\n", "settings-file", "inbox.toml:1: unknown field `mdoe`"),
+        ("mode = 'on'\n", "settings-file", "inbox.toml:1: unknown variant `on`"),
+        ("order = 1\nenabled = false\n", "settings-file", "inbox.toml:2: `enabled` is not a key of it: write `mode = \"off\"`"),
+        ("mode = 'enforce'\nodrer = 1\n", "settings-file", "inbox.toml:2: unknown field `odrer`"),
+        ("mode = 'enforce'\n\n[settigns]\nnote = 'x'\n", "settings-file", "inbox.toml:3: unknown field `settigns`"),
+        ("mode = \n", "settings-file", "inbox.toml:1: "),
+        ("mode = 'enforce'\norder = 'first'\n", "settings-file", "inbox.toml:2: invalid type"),
         ("[settings]\nnote = 7\n", "settings", "/note: "),
         ("[settings]\nnoet = 'x'\n", "settings", "noet"),
         ("[settings]\nnote = \"two\\nlines\"\n", "settings", "/note: must be one line of plain text"),
@@ -574,9 +576,9 @@ fn a_settings_file_goes_through_the_same_check_and_is_live_at_once() {
 #[test]
 fn a_plugin_that_is_turned_off_stops_and_stays_off_while_its_settings_are_rewritten() {
     let folder = Folder::steady();
-    folder.write("inbox.toml", b"enabled = false\n");
+    folder.write("inbox.toml", b"mode = 'off'\n");
     let plugin = folder.wait_for_state("inbox", "off");
-    let sentence = "turned off: enabled = false in its .toml file; nobody is notified on the channel inbox any more";
+    let sentence = "turned off: mode = \"off\" in its .toml file; nobody is notified on the channel inbox any more";
     assert_eq!(plugin["message"], sentence);
     assert!(folder.host.log().contains(sentence));
     let transaction = folder.ask();
@@ -585,7 +587,7 @@ fn a_plugin_that_is_turned_off_stops_and_stays_off_while_its_settings_are_rewrit
     // An editor empties the file before it writes it.
     let mut open = File::create(folder.file("inbox.toml")).unwrap();
     folder.wait_for_state("inbox", "waiting");
-    open.write_all(b"enabled = false\norder = 5\n").unwrap();
+    open.write_all(b"mode = 'off'\norder = 5\n").unwrap();
     drop(open);
     folder.wait_for_state("inbox", "off");
     assert_eq!(folder.count_in_log(") serving"), 2, "{}", folder.host.log());
@@ -594,7 +596,7 @@ fn a_plugin_that_is_turned_off_stops_and_stays_off_while_its_settings_are_rewrit
     // It stays off over a restart.
     let folder = Folder { host: folder.host.stop().unwrap().demo().unwrap() };
     assert_eq!(folder.plugin("inbox")["state"], "off");
-    folder.write("inbox.toml", b"enabled = true\n");
+    folder.write("inbox.toml", b"mode = 'enforce'\n");
     folder.wait_for_version("inbox", "0001");
     assert_eq!(folder.wait_for_notified(&transaction, 1), ["inbox 0001"]);
 

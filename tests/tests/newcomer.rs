@@ -118,7 +118,7 @@ fn what_a_newcomer_gets_wrong_is_said_in_words() {
     write("misspelt.wasm", &inbox);
     write("misspelt.toml", b"[settings]\nnose = 'x'\n");
     write("off.wasm", &inbox);
-    write("off.toml", b"enabled = false\n");
+    write("off.toml", b"mode = 'off'\n");
     write("text.wasm", b"#!/bin/sh\n");
     write("module.wasm", b"\0asm\x01\0\0\0");
     write("typo.json", b"{ \"clent_id\": \"demo\" }");
@@ -144,7 +144,7 @@ fn what_a_newcomer_gets_wrong_is_said_in_words() {
         ("check half.wasm", "half.wasm would be refused [truncated]: it ends in the middle", "do: copy it again"),
         ("check my_plugin.wasm", "`my plugin` cannot be a plugin's name", "use letters, digits, - and _"),
         ("check misspelt.wasm", "nose", "do: mend the [settings] in the .toml file"),
-        ("check off.wasm", "off.wasm would stay out of service", "off.toml has enabled = false"),
+        ("check off.wasm", "off.wasm would stay out of service", "off.toml has mode = \"off\""),
         ("inspect text.wasm", "this is not a WebAssembly file", "do: "),
         ("try inbox.wasm --input nowhere.json", "the request nowhere.json cannot be read", "`ciba-host plugin new` writes a case.json"),
         ("try inbox.wasm --input typo.json", "typo.json:1:12: unknown field `clent_id`", "expected one of `id`, `client_id`"),

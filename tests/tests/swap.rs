@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use ciba_tests::cpu::Usage;
 use ciba_tests::device::{Device, Phone};
 use ciba_tests::host::{Data, Host, guest, sample, steady, wait_for};
 use ciba_tests::load::{self, Endpoints, Flow, Round};
@@ -174,6 +175,53 @@ fn replace_for(host: &Host, at_least: Duration) -> usize {
     number += 1;
     replace(host, number, Drop::Good);
     number
+}
+
+/// How many swaps there are at most in a storm: the gate does all of them.
+fn storm() -> usize {
+    std::env::var("CIBA_SWAPS").ok().and_then(|swaps| swaps.parse().ok()).unwrap_or(300)
+}
+
+/// Everything that a version brings goes with it: its code, its instances, what was written down of it beyond what is kept.
+#[test]
+fn after_a_storm_of_swaps_the_memory_is_where_it_was() {
+    let host = steady_host();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut flows = runtime.block_on(flows(&host));
+    let resident = || Usage::of(host.id()).unwrap().resident_kib >> 10;
+    let mut measured = Vec::new();
+    let (mut done, mut authenticated) = (0, 0);
+    // The first hundred fill what is kept: ten versions, lines of the history, events, the allocator's own pools.
+    for part in [100].into_iter().chain(std::iter::repeat_n(100, storm().saturating_sub(100) / 100)) {
+        std::thread::scope(|scope| {
+            let swapping = scope.spawn(|| (done + 1..=done + part).for_each(|number| swap(&host, number)));
+            while !swapping.is_finished() {
+                let round = runtime.block_on(load::round(&mut flows, Duration::from_secs(2), host.id())).unwrap();
+                assert!(round.failures.is_empty(), "{} failed, the first: {}", round.failures.len(), round.failures[0]);
+                authenticated += round.flows;
+            }
+            swapping.join().unwrap();
+        });
+        done += part;
+        measured.push(resident());
+        eprintln!("{done} swaps, {authenticated} authentications: {} MiB", resident());
+    }
+    assert!(authenticated > done, "{authenticated} authentications while {done} versions were dropped: this shows nothing");
+    assert!(!host.log().contains("nobody was notified"), "there was a moment without a plugin");
+    let (first, last) = (measured[0], measured[measured.len() - 1]);
+    assert!(last <= first + 24, "it has {last} MiB after {done} swaps, and had {first} after a hundred: {measured:?}");
+}
+
+/// Renames the version into place, and waits until it serves.
+fn swap(host: &Host, number: usize) {
+    let unseen = host.plugins().join(".inbox.new");
+    fs::write(&unseen, steady(number)).unwrap();
+    fs::rename(unseen, host.plugins().join("inbox.wasm")).unwrap();
+    let until = Instant::now() + ciba_tests::host::PATIENCE;
+    while served(host, &format!("{number:04}")) == 0 {
+        assert!(Instant::now() < until, "{number} never served:\n{}", host.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

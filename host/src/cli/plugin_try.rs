@@ -149,7 +149,7 @@ impl Bench {
         let candidate = Candidate { name: name.clone(), bytes: bytes.into(), file_text };
         match self.runtime.load(&candidate, self.runtime.shared_of(&name)).await {
             Ok(Loaded::Version(version)) => Ok(version),
-            Ok(Loaded::Disabled) => bail!("{} would stay out of service: {} has enabled = false", file.display(), beside.display()),
+            Ok(Loaded::Off) => bail!("{} would stay out of service: {} has mode = \"off\"", file.display(), beside.display()),
             Ok(Loaded::Unfinished(refusal)) | Err(refusal) => {
                 let fix = if settings_of_case && refusal.word == "settings" { "mend `settings` in the request" } else { &refusal.fix };
                 bail!("{} would be refused [{}]: {}.\n  do: {fix}", file.display(), refusal.word, refusal.what)

@@ -3,6 +3,7 @@
 mod demo;
 mod keys;
 pub(super) mod security;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +15,9 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::Common;
 use super::data::{DataDirectory, Running};
@@ -32,13 +35,16 @@ use crate::flow::nobody::Nobodies;
 use crate::flow::operator::Operator;
 use crate::flow::redeem::Paces;
 use crate::flow::subject::Subjects;
+use crate::flow::tally::Tally;
 use crate::flow::{Flow, Wakes};
 use crate::http::serve::{bind, bind_next, serve};
-use crate::http::{self, AdminToken, App, Conformance, Hosts, Parts, Peers, Sessions, nameable};
+use crate::http::{self, AdminToken, App, Conformance, Hosts, Metrics, Parts, Peers, Sessions, nameable};
+use crate::outbound::Door;
 use crate::protocol::identifier::Digest;
 use crate::runtime::{Decider, Runtime, RuntimeConfig};
 use crate::store::{AuditEntry, Store};
 use crate::tls;
+use crate::traces::{Exporter, Origins, SPAN};
 
 use security::Security;
 
@@ -77,13 +83,18 @@ impl Serve {
     pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
         let directory = common.directory();
         let config = self.config(&directory)?;
-        log_to_standard_error(&config)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let door = security::door(&config.outbound, &directory)?;
+        let exporter = traces::exporter(&config.traces, &door, runtime.handle())?;
+        log_to_standard_error(&config, exporter.as_ref())?;
         directory.make()?;
         let _lock = directory.lock()?;
         // A host that was killed left its address, where somebody else may listen by now.
         directory.retire();
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let served = runtime.block_on(self.serve(directory.clone(), config));
+        let served = runtime.block_on(self.serve(directory.clone(), config, door));
+        if let Some(exporter) = exporter {
+            exporter.end(CLOSE);
+        }
         // What still runs has been given its time. The database is closed when the last task lets go of it, and that
         // leaves one file without a log beside it.
         runtime.shutdown_timeout(CLOSE);
@@ -106,7 +117,7 @@ impl Serve {
         Ok(config)
     }
 
-    async fn serve(self, directory: DataDirectory, config: Config) -> anyhow::Result<()> {
+    async fn serve(self, directory: DataDirectory, config: Config, door: Door) -> anyhow::Result<()> {
         let signals = StopSignals::listen()?;
         let (clock, random) = (Clock::System, Random);
         let store: Arc<dyn Store> = Arc::new(directory.open_store(random)?);
@@ -127,7 +138,6 @@ impl Serve {
         };
         let security = Security::open(&config.tls, &directory)?;
         let installation = directory.installation_keys(random)?;
-        let door = security::door(&config.outbound, &directory)?;
         let runtime_config = RuntimeConfig {
             folder: directory.path().join(&config.plugins.folder),
             own: directory.path().to_owned(),
@@ -171,6 +181,8 @@ impl Serve {
             limits: Limits::new(&config.limits),
             code_turns: Arc::default(),
             paces: Paces::default(),
+            tally: Tally::default(),
+            origins: Origins::default(),
             stopping: stopping.clone(),
         });
         let decider: Weak<dyn Decider> = Arc::<Flow>::downgrade(&flow);
@@ -191,6 +203,7 @@ impl Serve {
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App::from(Parts {
+            metrics: Arc::new(Metrics::of(&flow)),
             flow,
             operator,
             name: config.name.as_str().into(),
@@ -318,16 +331,17 @@ fn say(directory: &DataDirectory, config: &Config, issuer: &str, mtls: Option<&s
     println!("ready");
 }
 
-fn log_to_standard_error(config: &Config) -> anyhow::Result<()> {
+fn log_to_standard_error(config: &Config, exporter: Option<&Exporter>) -> anyhow::Result<()> {
     // wasmtime's own words about what a guest does wrong would pass every limit on what a plugin may log. They can be
-    // asked for by name.
-    let filter = EnvFilter::try_new(format!("wasmtime_wasi_http=off,wasmtime_wasi=off,{}", config.log.filter))
+    // asked for by name. Spans are for whoever traces.
+    let filter = EnvFilter::try_new(format!("wasmtime_wasi_http=off,wasmtime_wasi=off,{SPAN}=off,{}", config.log.filter))
         .with_context(|| format!("log.filter: `{}` is not a filter; write for example info", config.log.filter))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match config.log.format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = match config.log.format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(filter).boxed(),
+        LogFormat::Json => log.json().with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(log).with(exporter.map(Exporter::layer)).init();
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod registration;
 mod tests;
 mod tls;
 mod tokens;
+mod traces;
 
 use std::net::SocketAddr;
 
@@ -42,6 +43,7 @@ pub use read::ConfigError;
 pub use registration::Registration;
 pub use tls::Tls;
 pub use tokens::Tokens;
+pub use traces::Traces;
 
 /// The commented defaults.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -82,6 +84,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// The log.
     pub log: Log,
+    /// Who is told where time goes.
+    pub traces: Traces,
 }
 
 impl Config {
@@ -93,6 +97,7 @@ impl Config {
         self.check_house().map_err(|(key, what)| (key.to_owned(), what))?;
         self.ciba.check().map_err(|(key, what)| (key.to_owned(), what))?;
         self.keys.check(&self.ciba).map_err(|(key, what)| (key.to_owned(), what))?;
+        self.traces.check().map_err(|(key, what)| (key.to_owned(), what))?;
         self.registration.check().map_err(|(key, what)| (key.to_owned(), what))?;
         self.plugins.check()
     }

@@ -17,11 +17,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::flow::Flow;
+use crate::protocol::identifier::TransactionId;
 use crate::protocol::transaction::{State, Stored};
 use crate::runtime::WithdrawReason;
 use crate::store::{Job, JobKind, Lane, Next, NotifyResult, StoreError};
+use crate::traces::SPAN;
 use places::Places;
 
 /// Jobs done at the same time: several times the calls that one plugin may have, so that slow ones leave room.
@@ -81,10 +84,12 @@ async fn work(flow: Arc<Flow>, lane: Lane, at_once: Arc<Semaphore>, places: Arc<
                 for job in jobs {
                     let Ok(place) = Arc::clone(&at_once).acquire_owned().await else { return };
                     let (flow, places) = (Arc::clone(&flow), Arc::clone(&places));
-                    tokio::spawn(async move {
+                    let span = span_of(&flow, job.kind.as_str(), &job.request.transaction);
+                    let work = async move {
                         let _place = place;
                         run(&flow, &places, job).await;
-                    });
+                    };
+                    tokio::spawn(work.instrument(span));
                 }
                 if !more {
                     wait(&flow, lane).await;
@@ -96,6 +101,13 @@ async fn work(flow: Arc<Flow>, lane: Lane, at_once: Arc<Semaphore>, places: Arc<
             }
         }
     }
+}
+
+/// What is done for a request afterwards belongs to the trace that it was started in.
+fn span_of(flow: &Flow, what: &str, transaction: &TransactionId) -> tracing::Span {
+    let span = tracing::trace_span!(target: SPAN, "job", otel.name = what, transaction = %transaction);
+    flow.origins.join(&span, transaction.as_str());
+    span
 }
 
 /// Waits for a wake-up or for a second: whatever is first.

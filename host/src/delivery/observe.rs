@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument as _;
 
-use super::LOOK;
+use super::{LOOK, span_of};
 use crate::flow::Flow;
 use crate::protocol::plugin::PluginName;
-use crate::runtime::{CallFailure, Observe, ObservedEvent, Urgency, Version};
+use crate::runtime::{CallFailure, Hook as _, Observe, ObservedEvent, Urgency, Version};
 use crate::store::{EVENTS_KEPT, RequestEvent, StoreError};
 
 /// Events that are read at once.
@@ -119,7 +120,9 @@ impl Observer {
         loop {
             let mut better = self.flow.runtime.serving_changes();
             let version = self.serving()?;
-            let report = self.flow.runtime.call(&version, Observe { event: seen(event) }, Urgency::Background).await;
+            let span = span_of(&self.flow, Observe::NAME, &event.transaction);
+            let call = self.flow.runtime.call(&version, Observe { event: seen(event) }, Urgency::Background);
+            let report = call.instrument(span).await;
             let Err(failure) = report.result else { return Ok(()) };
             if self.flow.clock.now().duration_since(event.at) >= EVENTS_KEPT {
                 tracing::error!(plugin = %self.name, event = event.id, transaction = %event.transaction, %failure, "an observer failed for a day; this event is left out, and it is told of the next");

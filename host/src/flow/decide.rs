@@ -2,6 +2,7 @@
 
 use super::Flow;
 use super::interception::Reviewed;
+use super::tally::Happened;
 use crate::config::Authenticator;
 use crate::protocol::identifier::{TransactionId, UserId};
 use crate::protocol::note::Note;
@@ -94,6 +95,7 @@ impl Flow {
         match self.store.decide(by, self.clock.now()).await? {
             Decided::Now(card) => {
                 tracing::debug!(%transaction, decision = ?decision, "decided");
+                self.tally.count(if decision == Decision::Approve { Happened::Approved } else { Happened::Denied });
                 self.wakes.decided(transaction, user);
                 Ok(Answered::Now(card))
             }
@@ -109,6 +111,7 @@ impl Flow {
     pub async fn give_up(&self, transaction: &TransactionId, user: &UserId) -> Result<bool, StoreError> {
         let given_up = self.store.give_up(transaction, self.clock.now()).await?;
         if given_up {
+            self.tally.count(Happened::Unreachable);
             self.wakes.decided(transaction, user);
         }
         Ok(given_up)
@@ -152,6 +155,7 @@ impl Flow {
             AuditEntry { at: self.clock.now(), who: format!("user {user}"), what: "report".to_owned(), about: transaction.0.clone() };
         let reported = self.store.report(transaction, user, audit).await?;
         if reported {
+            self.tally.count(Happened::Reported);
             tracing::warn!(%transaction, %user, "a person says that this was not them.  do: find out who approved it, and talk to the client's owner");
             self.wakes.decided(transaction, user);
         }

@@ -30,6 +30,7 @@ mod served;
 mod signed_request;
 pub mod start;
 pub mod subject;
+pub mod tally;
 pub mod tell;
 pub mod turns;
 pub mod user_code;
@@ -48,6 +49,7 @@ use crate::outbound::Caller;
 use crate::protocol::error::{ErrorCode, ProtocolError};
 use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
+use crate::traces::Origins;
 
 use client_keys::ClientKeys;
 use details::DetailTypes;
@@ -57,6 +59,7 @@ use limits::Limits;
 use links::Links;
 use nobody::Nobodies;
 use subject::Subjects;
+use tally::Tally;
 use turns::Turns;
 pub use wakes::{Waiting, Wakes};
 
@@ -116,6 +119,10 @@ pub struct Flow {
     pub code_turns: Arc<Turns>,
     /// How fast each request is polled.
     pub paces: redeem::Paces,
+    /// How often what happens happened.
+    pub tally: Tally,
+    /// The trace that each request was started in.
+    pub origins: Origins,
     /// Turns true when the host is to stop: whatever is held is answered then.
     pub stopping: watch::Receiver<bool>,
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::decide::BY_RULES;
+use super::tally::Happened;
 use super::{Flow, Refused};
 use crate::protocol::backchannel::{Parameters, details, target};
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
@@ -145,6 +146,7 @@ impl Flow {
             return Err(ErrorCode::InvalidGrant.into());
         }
         tracing::debug!(transaction = %request.transaction, client = %client.id, "redeemed");
+        self.tally.count(Happened::Redeemed);
         Ok(minted.answer)
     }
 
@@ -152,6 +154,7 @@ impl Flow {
     pub(super) async fn withhold(&self, request: &Request) -> Result<bool, StoreError> {
         let withheld = self.store.withhold(&request.transaction, BY_RULES, self.clock.now()).await?;
         if withheld {
+            self.tally.count(Happened::Withheld);
             self.wakes.decided(&request.transaction, &request.user);
         }
         Ok(withheld)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::interception::TokenChanges;
 use super::mint::stored_as;
 use super::redeem::audience;
+use super::tally::Happened;
 use super::{Flow, Refused};
 use crate::jose::UnverifiedJws;
 use crate::protocol::claims::Claims;
@@ -55,7 +56,7 @@ impl Flow {
             last: changes.no_refresh_token,
         };
         match self.store.refresh(refresh, now).await? {
-            Refreshed::Done => {}
+            Refreshed::Done => self.tally.count(Happened::Refreshed),
             Refreshed::Unknown => return Err(unknown().into()),
             Refreshed::Stolen => {
                 tracing::warn!(transaction = %request.transaction, client = %client.id, "a refresh token was used after another had taken its place; everything it gave is revoked.  do: find out who else has it");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::tally::Happened;
 use super::{Flow, Refused};
 use crate::protocol::backchannel::{BackchannelRequest, Limits, Parameters, target};
 use crate::protocol::client::{Client, ClientKind, DeliveryMode};
@@ -91,10 +92,16 @@ impl Flow {
             spends: signed.iter().map(|signed| Spent { what: signed.identity.digest, until: signed.identity.until }).collect(),
             supersedes: client.metadata.supersede,
         };
+        // Before it is stored: whoever is told of it then may be faster than this.
+        self.origins.remember(transaction.as_str());
         match self.store.start(new).await? {
-            Start::Stored(superseded) => superseded.iter().for_each(|request| self.wakes.decided(&request.transaction, &request.user)),
+            Start::Stored(superseded) => {
+                self.tally.count_many(Happened::Superseded, superseded.len());
+                superseded.iter().for_each(|request| self.wakes.decided(&request.transaction, &request.user));
+            }
             Start::Spent => return Err(request_object::refused("its jti was used before").into()),
         }
+        self.tally.count(Happened::Started);
         self.wakes.job_added();
         let interval = (client.delivery() != DeliveryMode::Push).then(|| client.metadata.interval.unwrap_or(self.ciba.interval));
         Ok(Started { auth_req_id, transaction, expires_in, interval })

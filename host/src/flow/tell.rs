@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::tally::Happened;
 use super::{Flow, Refused};
 use crate::protocol::client::{Client, DeliveryMode};
 use crate::protocol::error::ErrorCode;
@@ -138,6 +139,9 @@ impl Flow {
         let deadline = now + SignedDuration::from_hours(i64::from(self.ciba.push_hours));
         let push = PushBody { sealed: self.seal.seal(body.as_bytes(), &body_context(request)), deadline };
         let redeemed = self.store.redeem(&request.transaction, minted.grant, Some(push.clone()), now).await?;
+        if redeemed {
+            self.tally.count(Happened::Pushed);
+        }
         // Whoever comes again finds what it has become.
         if redeemed { Ok(Some(push)) } else { Err(changed()) }
     }

@@ -101,6 +101,8 @@ impl IntoResponse for Refusal {
         let challenge = self.challenge.to_header(&error).map(|value| (header::WWW_AUTHENTICATE, value));
         let mut response = (status, [NO_STORE], Json(&error)).into_response();
         response.headers_mut().extend([nonce, challenge, after].into_iter().flatten());
+        // For whoever counts.
+        response.extensions_mut().insert(error.code);
         response
     }
 }

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, ur
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use super::{App, body};
 use crate::protocol::plugin::PluginName;
@@ -70,11 +71,11 @@ pub(super) async fn call(State(app): State<App>, places: Arc<Semaphore>, request
         return harmless((StatusCode::BAD_REQUEST, "this is no address\n").into_response());
     };
     // The call goes on when its caller hangs up, and keeps its places as long.
-    let called = tokio::spawn(async move {
+    let call = async move {
         let _places = (place, own);
         app.flow.runtime.call(&version, Inbound { request }, Urgency::Background).await.result
-    });
-    match called.await {
+    };
+    match tokio::spawn(call.in_current_span()).await {
         Ok(Ok(answer)) => answered(answer),
         Ok(Err(CallFailure::Busy(_))) => busy(),
         // Why is the operator's to read, in the plugin's log.

@@ -16,12 +16,14 @@ mod guard;
 mod health;
 mod hooks;
 mod inbound;
+mod metrics;
 mod peer;
 mod registration;
 mod resource;
 pub mod serve;
 mod token;
 pub mod views;
+mod watch;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub use admin::AdminToken;
 pub use console::Sessions;
 pub use demo::{Demo, DemoLinks};
 pub use guard::{Hosts, nameable};
+pub use metrics::Metrics;
 pub use peer::{Peer, Peers};
 pub use views::console::Conformance;
 
@@ -81,6 +84,8 @@ pub struct Parts {
     pub demo: Option<Arc<Demo>>,
     /// What the conformance switch changes, while it is on.
     pub conformance: Option<Arc<Conformance>>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     /// Whether the pages of this listener say that they are not encrypted.
     pub not_encrypted: bool,
     /// Whether certificates of clients are seen here, by ourselves or by a proxy.
@@ -139,7 +144,8 @@ pub fn admin(app: App, hosts: Hosts) -> Router {
         .route("/admin/v1/command", post(admin::command))
         .route("/admin/v1/console-link", post(admin::console_link))
         .layer(middleware::from_fn(guard::to_the_end));
-    finish(console.merge(api).merge(assets()), app, hosts)
+    let metrics = Router::new().route("/metrics", get(metrics::metrics));
+    finish(console.merge(api).merge(metrics).merge(assets()), app, hosts)
 }
 
 /// The plugins' own origin, never the device page's: a plugin must not be able to approve by serving a script.
@@ -195,5 +201,6 @@ fn finish(routes: Router<App>, app: App, hosts: Hosts) -> Router {
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), guard::known_host))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics.requests), watch::watch))
         .with_state(app)
 }

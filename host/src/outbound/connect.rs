@@ -33,6 +33,8 @@ pub(super) enum Rule {
     Allowed,
     /// Somebody else wrote the URL: nothing in it is meant until it was checked.
     Registered,
+    /// The operator wrote the URL, for the host's own use: it leads where it leads.
+    Own,
 }
 
 /// Resolves a name and connects to one of its addresses, each of which it has checked itself.
@@ -56,11 +58,12 @@ pub(super) enum Names {
 impl Names {
     /// The system's. What strangers registered takes no place from what the operator allowed.
     pub(super) fn of_system(rule: Rule) -> Self {
-        static PLACES: LazyLock<[Arc<Semaphore>; 2]> = LazyLock::new(|| [(); 2].map(|()| Arc::new(Semaphore::new(LOOK_UPS_MAX))));
-        let [allowed, registered] = &*PLACES;
+        static PLACES: LazyLock<[Arc<Semaphore>; 3]> = LazyLock::new(|| [(); 3].map(|()| Arc::new(Semaphore::new(LOOK_UPS_MAX))));
+        let [allowed, registered, own] = &*PLACES;
         Self::System(Arc::clone(match rule {
             Rule::Allowed => allowed,
             Rule::Registered => registered,
+            Rule::Own => own,
         }))
     }
 
@@ -136,6 +139,7 @@ impl CheckedConnector {
         // An address that stands in the URL was allowed as it stands.
         let is_literal = || host.parse::<IpAddr>().is_ok() || host == "localhost";
         match self.rule {
+            Rule::Own => true,
             Rule::Allowed if is_literal() => may_be_named(address, &self.private_networks),
             _ => self.private_networks.allow(address),
         }

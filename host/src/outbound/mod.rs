@@ -72,6 +72,16 @@ impl Door {
         Caller::new(self.client_for(Rule::Registered))
     }
 
+    /// A client for an address that the operator wrote for the host's own use. Nothing of it is checked.
+    pub fn own_client<B>(&self) -> Client<B>
+    where
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.client_for(Rule::Own)
+    }
+
     fn client_for<B>(&self, rule: Rule) -> Client<B>
     where
         B: Body + Send + Unpin + 'static,
@@ -81,11 +91,12 @@ impl Door {
         let private_networks = match rule {
             Rule::Allowed => self.private_networks.clone(),
             Rule::Registered => self.client_networks.clone(),
+            Rule::Own => Networks::default(),
         };
         let connector = CheckedConnector { private_networks, rule, names: Names::of_system(rule) };
         let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(self.tls.clone());
         let https = match rule {
-            Rule::Allowed => https.https_or_http(),
+            Rule::Allowed | Rule::Own => https.https_or_http(),
             Rule::Registered => https.https_only(),
         };
         let https = https.enable_http1().enable_http2().wrap_connector(connector);

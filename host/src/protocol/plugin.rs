@@ -145,8 +145,8 @@ impl Permissions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginFile {
-    /// `false` takes the plugin out of service while its file stays.
-    pub enabled: bool,
+    /// Whether its answers count.
+    pub mode: Mode,
     /// Lower numbers come first; equal ones in the order of their names.
     pub order: i32,
     /// What it means that it failed where an answer of its decides.
@@ -163,6 +163,18 @@ pub struct PluginFile {
     pub settings: toml::Table,
     /// What it asks the operator to allow.
     pub asks: Permissions,
+}
+
+/// What becomes of a plugin's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They count.
+    Enforce,
+    /// It is asked beside those whose answers count, and its own are only compared with theirs.
+    Shadow,
+    /// It is not asked. Its file stays.
+    Off,
 }
 
 /// What the failure of a plugin means.
@@ -188,7 +200,7 @@ pub enum Lifetime {
 impl Default for PluginFile {
     fn default() -> Self {
         Self {
-            enabled: true,
+            mode: Mode::Enforce,
             order: 100,
             fail: Fail::Closed,
             instances: Lifetime::Fresh,

@@ -37,9 +37,9 @@ impl CallLog {
         }
     }
 
-    /// Something was refused by name: for the operator, with what to do.
-    pub(super) fn refuse(&self, what: &str, fix: &str) {
-        self.shared.count_refusal();
+    /// Something was refused: counted by the permission's name, and said to the operator with what to do.
+    pub(super) fn refuse(&self, permission: &str, what: &str, fix: &str) {
+        self.shared.tally.count_refusal(permission);
         let line = format!("refused [not-permitted]: {what}. do: {fix}");
         // Without a line left nothing more need be remembered.
         let none_left = self.left.load(Ordering::Relaxed) == 0;

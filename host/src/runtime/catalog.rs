@@ -108,15 +108,21 @@ impl Catalog {
     fn arrange(&mut self) {
         let serving: Vec<Arc<Version>> = self.serving().into_iter().map(Arc::clone).collect();
         let of = |hook: &&'static str| -> Arc<[Arc<Version>]> {
-            serving.iter().filter(|version| version.hooks.iter().any(|served| served == hook)).map(Arc::clone).collect()
+            serving
+                .iter()
+                .filter(|version| version.is_enforced() && version.hooks.iter().any(|served| served == hook))
+                .map(Arc::clone)
+                .collect()
         };
-        self.hooks = hooks::NAMES.iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
+        self.hooks = hooks::names().iter().map(|hook| (*hook, of(hook))).filter(|(_, of)| !of.is_empty()).collect();
     }
 
     /// Who notifies on this channel. There is at most one.
     pub fn notifier(&self, channel: &str) -> Option<&Arc<Version>> {
         let serves = |version: &&Arc<Version>| {
-            version.callable.hooks.notify.is_some() && version.description.channels.iter().any(|served| served == channel)
+            version.is_enforced()
+                && version.callable.hooks.notify.is_some()
+                && version.description.channels.iter().any(|served| served == channel)
         };
         self.plugins.values().filter_map(|plugin| plugin.serving.as_ref()).find(serves)
     }

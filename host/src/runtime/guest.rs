@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::call_log::CallLog;
 use super::capabilities::House;
@@ -141,21 +141,23 @@ impl Guest {
     }
 
     /// Whether nothing of the call can be reached any more by what the guest still holds: a handle that it kept would
-    /// lead to what another call has at the same place. Its standard streams are no call's.
+    /// lead to what another call has at the same place. Its standard streams are no call's; headers are the guest's own,
+    /// which JavaScript lets go of when it collects; and the options of a request that was sent only wasmtime still holds.
     pub(super) fn has_let_go(&mut self) -> bool {
         let mut left = 0;
         let harmless = self.table.iter_mut().all(|entry| {
             left += 1;
             // A stream of an HTTP message is never here without the message, nor a pollable without what is waited for. A
             // bucket is the plugin's whatever it is called for.
-            entry.is::<BucketHandle>() || entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>()
+            let stream = entry.is::<DynOutputStream>() || entry.is::<DynInputStream>() || entry.is::<DynPollable>();
+            stream || entry.is::<FieldMap>() || entry.is::<RequestOptions>() || entry.is::<BucketHandle>()
         });
         harmless && left <= limits::HANDLES_KEPT
     }
 
     /// Refuses by name, for the plugin and for the operator.
     pub(super) fn not_permitted(&self, permission: &str, option: &str) -> Refusal {
-        self.log.refuse(permission, &format!("ciba-host plugin allow {} {option}", self.log.shared.name));
+        self.log.refuse(permission, permission, &format!("ciba-host plugin allow {} {option}", self.log.shared.name));
         Refusal::NotPermitted(permission.to_owned())
     }
 

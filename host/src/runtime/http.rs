@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Instrument as _, field};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::call_log::CallLog;
@@ -14,6 +15,7 @@ use super::limits::CallLimits;
 use super::shared::LogLevel;
 use crate::outbound::{Client, SendError};
 use crate::protocol::plugin::is_origin;
+use crate::traces::{self, SPAN};
 
 /// What a call needs to send.
 #[derive(Clone)]
@@ -49,18 +51,52 @@ impl Outgoing {
     pub(super) fn is_allowed(&self, origin: &str) -> bool {
         let allowed = self.log.shared.permissions().http.contains(origin);
         if !allowed {
-            let fix = if is_origin(origin) {
-                format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name)
+            let (permission, fix) = if is_origin(origin) {
+                (format!("http {origin}"), format!("ciba-host plugin allow {} --http {origin}", self.log.shared.name))
             } else {
-                "ask its author: no such host can be allowed".to_owned()
+                ("http".to_owned(), "ask its author: no such host can be allowed".to_owned())
             };
-            self.log.refuse(&format!("HTTP to {origin}"), &fix);
+            self.log.refuse(&permission, &format!("HTTP to {origin}"), &fix);
         }
         allowed
     }
 
-    /// Sends a request that was allowed, and waits so long for the head of its answer.
-    async fn send(self, request: http::Request<WasiBody>, origin: String, patience: Duration) -> Result<http::Response<WasiBody>, Error> {
+    /// Sends a request that was allowed, in a span whose name it carries, and waits so long for the head of its answer.
+    fn send(
+        self,
+        mut request: http::Request<WasiBody>,
+        origin: String,
+        patience: Duration,
+    ) -> impl Future<Output = Result<http::Response<WasiBody>, Error>> + Send {
+        let span = tracing::trace_span!(
+            target: SPAN,
+            "http",
+            otel.name = format!("{} {origin}", request.method()),
+            otel.kind = "client",
+            http.request.method = %request.method(),
+            server.address = origin,
+            http.response.status_code = field::Empty,
+            otel.status_code = field::Empty,
+        );
+        traces::write(&span, request.headers_mut());
+        let sending = span.clone();
+        async move {
+            let sent = self.send_in_place(request, origin, patience).await;
+            match &sent {
+                Ok(response) => span.record("http.response.status_code", response.status().as_u16()),
+                Err(_) => span.record("otel.status_code", "ERROR"),
+            };
+            sent
+        }
+        .instrument(sending)
+    }
+
+    async fn send_in_place(
+        self,
+        request: http::Request<WasiBody>,
+        origin: String,
+        patience: Duration,
+    ) -> Result<http::Response<WasiBody>, Error> {
         let start = Instant::now();
         let Ok(Some(place)) = tokio::time::timeout(patience, self.place()).await else {
             let what = format!(

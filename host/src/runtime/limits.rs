@@ -96,8 +96,9 @@ pub(super) const REFERENCE_BYTES: usize = 4 << 10;
 pub(super) const WORDS_BYTES: usize = 1 << 10;
 /// Handles one call may hold: wasmtime's default is without limit.
 pub(super) const HANDLES: usize = 1_000;
-/// Handles to its standard streams that an instance may hold between two calls.
-pub(super) const HANDLES_KEPT: usize = 16;
+/// Handles that an instance may hold between two calls, of those that lead to nothing of a call: one for each of its
+/// HTTP requests, in some languages.
+pub(super) const HANDLES_KEPT: usize = 100;
 /// Header bytes of one HTTP message.
 pub(super) const HTTP_FIELDS_BYTES: usize = 32 << 10;
 /// Elements of all its tables together: function pointers, for the most part.
@@ -120,6 +121,11 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(limits: &CallLimits) -> Self {
         Self { memory: 0, memory_max: (limits.memory_mib as usize) << 20, growth: 0, elements: 0, exhausted: false }
+    }
+
+    /// What all linear memories have together, in bytes. They only grow, so it is the most that they had.
+    pub(super) fn held(&self) -> usize {
+        self.memory
     }
 }
 

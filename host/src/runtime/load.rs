@@ -20,7 +20,7 @@ use super::shape::{self, Lacks, Sniffed};
 use super::shared::Shared;
 use super::version::{CallFailure, Callable, Description, Version};
 use super::{Runtime, settings};
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName, is_origin, is_plain_pointer};
+use crate::protocol::plugin::{ArtefactDigest, Mode, Permissions, PluginFile, PluginName, is_origin, is_plain_pointer};
 
 /// A hostile file can be made to compile for very long.
 const COMPILE: Duration = Duration::from_secs(60);
@@ -49,8 +49,8 @@ pub enum Loaded {
     Version(Arc<Version>),
     /// A part of it is missing, which may still be arriving. This is what is wrong with it if no more comes.
     Unfinished(Refusal),
-    /// It is to stay out of service: `enabled = false`.
-    Disabled,
+    /// It is to stay out of service: `mode = "off"`.
+    Off,
 }
 
 impl Runtime {
@@ -60,8 +60,8 @@ impl Runtime {
     /// The step that refused, in plain words.
     pub async fn load(&self, candidate: &Candidate, shared: Arc<Shared>) -> Result<Loaded, Refusal> {
         let file = parse_file(&candidate.name, &candidate.file_text)?;
-        if !file.enabled {
-            return Ok(Loaded::Disabled);
+        if file.mode == Mode::Off {
+            return Ok(Loaded::Off);
         }
         if shape::sniff(&candidate.bytes)? == Sniffed::Unfinished {
             let what = format!("it ends in the middle, after {} bytes", candidate.bytes.len());
@@ -82,7 +82,7 @@ impl Runtime {
         let limits = self.limits_of(&candidate.name);
         let (settings, secrets) = settings::resolve(&file.settings, &self.folder, &self.config.own)?;
         let callable = Callable {
-            hooks: Hooks::of(&pre, &exported.hooks).map_err(wrong)?,
+            hooks: Hooks::of(&pre, &exported).map_err(wrong)?,
             pre,
             // Until it has said which of them are secret, it has none.
             given: Arc::default(),
@@ -170,10 +170,15 @@ const REBUILD: &str = "rebuild against this host's wit/, then `ciba-host plugin 
 /// Reads `name.toml`, saying which line is wrong.
 fn parse_file(name: &PluginName, text: &str) -> Result<PluginFile, Refusal> {
     let refuse =
-        |what: String| Refusal::new("settings-file", what, "it has `enabled`, `order`, `fail`, `instances`, `[settings]` and `[asks]`");
+        |what: String| Refusal::new("settings-file", what, "it has `mode`, `order`, `fail`, `instances`, `[settings]` and `[asks]`");
     let file: PluginFile = toml::from_str(text).map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        refuse(format!("{name}.toml:{line}: {}", error.message()))
+        let what = if error.message().starts_with("unknown field `enabled`") {
+            "`enabled` is not a key of it: write `mode = \"off\"` to take the plugin out of service, and nothing to have it serve"
+        } else {
+            error.message()
+        };
+        refuse(format!("{name}.toml:{line}: {what}"))
     })?;
     for (key, value) in [("instances", file.warm_instances), ("calls", file.warm_calls), ("seconds", file.warm_seconds)] {
         if value == 0 {

@@ -18,13 +18,14 @@ pub struct Measured {
 }
 
 impl Runtime {
-    /// Calls `notify` again and again, in fresh instances, on so many threads at once.
+    /// Calls `notify` of these plugins, one after the other and again from the first, in fresh instances, on so many
+    /// threads at once.
     ///
     /// # Errors
     /// The first call that failed.
     pub async fn measure_fresh(
         &self,
-        version: &Arc<Version>,
+        versions: &[Arc<Version>],
         transaction: &TransactionView,
         calls: usize,
         threads: usize,
@@ -32,10 +33,10 @@ impl Runtime {
         let start = Instant::now();
         let tasks: Vec<_> = (0..threads)
             .map(|_| {
-                let (version, transaction) = (Arc::clone(version), Arc::new(transaction.clone()));
+                let (versions, transaction) = (versions.to_vec(), Arc::new(transaction.clone()));
                 self.guests().spawn(async move {
                     let mut each = Vec::with_capacity(calls);
-                    for _ in 0..calls {
+                    for version in versions.iter().cycle().take(calls) {
                         let hook = Notify { transaction: Arc::clone(&transaction) };
                         let (report, _) = version.callable.call(&version.shared, None, hook).await;
                         report.result?;
@@ -50,6 +51,26 @@ impl Runtime {
             each.extend(task.await.map_err(|error| CallFailure::Trap(error.to_string()))??);
         }
         Ok(Measured { each, total: start.elapsed() })
+    }
+
+    /// The same of one plugin without anything that this house adds to it: a store without limits, instantiated, called, and
+    /// dropped. What the limits cost is the difference.
+    ///
+    /// # Errors
+    /// The first call that failed.
+    pub async fn measure_bare(&self, version: &Arc<Version>, transaction: &TransactionView, calls: usize) -> Result<Measured, CallFailure> {
+        let (version, transaction) = (Arc::clone(version), Arc::new(transaction.clone()));
+        let task = self.guests().spawn(async move {
+            let start = Instant::now();
+            let mut each = Vec::with_capacity(calls);
+            for _ in 0..calls {
+                let before = Instant::now();
+                version.callable.call_bare(&version.shared, Notify { transaction: Arc::clone(&transaction) }).await?;
+                each.push(before.elapsed());
+            }
+            Ok(Measured { each, total: start.elapsed() })
+        });
+        task.await.unwrap_or_else(|error| Err(CallFailure::Trap(error.to_string())))
     }
 
     /// Calls `notify` again and again in an instance that is kept, the way that calls of a warm plugin go.

@@ -10,6 +10,8 @@ mod call_log;
 mod capabilities;
 mod catalog;
 mod contract;
+#[cfg(test)]
+mod contract_2;
 mod engine;
 mod files;
 mod folder;
@@ -30,6 +32,7 @@ mod settings;
 mod shape;
 mod shared;
 mod take;
+mod tally;
 mod transaction;
 mod version;
 
@@ -40,6 +43,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{Semaphore, watch};
+use tracing::{Instrument as _, field};
 use wasmtime::component::Linker;
 
 pub use capabilities::{Decider, Submitted};
@@ -57,7 +61,8 @@ pub use measure::Measured;
 pub use refusal::Refusal;
 pub use rollback::Aside;
 pub use schema::Schema;
-pub use shared::{Counters, LogLevel, LogLine, Shared};
+pub use shared::{LogLevel, LogLine, Shared};
+pub use tally::{BOUNDS, Counters, HookTally, Latency, Tallied};
 pub use transaction::EvidenceView;
 pub use transaction::{DeviceView, TransactionView};
 pub use version::{CallFailure, Description, Report, Version};
@@ -66,6 +71,7 @@ use crate::clock::Clock;
 use crate::outbound::Door;
 use crate::protocol::plugin::{Permissions, PluginName};
 use crate::store::Store;
+use crate::traces::SPAN;
 use cache::Cache;
 use capabilities::{Deciding, House};
 use engine::Engine;
@@ -211,6 +217,25 @@ impl Runtime {
     /// Finds a place, then runs the call on a thread for guests. Dropping this future does not stop the call,
     /// which its own limits do.
     pub async fn call<H: Hook>(&self, version: &Arc<Version>, hook: H, urgency: Urgency) -> Report<H::Answer> {
+        let span = tracing::trace_span!(
+            target: SPAN,
+            "plugin",
+            otel.name = format!("{} {}", H::NAME, version.name),
+            hook = H::NAME,
+            plugin.name = %version.name,
+            plugin.version = version.description.version,
+            plugin.digest = version.digest.0,
+            otel.status_code = field::Empty,
+            otel.status_description = field::Empty,
+        );
+        let report = self.call_in_place(version, hook, urgency).instrument(span.clone()).await;
+        if let Err(failure) = &report.result {
+            span.record("otel.status_code", "ERROR").record("otel.status_description", field::display(failure));
+        }
+        report
+    }
+
+    async fn call_in_place<H: Hook>(&self, version: &Arc<Version>, hook: H, urgency: Urgency) -> Report<H::Answer> {
         let wall = version.callable.limits.wall();
         let patience = match urgency {
             Urgency::ClientWaits => wall,
@@ -229,16 +254,16 @@ impl Runtime {
         let nothing = |failure| Report { result: Err(failure), inbox: None, took: Duration::ZERO };
         let Ok(Some((own, seat))) = tokio::time::timeout(patience, places).await else {
             let failure = CallFailure::Busy(patience);
-            version.shared.say_busy(&failure);
+            version.shared.say_busy::<H>(&failure);
             return nothing(failure);
         };
         let version = Arc::clone(version);
-        let call = self.guests().spawn(async move {
+        let call = async move {
             let _own = own;
             let _in_flight = version.enter();
             version.call(seat, hook).await
-        });
-        call.await.unwrap_or_else(|error| nothing(CallFailure::Trap(error.to_string())))
+        };
+        self.guests().spawn(call.in_current_span()).await.unwrap_or_else(|error| nothing(CallFailure::Trap(error.to_string())))
     }
 
     fn guests(&self) -> &tokio::runtime::Handle {

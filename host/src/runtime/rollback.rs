@@ -90,7 +90,7 @@ impl Runtime {
         match self.load(&candidate, self.shared_of(name)).await {
             Ok(Loaded::Version(version)) => Ok((version, bytes)),
             Ok(Loaded::Unfinished(refusal)) | Err(refusal) => Err(refusal.to_string()),
-            Ok(Loaded::Disabled) => Err("it was turned off by its settings".to_owned()),
+            Ok(Loaded::Off) => Err("it was turned off by its settings".to_owned()),
         }
     }
 

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 pub(super) const BYTES_MAX: u64 = 64 << 20;
 /// The contract this host speaks.
 const CONTRACT: &str = "ciba:interception/";
-const CONTRACT_VERSION: &str = "1";
+const CONTRACT_VERSION: u64 = 1;
 const IMPORTS: &[&str] =
     &["transactions", "refusals", "events", "log", "settings", "inbox", "storage", "secrets", "credentials", "decisions"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
@@ -129,23 +129,28 @@ pub(super) fn compare(component: &Component) -> Result<Exported, Refusal> {
         }
         let Some(interface) = name.strip_prefix(CONTRACT) else { continue };
         let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
-        if !is_version(version) {
-            let what = format!("exports {name}; this host speaks {CONTRACT_VERSION}.x");
-            return Err(Refusal::new("contract-version", what, REBUILD));
+        let major = major(version);
+        let spoken = hooks::versions(interface);
+        let spoken = if spoken.is_empty() { &[CONTRACT_VERSION] } else { &*spoken };
+        if !major.is_some_and(|major| spoken.contains(&major)) {
+            let spoken = spoken.iter().map(|version| format!("{version}.x")).collect::<Vec<_>>().join(" and ");
+            return Err(Refusal::new("contract-version", format!("exports {name}; this host speaks {spoken}"), REBUILD));
         }
         match interface {
             "plugin" => exported.plugin = true,
-            hook if hooks::NAMES.contains(&hook) && matches!(item.ty, ComponentItem::ComponentInstance(_)) => {
-                exported.hooks.push(hook.to_owned())
+            hook if hooks::names().contains(&hook) && matches!(item.ty, ComponentItem::ComponentInstance(_)) => {
+                exported.versions.extend(major.map(|major| (hook.to_owned(), major)));
+                exported.hooks.push(hook.to_owned());
             }
             _ => {
-                let what = format!("exports {name}, which is not a hook of this host; it has {}", hooks::NAMES.join(", "));
+                let what = format!("exports {name}, which is not a hook of this host; it has {}", hooks::names().join(", "));
                 return Err(Refusal::new("unknown-hook", what, REBUILD));
             }
         }
     }
     // Every toolchain has an order of its own.
     exported.hooks.sort_unstable();
+    exported.hooks.dedup();
     Ok(exported)
 }
 
@@ -183,6 +188,8 @@ pub(super) struct Exported {
     nothing: bool,
     plugin: bool,
     pub(super) hooks: Vec<String>,
+    /// Which major version of the contract each of them is of. One may be there in several.
+    pub(super) versions: Vec<(String, u64)>,
 }
 
 /// What a plugin lacks that it cannot be without.
@@ -202,20 +209,20 @@ impl Exported {
             return Some(if arriving { Lacks::Rest(refusal) } else { Lacks::Everything(refusal) });
         }
         self.hooks.is_empty().then(|| {
-            let what = format!("it exports no hook, so that nothing would ever call it; there are {}", hooks::NAMES.join(", "));
+            let what = format!("it exports no hook, so that nothing would ever call it; there are {}", hooks::names().join(", "));
             Lacks::Rest(Refusal::new("no-hook", what, "export a hook, for example `notify`, or `wasi:http/incoming-handler@0.2`"))
         })
     }
 }
 
-fn is_version(version: &str) -> bool {
-    version.strip_prefix(CONTRACT_VERSION).is_some_and(|rest| rest.starts_with('.'))
+fn major(version: &str) -> Option<u64> {
+    version.split_once('.').and_then(|(major, _)| major.parse().ok())
 }
 
 fn is_known_import(name: &str) -> bool {
     let (path, version) = name.split_once('@').unwrap_or((name, ""));
     if let Some(interface) = path.strip_prefix(CONTRACT) {
-        return IMPORTS.contains(&interface) && is_version(version);
+        return IMPORTS.contains(&interface) && major(version) == Some(CONTRACT_VERSION);
     }
     if DRAFTS.contains(&name) {
         return true;

@@ -1,4 +1,4 @@
-//! What every version of one plugin shares: its permissions, its log, its counters.
+//! What every version of one plugin shares: its permissions, its log, what is counted of it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::capabilities::KeptCredentials;
+use super::hooks::Hook;
 use super::limits::{CallLimits, LOG_LINE_BYTES};
+use super::tally::{Tallied, Tally};
 use super::version::CallFailure;
 use crate::clock::Clock;
 use crate::protocol::plugin::{Permissions, PluginName};
@@ -46,19 +48,6 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// How a plugin has been doing since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// Calls of its hooks.
-    pub calls: u64,
-    /// Those that trapped, ran out of a limit, or answered an error.
-    pub failures: u64,
-    /// Things it asked for without permission.
-    pub refused: u64,
-    /// Microseconds spent in calls.
-    pub micros: u64,
-}
-
 /// See the module.
 pub struct Shared {
     pub(super) name: PluginName,
@@ -71,10 +60,7 @@ pub struct Shared {
     /// What was minted for it. It outlasts a version, because services count how often there is a new one.
     pub(super) credentials: KeptCredentials,
     lines: Mutex<VecDeque<LogLine>>,
-    calls: AtomicU64,
-    failures: AtomicU64,
-    refused: AtomicU64,
-    micros: AtomicU64,
+    pub(super) tally: Tally,
     /// Places for calls from outside: a half of all, so that those who flood it keep no hook from being called.
     inbound_places: Arc<Semaphore>,
     /// When it was last said that there was no place, and that nobody may call it.
@@ -92,10 +78,7 @@ impl Shared {
             http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
             credentials: KeptCredentials::default(),
             lines: Mutex::default(),
-            calls: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            micros: AtomicU64::new(0),
+            tally: Tally::new(),
             inbound_places: Arc::new(Semaphore::new((limits.concurrency as usize / 2).max(1))),
             busy_said: Mutex::default(),
             inbound_said: Mutex::default(),
@@ -151,7 +134,8 @@ impl Shared {
     }
 
     /// Says that a call had no place, but not of every one.
-    pub(super) fn say_busy(&self, failure: &CallFailure) {
+    pub(super) fn say_busy<H: Hook>(&self, failure: &CallFailure) {
+        self.tally.count_busy::<H>(failure);
         if self.is_time_to_say(&self.busy_said) {
             self.log(LogLevel::Warn, &format!("calls are put off {failure}. do: see why it is slow, or raise its `concurrency`"));
         }
@@ -159,7 +143,7 @@ impl Shared {
 
     /// Somebody outside called it, which it may not be.
     pub(super) fn refuse_inbound(&self) {
-        self.count_refusal();
+        self.tally.count_refusal("inbound");
         if self.is_time_to_say(&self.inbound_said) {
             let name = &self.name;
             self.log(LogLevel::Warn, &format!("refused [not-permitted]: inbound. do: ciba-host plugin allow {name} --inbound"));
@@ -196,20 +180,9 @@ impl Shared {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    pub(super) fn count_refusal(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_call(&self, micros: u64, failed: bool) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
-        self.failures.fetch_add(u64::from(failed), Ordering::Relaxed);
-    }
-
-    /// How it has been doing.
-    pub fn counters(&self) -> Counters {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counters { calls: read(&self.calls), failures: read(&self.failures), refused: read(&self.refused), micros: read(&self.micros) }
+    /// How it has been doing since the host started.
+    pub fn tallied(&self) -> Tallied {
+        self.tally.read()
     }
 }
 

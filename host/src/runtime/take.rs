@@ -118,8 +118,8 @@ impl Runtime {
         let name = candidate.name.clone();
         match self.load(&candidate, self.shared_of(&name)).await {
             Ok(Loaded::Unfinished(refusal)) => self.wait_for_rest(&name, refusal),
-            Ok(Loaded::Disabled) => {
-                self.stop(&name, Status::Off, "turned off: enabled = false in its .toml file").await;
+            Ok(Loaded::Off) => {
+                self.stop(&name, Status::Off, "turned off: mode = \"off\" in its .toml file").await;
                 Outcome::Off
             }
             Ok(Loaded::Version(version)) => {

@@ -23,7 +23,7 @@ use super::limits::{CallLimits, HOST_CALL_BYTES, WORDS_BYTES};
 use super::settings::Secrets;
 use super::shared::{LogLevel, Shared, one_line};
 use crate::outbound::Client;
-use crate::protocol::plugin::{ArtefactDigest, Permissions, PluginFile, PluginName};
+use crate::protocol::plugin::{ArtefactDigest, Mode, Permissions, PluginFile, PluginName};
 
 /// Lines kept of what one call printed, besides those it logged.
 const PRINTED_LINES: usize = 20;
@@ -97,6 +97,11 @@ impl Version {
     pub(super) fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(&self.in_flight)
+    }
+
+    /// Whether its answers count.
+    pub fn is_enforced(&self) -> bool {
+        self.file.mode == Mode::Enforce
     }
 
     /// What it asks for and may not have.
@@ -192,6 +197,46 @@ pub enum CallFailure {
     NoHook(&'static str),
 }
 
+impl CallFailure {
+    /// The stable words, each at its place.
+    pub const WORDS: [&'static str; 12] = [
+        "trap",
+        "cpu-limit",
+        "time-limit",
+        "memory-limit",
+        "size-limit",
+        "stack-limit",
+        "settings",
+        "temporary",
+        "script-error",
+        "answer",
+        "busy",
+        "no-hook",
+    ];
+
+    /// The stable word that it begins with.
+    pub fn word(&self) -> &'static str {
+        Self::WORDS[self.place()]
+    }
+
+    pub(super) fn place(&self) -> usize {
+        match self {
+            Self::Trap(_) => 0,
+            Self::CpuTime(_) => 1,
+            Self::WallTime(_) => 2,
+            Self::Memory(_) => 3,
+            Self::Size(_) => 4,
+            Self::Stack => 5,
+            Self::Settings(_) => 6,
+            Self::Temporary(_) => 7,
+            Self::Script(_) => 8,
+            Self::Answer(_) => 9,
+            Self::Busy(_) => 10,
+            Self::NoHook(_) => 11,
+        }
+    }
+}
+
 /// What became of a call.
 #[derive(Clone, Debug)]
 pub struct Report<T> {
@@ -273,10 +318,23 @@ impl Callable {
         if let Err(failure) = &result {
             guest.log.say(LogLevel::Error, &format!("call failed {failure}"));
         }
-        shared.count_call(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), result.is_err());
+        shared.tally.count_call::<H>(took, result.as_ref().err(), guest.budget.held());
         let inbox = guest.inbox.take().filter(|_| result.is_ok());
         let live = instance.and_then(|instance| Live { store, instance }.for_another(&result));
         (Report { inbox, result, took }, live)
+    }
+
+    /// One call with nothing around it, to compare with. Only for plugins that are known to be harmless.
+    pub(super) async fn call_bare<H: Hook>(&self, shared: &Arc<Shared>, hook: H) -> Result<H::Answer, CallFailure> {
+        let (log, outgoing) = self.voice(shared);
+        let guest = Guest::new(log, Arc::clone(&self.given), Arc::clone(&self.house), outgoing, self.limits);
+        let mut store = Store::new(self.pre.engine(), guest);
+        store.set_epoch_deadline(u64::MAX / 2);
+        let called = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            hook.call(self, &mut store, &instance).await
+        };
+        called.await.unwrap_or_else(|error: wasmtime::Error| Err(CallFailure::Trap(error.to_string())))
     }
 
     /// A guest's explanation, as it is handed on.

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod grants;
 mod jobs;
+mod numbers;
 mod plugins;
 mod registry;
 mod requests;
@@ -29,6 +30,7 @@ pub use error::StoreError;
 pub use events::{EVENTS_KEPT, EventKind, RequestEvent, Unheard};
 pub use grants::{Grant, PushBody, Refresh, RefreshGrant, Refreshed};
 pub use jobs::{Heard, Job, JobKind, Lane, Next, Notified, NotifyResult, Parties, Shown, Telling};
+pub use numbers::Numbers;
 pub use plugins::{Activation, ActivePlugin, Condition, KeptValue, NewValue, Quota, ServedVersion, SetAside, Written};
 pub use registry::{Admission, AuditEntry, Invitation, NewDevice, Updated};
 pub use requests::{Card, Decided, DecisionBy, Listed, NewRequest, Spent, Start};
@@ -40,6 +42,8 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 pub trait Store: Send + Sync {
     /// Whether the database takes writes in a time that clients would wait.
     fn ping(&self) -> Answer<'_, ()>;
+    /// How the store is doing.
+    fn numbers(&self) -> Numbers;
 
     /// The client with this identifier.
     fn client(&self, id: &ClientId) -> Answer<'_, Option<Client>>;

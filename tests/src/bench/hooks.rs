@@ -12,7 +12,7 @@ use ciba_host::runtime::{CallLimits, Candidate, DeviceView, Loaded, Measured, Ru
 use ciba_host::store::sqlite::SqliteStore;
 
 use crate::options::Options;
-use crate::ours::data_directory;
+use crate::ours::{data_directory, plugins_folder};
 use crate::report::{Goal, Table, median};
 
 /// Calls in one measurement, after as many for warming up.
@@ -22,10 +22,10 @@ const CALLS: usize = 20_000;
 const WARM: &str = "instances = 'warm'\nwarm_calls = 1000000\nwarm_seconds = 1000000\n";
 
 /// A runtime with one plugin, outside any server.
-struct Bench {
-    runtime: Arc<Runtime>,
-    version: Arc<Version>,
-    transaction: TransactionView,
+pub struct Bench {
+    pub runtime: Arc<Runtime>,
+    pub version: Arc<Version>,
+    pub transaction: TransactionView,
 }
 
 pub async fn run(options: &Options) -> Result<()> {
@@ -42,6 +42,12 @@ pub async fn run(options: &Options) -> Result<()> {
         table.row(format!("{title}, median"), "µs", median(&medians)).goal(Goal::AtMost(goal));
         let ratios: Vec<f64> = one.iter().zip(&two).map(|(one, two)| rate(two) / rate(one)).collect();
         table.row(format!("{title}, two threads to one"), "times", median(&ratios)).goal(Goal::AtLeast(1.7));
+        let mut to_bare = Vec::new();
+        for _ in 0..options.rounds {
+            let bare = bench.runtime.measure_bare(&bench.version, &bench.transaction, CALLS).await?;
+            to_bare.push(micros(&bench.fresh(1).await?) / micros(&bare));
+        }
+        table.row(format!("{title}, to one without limits"), "times", median(&to_bare)).goal(Goal::AtMost(1.15));
         if pagemap_scan {
             let data = data_directory()?;
             let bench = Bench::new(data.path(), pagemap_scan, WARM).await?;
@@ -57,7 +63,7 @@ pub async fn run(options: &Options) -> Result<()> {
 }
 
 impl Bench {
-    async fn new(data: &Path, pagemap_scan: bool, file_text: &str) -> Result<Self> {
+    pub async fn new(data: &Path, pagemap_scan: bool, file_text: &str) -> Result<Self> {
         let store = Arc::new(SqliteStore::open(&data.join("bench.db"))?);
         let name = PluginName::parse("inbox").map_err(anyhow::Error::msg)?;
         let config = RuntimeConfig {
@@ -86,13 +92,14 @@ impl Bench {
     }
 
     async fn fresh(&self, threads: usize) -> Result<Measured> {
-        self.runtime.measure_fresh(&self.version, &self.transaction, CALLS / 4, threads).await?;
-        Ok(self.runtime.measure_fresh(&self.version, &self.transaction, CALLS, threads).await?)
+        let version = std::slice::from_ref(&self.version);
+        self.runtime.measure_fresh(version, &self.transaction, CALLS / 4, threads).await?;
+        Ok(self.runtime.measure_fresh(version, &self.transaction, CALLS, threads).await?)
     }
 }
 
 /// The median call.
-fn micros(measured: &Measured) -> f64 {
+pub fn micros(measured: &Measured) -> f64 {
     let each: Vec<f64> = measured.each.iter().map(Duration::as_secs_f64).map(|seconds| seconds * 1e6).collect();
     median(&each)
 }
@@ -100,11 +107,4 @@ fn micros(measured: &Measured) -> f64 {
 /// Calls per second, all threads together.
 fn rate(measured: &Measured) -> f64 {
     measured.each.len() as f64 / measured.total.as_secs_f64()
-}
-
-/// Where `scripts/build` puts the plugins: beside the profile's folder.
-fn plugins_folder() -> Result<std::path::PathBuf> {
-    let program = std::env::current_exe()?;
-    let target = program.parent().and_then(Path::parent).context("this program is in no folder")?;
-    Ok(target.join("plugins"))
 }

@@ -1,7 +1,6 @@
 //! Section `hostile`: how `/token` answers while twice as many guests as there are cores loop for ever.
 
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,7 +14,7 @@ use hyper::header::AUTHORIZATION;
 use serde_json::Value;
 
 use crate::options::Options;
-use crate::ours::{Host, data_directory};
+use crate::ours::{Host, data_directory, guest};
 use crate::report::{Goal, Table, percentile};
 
 const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
@@ -31,9 +30,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let data = data_directory()?;
     fs::write(data.path().join("ciba.toml"), LIMITS)?;
     fs::create_dir(data.path().join("plugins"))?;
-    let guest = looping_guest()?;
-    fs::copy(&guest, data.path().join("plugins/inbox.wasm"))
-        .with_context(|| format!("{} is missing; `scripts/bench` builds it", guest.display()))?;
+    fs::copy(guest("loops")?, data.path().join("plugins/inbox.wasm"))?;
     let host = Host::new(options, data.path())?;
     let server = host.serve()?;
     host.command(&["user", "device", "alice", "--channel", "inbox"])?;
@@ -72,39 +69,32 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Where `scripts/bench` builds the tests' guests: beside the profile's folder.
-fn looping_guest() -> Result<std::path::PathBuf> {
-    let program = std::env::current_exe()?;
-    let target = program.parent().and_then(Path::parent).context("this program is in no folder")?;
-    Ok(target.join("guests/loops.wasm"))
-}
-
 /// In milliseconds, one for each request.
 #[derive(Default)]
-struct Times {
-    start: Vec<f64>,
-    token: Vec<f64>,
+pub struct Times {
+    pub start: Vec<f64>,
+    pub token: Vec<f64>,
 }
 
 /// A client with one connection.
-struct Client {
+pub struct Client {
     connection: Connection,
 }
 
 impl Client {
-    fn of(server: &Server) -> Result<Self> {
+    pub fn of(server: &Server) -> Result<Self> {
         let (origin, _) = Origin::split(server.said("demo")?)?;
         let credential = BASE64_STANDARD.encode("demo:demo-secret");
         Ok(Self { connection: Connection::new(origin)?.with_header(AUTHORIZATION, &format!("Basic {credential}"))? })
     }
 
-    async fn start(&mut self, user: &str) -> Result<String> {
+    pub async fn start(&mut self, user: &str) -> Result<String> {
         let answer = self.connection.post_form("/bc-authorize", form(&[("scope", "openid"), ("login_hint", user)])).await?;
         Ok(answer.json("start")?["auth_req_id"].as_str().context("no auth_req_id")?.to_owned())
     }
 
     /// Starts requests and polls each of them once, one after the other.
-    async fn measure(&mut self, duration: Duration) -> Result<Times> {
+    pub async fn measure(&mut self, duration: Duration) -> Result<Times> {
         let mut times = Times::default();
         let until = Instant::now() + duration;
         while Instant::now() < until {

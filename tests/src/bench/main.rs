@@ -5,10 +5,12 @@ mod flow;
 mod hooks;
 mod hostile;
 mod long_poll;
+mod many;
 mod options;
 mod ours;
 mod peer;
 mod report;
+mod slow_peer;
 mod start;
 mod store;
 mod swap;
@@ -43,6 +45,12 @@ async fn measure() -> Result<()> {
     }
     if options.wants("hostile") {
         hostile::run(&options).await?;
+    }
+    if options.wants("many") {
+        many::run(&options).await?;
+    }
+    if options.wants("slow-peer") {
+        slow_peer::run(&options).await?;
     }
     if options.wants("long-poll") {
         long_poll::run(&options).await?;

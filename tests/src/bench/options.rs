@@ -14,10 +14,12 @@ sections (all, unless some are named):
   flow      complete authentications beside oidc-provider
   start     from start to ready, idle memory
   swap      from a dropped plugin to serving it
+  many      a thousand plugins: start, memory, calls
   hostile   /token while guests loop on every processor
+  slow-peer /token while 64 notifications wait for a push service
   long-poll polls that are held: memory, and time from decision to tokens";
 
-pub const SECTIONS: [&str; 7] = ["hooks", "store", "flow", "start", "swap", "hostile", "long-poll"];
+pub const SECTIONS: [&str; 9] = ["hooks", "store", "flow", "start", "swap", "many", "hostile", "slow-peer", "long-poll"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {

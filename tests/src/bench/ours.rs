@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ciba_tests::host::limits_off;
 use ciba_tests::process::Server;
 use tempfile::TempDir;
@@ -101,4 +101,20 @@ fn beside() -> Result<PathBuf> {
     let mut folder = std::env::current_exe()?;
     folder.pop();
     Ok(folder)
+}
+
+/// Where `scripts/build` puts the plugins: beside the profile's folder.
+pub fn plugins_folder() -> Result<PathBuf> {
+    Ok(target()?.join("plugins"))
+}
+
+/// Where `scripts/bench` builds the tests' guests.
+pub fn guest(name: &str) -> Result<PathBuf> {
+    let guest = target()?.join(format!("guests/{name}.wasm"));
+    ensure!(guest.exists(), "{} is missing; `scripts/bench` builds it", guest.display());
+    Ok(guest)
+}
+
+fn target() -> Result<PathBuf> {
+    Ok(beside()?.parent().context("this program is in no folder")?.to_owned())
 }

@@ -112,7 +112,8 @@ fn empty_view(name: PluginName) -> PluginView {
 
 /// Everything an operator wants to know of one plugin.
 pub fn plugin_view(name: &PluginName, plugin: &Plugin, allowed: Permissions) -> PluginView {
-    let mut view = PluginView { allowed, counters: plugin.shared.counters(), events: plugin.events.clone(), ..empty_view(name.clone()) };
+    let mut view =
+        PluginView { allowed, counters: plugin.shared.tallied().counters(), events: plugin.events.clone(), ..empty_view(name.clone()) };
     let mut missing = String::new();
     if let Some(version) = &plugin.serving {
         missing = version.missing_permissions().as_options();

@@ -8,6 +8,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
+use tracing::Instrument as _;
+
 use super::super::contract::ciba::interception::decisions::{Decision, Host, Outcome};
 use super::super::contract::ciba::interception::refusals::Refusal;
 use super::super::guest::Guest;
@@ -70,7 +72,7 @@ impl Host for Guest {
             },
         };
         // To the end, whatever becomes of this call: who waits for the decision is told of it.
-        let decided = threads.spawn(decider.decide(submitted)).await;
+        let decided = threads.spawn(decider.decide(submitted).in_current_span()).await;
         decided.map_err(|_| Refusal::Unavailable("the host failed to decide: its log says why".to_owned()))
     }
 }

@@ -34,7 +34,10 @@ pub use withdraw::{Withdraw, WithdrawReason};
 
 use super::contract::ciba::interception::refusals::ScriptError;
 use super::contract::exports::ciba::interception as exported;
+#[cfg(test)]
+use super::contract_2::exports::ciba::interception2_0_0 as exported_2;
 use super::guest::{Guest, TransactionHandle};
+use super::shape::Exported;
 use super::transaction::TransactionView;
 use super::version::{CallFailure, Callable};
 
@@ -55,23 +58,29 @@ pub trait Hook: Send + 'static {
 }
 
 macro_rules! hooks {
-    ($($field:ident $name:literal,)+) => {
+    ($($(#[$when:meta])? $field:ident: $exported:ident::$module:ident, $name:literal, $version:literal;)+) => {
         /// Where a component has its hooks, for those it serves.
         #[derive(Default)]
         pub(super) struct Hooks {
             pub(super) incoming_handler: Option<incoming_handler::GuestIndices>,
-            $(pub(super) $field: Option<exported::$field::GuestIndices>,)+
+            $($(#[$when])? pub(super) $field: Option<$exported::$module::GuestIndices>,)+
         }
 
-        /// Every hook of the contract.
-        pub(super) const NAMES: &[&str] = &[$($name),+];
+        /// Every hook of the contract, with each major version of it that this host knows.
+        const ALL: &[(&str, u64)] = &[$($(#[$when])? ($name, $version)),+];
+        /// Whatever is called, also what is not ours: a plugin that is called by HTTP.
+        pub(super) const CALLED: &[&str] = &[Inbound::NAME, $($(#[$when])? $name),+];
 
         impl Hooks {
             /// Those among `exported`.
-            pub(super) fn of(pre: &InstancePre<Guest>, exported: &[String]) -> wasmtime::Result<Self> {
-                let has = |hook: &str| exported.iter().any(|name| name == hook);
-                let incoming_handler = has(Inbound::NAME).then(|| incoming_handler::GuestIndices::new(pre)).transpose()?;
-                Ok(Self { incoming_handler, $($field: has($name).then(|| exported::$field::GuestIndices::new(pre)).transpose()?,)+ })
+            pub(super) fn of(pre: &InstancePre<Guest>, exported: &Exported) -> wasmtime::Result<Self> {
+                let has = |hook: &str, major: u64| exported.versions.iter().any(|(name, version)| name == hook && *version == major);
+                let inbound = exported.hooks.iter().any(|name| name == Inbound::NAME);
+                let incoming_handler = inbound.then(|| incoming_handler::GuestIndices::new(pre)).transpose()?;
+                Ok(Self {
+                    incoming_handler,
+                    $($(#[$when])? $field: has($name, $version).then(|| $exported::$module::GuestIndices::new(pre)).transpose()?,)+
+                })
             }
 
             /// Finds every one of them in an instance: a function that is missing or has another shape shows here.
@@ -79,7 +88,7 @@ macro_rules! hooks {
                 if let Some(indices) = &self.incoming_handler {
                     indices.load(&mut *store, instance)?;
                 }
-                $(if let Some(indices) = &self.$field {
+                $($(#[$when])? if let Some(indices) = &self.$field {
                     indices.load(&mut *store, instance)?;
                 })+
                 Ok(())
@@ -89,16 +98,47 @@ macro_rules! hooks {
 }
 
 hooks! {
-    issue_tokens "issue-tokens",
-    notify "notify",
-    observe "observe",
-    register_client "register-client",
-    resolve_hint "resolve-hint",
-    review_decision "review-decision",
-    review_request "review-request",
-    shape_introspection "shape-introspection",
-    verify_user_code "verify-user-code",
-    withdraw "withdraw",
+    issue_tokens: exported::issue_tokens, "issue-tokens", 1;
+    notify: exported::notify, "notify", 1;
+    observe: exported::observe, "observe", 1;
+    register_client: exported::register_client, "register-client", 1;
+    resolve_hint: exported::resolve_hint, "resolve-hint", 1;
+    review_decision: exported::review_decision, "review-decision", 1;
+    review_request: exported::review_request, "review-request", 1;
+    #[cfg(test)] review_request_2: exported_2::review_request, "review-request", 2;
+    shape_introspection: exported::shape_introspection, "shape-introspection", 1;
+    verify_user_code: exported::verify_user_code, "verify-user-code", 1;
+    withdraw: exported::withdraw, "withdraw", 1;
+}
+
+/// Every hook of the contract.
+pub(super) fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
+    names.dedup();
+    names
+}
+
+/// The major versions in which this host knows a hook; none where there is no such hook.
+pub(super) fn versions(hook: &str) -> Vec<u64> {
+    ALL.iter().filter(|(name, _)| *name == hook).map(|(_, version)| *version).collect()
+}
+
+/// Where it stands in [`CALLED`]. Asked while the program is compiled, which fails for what does not stand there.
+pub(super) const fn place_of(hook: &str) -> usize {
+    let mut place = 0;
+    while !is_same(CALLED[place].as_bytes(), hook.as_bytes()) {
+        place += 1;
+    }
+    place
+}
+
+/// `==`, which cannot be asked for while the program is compiled.
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut place = 0;
+    while place < one.len() && place < other.len() && one[place] == other[place] {
+        place += 1;
+    }
+    place == one.len() && place == other.len()
 }
 
 /// A transaction that a guest has for the length of one call.

@@ -50,6 +50,10 @@ impl Hook for ReviewRequest {
         store: &mut Store<Guest>,
         instance: &Instance,
     ) -> wasmtime::Result<Result<RequestVerdict, CallFailure>> {
+        #[cfg(test)]
+        if let Some(indices) = &plugin.hooks.review_request_2 {
+            return second::call(self, plugin, store, instance, indices).await;
+        }
         let Some(indices) = &plugin.hooks.review_request else { return Ok(Err(CallFailure::NoHook(Self::NAME))) };
         let guest = indices.load(&mut *store, instance)?;
         let lent = Lent::new(store, self.transaction)?;
@@ -73,4 +77,31 @@ fn read(plugin: &Callable, adjustment: wit::Adjustment) -> Result<Adjustment, Ca
         wit::Adjustment::Note(text) => Adjustment::Note(Note::parse(&text).map_err(CallFailure::Answer)?),
         wit::Adjustment::Other(what) => return Err(plugin.unknown(&what)),
     })
+}
+
+/// The same hook of the contract's second version, as far as there is one: for tests.
+#[cfg(test)]
+mod second {
+    use super::super::exported_2::review_request as wit;
+    use super::*;
+
+    pub(super) async fn call(
+        hook: ReviewRequest,
+        plugin: &Callable,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+        indices: &wit::GuestIndices,
+    ) -> wasmtime::Result<Result<RequestVerdict, CallFailure>> {
+        let guest = indices.load(&mut *store, instance)?;
+        let lent = Lent::new(store, hook.transaction)?;
+        let said = guest.call_review(&mut *store, lent.borrow()).await?;
+        lent.take_back(store)?;
+        Ok(said.map_err(|error| plugin.failed(error)).and_then(|verdict| match verdict {
+            wit::Verdict::Ask(wit::Question { note: None }) => Ok(RequestVerdict::Ask(Vec::new())),
+            wit::Verdict::Ask(wit::Question { note: Some(text) }) => {
+                Note::parse(&text).map(|note| RequestVerdict::Ask(vec![Adjustment::Note(note)])).map_err(CallFailure::Answer)
+            }
+            wit::Verdict::Refuse(why) => Ok(RequestVerdict::Refuse(plugin.words(&why))),
+        }))
+    }
 }

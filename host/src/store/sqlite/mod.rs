@@ -40,6 +40,7 @@ use live::Live;
 use migrations::migrate;
 use schedule::Schedule;
 use waiting::Waiting;
+use writer::Commits;
 
 /// A [`super::Store`] in one SQLite file.
 pub struct SqliteStore {
@@ -141,6 +142,8 @@ struct Memory {
     live: Live,
     /// Whether anybody wants to hear what happens.
     events: Events,
+    /// How often was committed.
+    commits: Commits,
 }
 
 impl Memory {

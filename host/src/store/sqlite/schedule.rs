@@ -83,6 +83,12 @@ impl Schedule {
         }
     }
 
+    /// How many jobs there are of each kind, due or not.
+    pub(super) fn count(&self) -> Vec<(JobKind, usize)> {
+        let of = |kind| self.jobs.values().filter(|entry| entry.kind == kind).count();
+        JobKind::ALL.map(|kind| (kind, of(kind))).to_vec()
+    }
+
     /// The job has ended.
     pub(super) fn remove(&mut self, id: i64) {
         self.whole.remove(&id);

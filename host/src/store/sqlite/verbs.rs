@@ -14,8 +14,8 @@ use crate::protocol::transaction::Request;
 use crate::protocol::user::{Device, User};
 use crate::store::{
     Activation, ActivePlugin, Admission, Answer, AuditEntry, Card, Condition, Decided, DecisionBy, Grant, Heard, Invitation, Job,
-    KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, PushBody, Quota, Refresh, RefreshGrant, Refreshed,
-    ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
+    KeptValue, Lane, Listed, NewDevice, NewRequest, NewValue, Next, NotifyResult, Numbers, PushBody, Quota, Refresh, RefreshGrant,
+    Refreshed, ServedVersion, Spent, Start, Store, StoreError, Unheard, Updated, Written,
 };
 
 /// How long a write may take before the database counts as broken.
@@ -28,6 +28,9 @@ impl Store for SqliteStore {
         Box::pin(async move {
             tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(StoreError::Backend("writes take too long".to_owned())))
         })
+    }
+    fn numbers(&self) -> Numbers {
+        self.memory.commits.numbers(self.memory.schedule().count())
     }
     fn client(&self, id: &ClientId) -> Answer<'_, Option<Client>> {
         self.find_client(id)

@@ -6,16 +6,17 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::Memory;
 use super::checkpoint::Wake;
-use crate::store::{Answer, StoreError};
+use crate::store::{Answer, JobKind, Numbers, StoreError};
 
 /// Writes that may wait. Beyond this the store says that it is overloaded.
 const QUEUE: usize = 4096;
@@ -38,6 +39,30 @@ struct Done {
     keep: bool,
     /// Answers, with what became of the commit.
     answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+/// What the writer did.
+#[derive(Default)]
+pub(super) struct Commits {
+    commits: AtomicU64,
+    writes: AtomicU64,
+    nanos: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Commits {
+    fn count(&self, writes: usize, took: Duration, failed: bool) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(writes as u64, Ordering::Relaxed);
+        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    pub(super) fn numbers(&self, jobs: Vec<(JobKind, usize)>) -> Numbers {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let committing = Duration::from_nanos(read(&self.nanos));
+        Numbers { commits: read(&self.commits), writes: read(&self.writes), committing, failed: read(&self.failed), jobs }
+    }
 }
 
 pub(super) struct Writer {
@@ -108,6 +133,7 @@ fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake, memory
             std::thread::sleep(LINGER);
         }
         let mut done = Vec::new();
+        let start = Instant::now();
         let committed = group(&connection, first, queue, &mut done).map_err(StoreError::from);
         if committed.is_err() && !connection.is_autocommit() {
             // Whatever is left open would refuse the next BEGIN.
@@ -116,6 +142,7 @@ fn write_all(connection: Connection, queue: &Receiver<Work>, wake: &Wake, memory
             }
         }
         writes = done.len();
+        memory.commits.count(writes, start.elapsed(), committed.is_err());
         // Whoever has an answer finds that those who wait for events were woken.
         memory.events.ended();
         for Done { answer, .. } in done {

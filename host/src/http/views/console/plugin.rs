@@ -190,7 +190,7 @@ impl Plugin {
     pub(super) fn without_problem(&self) -> Option<&'static str> {
         match (self.state, &self.problem) {
             (PluginState::Waiting, None) => Some("The file is not complete yet. It is read again by itself."),
-            (PluginState::Off, None) => Some("Switched off in its settings: enabled = false."),
+            (PluginState::Off, None) => Some("Switched off in its settings: mode = \"off\"."),
             _ => None,
         }
     }
