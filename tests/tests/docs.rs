@@ -254,6 +254,65 @@ fn the_fields_of_the_http_hook_are_those_of_the_document() {
     assert_eq!(written, outcomes, "docs/hooks.md, and wit/hooks-notify.wit");
 }
 
+/// The names of the tests in a source, of whatever kind.
+fn tests_in(source: &str) -> BTreeSet<String> {
+    let tokens = tokens(source);
+    let mut found = BTreeSet::new();
+    for at in 0..tokens.len() {
+        let plain = is_call(&tokens[at..], &["#", "[", "test", "]"]);
+        if !plain && !is_call(&tokens[at..], &["#", "[", "tokio", "::", "test"]) {
+            continue;
+        }
+        // Other attributes may stand between.
+        let name = tokens[at..].iter().skip_while(|token| !token.is("fn")).nth(1);
+        if let Some(Token { kind: Kind::Word(name), .. }) = name {
+            found.insert(name.clone());
+        }
+    }
+    found
+}
+
+/// What is wrong with a claim that `file::test` shows, if anything.
+fn not_shown(claim: &str) -> Option<String> {
+    let Some((file, test)) = claim.split_once("::") else { return Some(format!("{claim} is not `file::test`")) };
+    let folder = if file.starts_with("host/") { repository() } else { repository().join("tests/tests") };
+    let path = folder.join(file);
+    if !path.is_file() {
+        return Some(format!("{claim}: there is no file {}", path.display()));
+    }
+    (!tests_in(&read(&path)).contains(test)).then(|| format!("{claim}: there is no such test in {file}"))
+}
+
+#[test]
+fn every_claim_about_plugins_names_tests_that_there_are() {
+    let document = read(&repository().join("docs/security.md"));
+    let chapter = section(&document, "## Plugins");
+    let claims = rows(chapter);
+    assert!(claims.len() >= 30, "only {} claims were seen", claims.len());
+    let mut wrong = Vec::new();
+    for claim in &claims {
+        let shown_by = quoted(claim.last().unwrap());
+        if shown_by.is_empty() {
+            wrong.push(format!("no test is named for: {}", claim.join(" | ")));
+        }
+        wrong.extend(shown_by.iter().filter_map(|test| not_shown(test)));
+    }
+    // A claim in a list would be one that nobody checks.
+    wrong.extend(chapter.lines().filter(|line| line.starts_with("- ")).map(|line| format!("a claim without a test: {line}")));
+    assert!(wrong.is_empty(), "docs/security.md: {wrong:#?}");
+}
+
+#[test]
+fn a_claim_without_a_test_is_found_out() {
+    let source = "#[test]\n#[expect(x, reason = \"fn no\")]\nfn one() {}\n// #[test] fn two() {}\n#[tokio::test(flavor = \"x\")]\nasync fn three() {}\nfn four() {}";
+    assert_eq!(tests_in(source), ["one", "three"].map(str::to_owned).into());
+    assert_eq!(not_shown("docs.rs::a_claim_without_a_test_is_found_out"), None);
+    assert_eq!(not_shown("host/src/protocol/note.rs::a_note_is_one_short_line_that_can_be_seen"), None);
+    for claim in ["docs.rs", "docs.rs::tests_in", "docs.rs::a_claim", "nowhere.rs::a_claim"] {
+        assert!(not_shown(claim).is_some(), "{claim}");
+    }
+}
+
 /// Every document of the repository.
 fn documents() -> Vec<(PathBuf, String)> {
     files(&repository(), ".md").into_iter().map(|path| (path.clone(), read(&path))).collect()

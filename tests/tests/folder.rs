@@ -456,7 +456,12 @@ fn a_bad_file_is_refused_in_plain_words_and_the_last_good_version_serves() {
             fs::write(&file, bytes).unwrap();
             file
         });
+    // What the host made of a component itself, without its seal.
+    let cached = fs::read_dir(folder.host.data.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let machine_code = folder.host.data.beside("machine-code");
+    fs::write(&machine_code, &fs::read(cached).unwrap()[32..]).unwrap();
     for (number, (file, word, says)) in [
+        (machine_code, "not-wasm", "this is not a WebAssembly file"),
         (many_exports, "too-many-exports", "exports more than 100 things"),
         (unknown_import, "unknown-import", "imports evil:kernel/ring-zero@1.0.0, which this host does not have"),
         (script, "not-wasm", "this is not a WebAssembly file"),

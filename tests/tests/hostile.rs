@@ -270,11 +270,13 @@ fn nothing_is_allowed_while_a_version_is_tried() {
 }
 
 #[test]
-fn nobody_gets_a_socket() {
+fn nobody_gets_a_socket_a_file_or_what_the_host_was_started_with() {
     let world = World::with("opens-sockets");
     world.client.start("alice").unwrap();
-    wait_for("the guest's answer", || Ok(world.host.log().contains("does not know: 0 tcp and 0 udp sockets").then_some(())))
-        .unwrap_or_else(|error| panic!("{error}\n{}", world.host.log()));
+    wait_for("the guest's answer", || {
+        Ok(world.host.log().contains("does not know: 0 tcp and 0 udp sockets, 0 variables, 0 arguments, 0 folders").then_some(()))
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", world.host.log()));
 }
 
 #[test]

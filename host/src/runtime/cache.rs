@@ -125,4 +125,34 @@ mod tests {
         assert_eq!(left, ["README", ours.as_str()]);
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     }
+
+    #[test]
+    fn machine_code_that_is_not_ours_is_not_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let open = |key| Cache::open(directory.path(), &[key; 32], &engine).unwrap();
+        let (cache, digest, other) = (open(1), ArtefactDigest::of(b"one"), ArtefactDigest::of(b"other"));
+        let path = cache.path(&engine, &digest);
+        let component = Component::new(&engine, b"\0asm\x0d\0\x01\0").unwrap();
+        let store = || cache.store(&component, &digest);
+        store();
+        assert!(cache.load(&engine, &digest).is_some());
+        // Not under another one's name, and not by another installation.
+        fs::copy(&path, cache.path(&engine, &other)).unwrap();
+        assert!(cache.load(&engine, &other).is_none());
+        assert!(open(2).load(&engine, &digest).is_none() && !path.exists());
+        // Not one bit of it may be another.
+        store();
+        let whole = fs::read(&path).unwrap();
+        for at in [0, MAC_LENGTH, whole.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            fs::write(&path, changed).unwrap();
+            assert!(cache.load(&engine, &digest).is_none() && !path.exists(), "byte {at}");
+        }
+        for cut in [0, MAC_LENGTH, whole.len() - 1] {
+            fs::write(&path, &whole[..cut]).unwrap();
+            assert!(cache.load(&engine, &digest).is_none(), "cut at {cut}");
+        }
+    }
 }

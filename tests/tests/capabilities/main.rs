@@ -103,3 +103,20 @@ fn put(data: &Data, name: &str, settings: &str) {
     fs::write(folder.join(format!("{name}.toml")), format!("[settings]\nname = '{name}'\n{settings}")).unwrap();
     fs::copy(guest("obedient"), folder.join(format!("{name}.wasm"))).unwrap();
 }
+
+/// What it sees names the request, and redeems nothing.
+#[test]
+fn a_plugin_sees_nothing_that_redeems() {
+    let world = World::new("[plugins.allow.seer]\ndevices = true\n", &["seer"]);
+    let context = json!({"to": "seer", "orders": [["sees"], ["settings"]]}).to_string();
+    let asked = world.shop.ask(&[("scope", "openid"), ("login_hint", "teller"), ("request_context", &context)]).unwrap();
+    let id = asked.json()["auth_req_id"].as_str().unwrap().to_owned();
+    let (transaction, secret) = id.split_once('.').unwrap();
+    let said: String = world.log_of("seer").join("\n").chars().rev().collect();
+    assert!(said.contains(&format!("{transaction} ")) && !said.contains(secret), "{said}");
+    for other in [format!("{transaction}."), format!("{transaction}.{}", "A".repeat(secret.len()))] {
+        let answer = world.shop.poll(&other).unwrap();
+        assert_eq!(answer.json()["error"], "invalid_grant", "{other}: {}", answer.text());
+    }
+    assert_eq!(world.shop.poll(&id).unwrap().json()["error"], "authorization_pending");
+}

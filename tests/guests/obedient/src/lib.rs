@@ -85,6 +85,11 @@ impl ReviewRequest for Obedient {
             for order in orders {
                 match order[0].as_str() {
                     Some("panic") => panic!("told to"),
+                    Some("sees") => {
+                        // Backwards: a test looks through the log for whatever was shown to the token endpoint.
+                        log::info!("sees: {}", backwards(Ok(everything_of(transaction))));
+                        continue;
+                    }
                     Some("fail") => return Err(ScriptError::Other("told to".to_owned())),
                     Some("answer-other") => return Ok(review_request::Verdict::Other("told to".to_owned())),
                     Some("keep-devices") => {
@@ -113,6 +118,16 @@ impl ReviewDecision for Obedient {
         }
         Ok(review_decision::Verdict::Stand)
     }
+}
+
+fn everything_of(transaction: &Transaction) -> String {
+    let devices = transaction.devices().unwrap_or_default();
+    let devices: Vec<_> = devices.iter().map(|device| (device.id(), device.name(), device.channel(), device.address())).collect();
+    let person = (transaction.user_id(), transaction.user_name(), transaction.locale(), devices);
+    let client = (transaction.client_id(), transaction.client_name(), transaction.resources(), transaction.acr_values());
+    let asked = (transaction.scopes(), transaction.scopes_in_words(), transaction.binding_message(), transaction.expires_at());
+    let details = (transaction.authorization_details(), transaction.details_in_words(), transaction.device().is_some());
+    format!("{} {person:?} {client:?} {asked:?} {details:?}", transaction.id())
 }
 
 fn follow(order: &[Value]) -> String {

@@ -1,6 +1,9 @@
-//! Makes sockets, which nobody can allow, and answers with how many it got. Each is a file of the host's process.
+//! Makes sockets, looks for files and for what the host was started with, which nobody can allow, and answers with how many
+//! it got. Each socket is a file of the host's process.
 
 use ciba_guest::Outcome;
+use wasi::cli::environment::{get_arguments, get_environment};
+use wasi::filesystem::preopens::get_directories;
 use wasi::sockets::network::IpAddressFamily;
 use wasi::sockets::tcp_create_socket::create_tcp_socket;
 use wasi::sockets::udp_create_socket::create_udp_socket;
@@ -12,6 +15,27 @@ wit_bindgen::generate!({
         world sockets-world {
             import wasi:sockets/tcp-create-socket@0.2.0;
             import wasi:sockets/udp-create-socket@0.2.0;
+            import wasi:cli/environment@0.2.0;
+            import wasi:filesystem/preopens@0.2.0;
+        }
+
+        package wasi:cli@0.2.0 {
+            interface environment {
+                get-environment: func() -> list<tuple<string, string>>;
+                get-arguments: func() -> list<string>;
+            }
+        }
+
+        package wasi:filesystem@0.2.0 {
+            interface types {
+                resource descriptor;
+            }
+
+            interface preopens {
+                use types.{descriptor};
+
+                get-directories: func() -> list<tuple<descriptor, string>>;
+            }
         }
 
         package wasi:sockets@0.2.0 {
@@ -78,5 +102,7 @@ const ENOUGH: usize = 400;
 hostile::notify!(|_, _| {
     let tcp: Vec<_> = (0..ENOUGH).map_while(|_| create_tcp_socket(IpAddressFamily::Ipv4).ok()).collect();
     let udp: Vec<_> = (0..ENOUGH).map_while(|_| create_udp_socket(IpAddressFamily::Ipv6).ok()).collect();
-    Ok(Outcome::Other(format!("{} tcp and {} udp sockets", tcp.len(), udp.len())))
+    let (variables, arguments, folders) = (get_environment().len(), get_arguments().len(), get_directories().len());
+    let (tcp, udp) = (tcp.len(), udp.len());
+    Ok(Outcome::Other(format!("{tcp} tcp and {udp} udp sockets, {variables} variables, {arguments} arguments, {folders} folders")))
 });
