@@ -18,8 +18,6 @@ use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
 use super::shared::LogLevel;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
-use super::withheld::ActKind;
-use crate::protocol::note::Note;
 
 /// What a `transaction` handle stands for. There is one per call, so it holds nothing of its own.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -151,7 +149,7 @@ impl Guest {
         Refusal::NotPermitted(permission.to_owned())
     }
 
-    fn transaction(&self, handle: &Resource<TransactionHandle>) -> Arc<TransactionView> {
+    pub(super) fn transaction(&self, handle: &Resource<TransactionHandle>) -> Arc<TransactionView> {
         self.held(handle, |handle| Arc::clone(&handle.0))
     }
 
@@ -382,22 +380,5 @@ impl settings::Host for Guest {
 
     fn get(&mut self, pointer: String) -> Option<String> {
         self.given.settings.pointer(&pointer).map(ToString::to_string)
-    }
-}
-
-impl inbox::Host for Guest {
-    fn put(&mut self, tx: Resource<TransactionHandle>, note: Option<String>) -> Result<(), Refusal> {
-        if !self.log.shared.permissions().inbox {
-            return Err(self.not_permitted("inbox", "--inbox"));
-        }
-        if !self.transaction(&tx).can_be_shown {
-            return Err(Refusal::Unavailable("this request has no device page here".to_owned()));
-        }
-        let note = note.filter(|note| !note.trim().is_empty()).map(|note| Note::parse(&note)).transpose();
-        let note = note.map_err(Refusal::Other)?.map(Note::into_text);
-        // A shadow's is only compared.
-        self.log.withholds(ActKind::Inbox, || if note.is_some() { "the device page, with a note" } else { "the device page" }.to_owned());
-        self.inbox = Some(InboxMessage { note });
-        Ok(())
     }
 }

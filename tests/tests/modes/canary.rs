@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ciba_tests::host::guest;
 use ciba_tests::party::{Phone, claims};
 use ciba_tests::wire::Request;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::World;
 
@@ -206,7 +206,6 @@ fn a_new_version_goes_from_shadow_to_all_of_it_and_no_request_is_lost() {
         done.store(true, Ordering::Relaxed);
         asking.join().unwrap()
     });
-    assert!(by.get("nobody").is_none(), "a request that neither of them reviewed: {by:?}");
+    assert!(!by.contains_key("nobody"), "a request that neither of them reviewed: {by:?}");
     assert_eq!(world.reviewed(5).into_values().collect::<Vec<_>>(), ["next"; 5]);
-    let _: Value = world.listed("rules").unwrap();
 }

@@ -3,6 +3,7 @@
 //! Each is linked for everybody, asks for its permission when it is called, and refuses with a value.
 
 mod decisions;
+mod inbox;
 mod secrets;
 mod storage;
 mod unwritten;
