@@ -105,7 +105,7 @@ await play(async (browser) => {
     await operator.getByRole("heading", { name: "Audit log", level: 1 }).waitFor();
     await operator.getByRole("textbox", { name: "Only lines with" }).fill("inbox");
     await button("Show").click();
-    await until("only those are shown", async () => operator.url().includes("word=inbox"));
+    await operator.waitForURL(/word=inbox/);
     /** What each line says, and when and by whom it was done. */
     const shown = async () => {
       const lines = await operator.locator(".audit li").all();
@@ -128,7 +128,7 @@ await play(async (browser) => {
     if (shots) await operator.screenshot({ path: join(shots, "audit.png"), fullPage: true });
     await operator.getByRole("textbox", { name: "Only lines with" }).fill("storage");
     await button("Show").click();
-    await until("only those are shown", async () => operator.url().includes("word=storage"));
+    await operator.waitForURL(/word=storage/);
     const allowed = here(await shown()).map(([act]) => act);
     assert.deepEqual(allowed, ["plugin allow --revoke rules --storage", "plugin allow rules --storage"]);
   });

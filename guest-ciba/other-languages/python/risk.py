@@ -65,7 +65,7 @@ class ReviewRequest(exports.ReviewRequest):
     def review(self, tx: Transaction) -> Verdict:
         given = json.loads(settings.all())
         question = {
-            # Random bytes come from the host, in each call new ones. The module `random` does not ask for them again.
+            # Random bytes come from the host, in each call new ones.
             "id": str(uuid.uuid4()),
             "client": tx.client_id(),
             "user": tx.user_id(),

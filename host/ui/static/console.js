@@ -87,14 +87,19 @@ function grow(lines, more) {
   return words(lines) === words(more);
 }
 
-/** What a reader would lose: the focus, and how far the log was scrolled. */
+/** What a reader would lose: the focus, what was typed, and how far the log was scrolled. */
 function remember(main) {
   const { activeElement } = document;
   const id = main.contains(activeElement) ? activeElement.id : "";
   const log = main.querySelector(".log");
   const atEnd = log && log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
   const top = log?.scrollTop ?? 0;
+  const typed = [...main.querySelectorAll("input[type='text'][id]")].filter((input) => input.value !== input.defaultValue);
   return () => {
+    for (const { id, value } of typed) {
+      const input = document.getElementById(id);
+      if (input) input.value = value;
+    }
     if (id) document.getElementById(id)?.focus({ preventScroll: true });
     const fresh = main.querySelector(".log");
     if (fresh) fresh.scrollTop = atEnd ? fresh.scrollHeight : top;

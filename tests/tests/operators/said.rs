@@ -85,6 +85,23 @@ fn turned_off_it_is_not_asked_and_turned_on_again_there_is_what_there_was() {
 }
 
 #[test]
+fn a_shadow_by_command_is_asked_and_nothing_that_it_wants_is_done() {
+    let world = World::new("");
+    world.run(&["plugin", "allow", "rules", "--storage"]);
+    let shadow = world.run(&["plugin", "set", "rules", "--mode", "shadow"]);
+    assert_eq!((&shadow["state"], &shadow["said"]["mode"]["file"]), (&json!("shadow"), &json!("enforce")), "{shadow}");
+    let calls = || world.host.plugin("rules").unwrap()["counters"]["calls"].as_u64().unwrap();
+    assert_eq!(world.tell("rules", &json!([["set", "a", "b"], ["fail"]])), 200, "its answer counts for nothing");
+    wait_for("it was asked", || Ok((calls() == 1).then_some(()))).unwrap();
+    // And back: with what it keeps as it was.
+    assert_eq!(world.run(&["plugin", "set", "rules", "--as-file"])["state"], "serving");
+    assert_eq!(world.tell("rules", &json!([["get", "a"]])), 200);
+    let log = world.log_of("rules");
+    assert_eq!(log.last().unwrap(), "get: Ok(None)", "{log:?}");
+    assert_eq!(world.tell("rules", &json!([["fail"]])), 503, "its answers count");
+}
+
+#[test]
 fn a_word_stands_over_a_file_that_says_off_and_gives_way_to_it_again() {
     let world = World::new("");
     put(&world.host.data, "rules", "mode = \"off\"");
