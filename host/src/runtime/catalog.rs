@@ -114,6 +114,23 @@ impl Catalog {
         self.stands.get(H::NAME)
     }
 
+    /// Changes one plugin, and answers the version that no longer serves. Who serves which hook is not looked at again.
+    pub(super) fn change(&mut self, name: &PluginName, shared: Arc<Shared>, change: impl FnOnce(&mut Plugin)) -> Option<Arc<Version>> {
+        let plugin = self.plugins.entry(name.clone()).or_insert_with(|| Plugin {
+            serving: None,
+            resting: None,
+            status: Status::Removed,
+            aside: None,
+            shared,
+            events: Vec::new(),
+        });
+        let before = plugin.serving.clone();
+        change(plugin);
+        let surplus = plugin.events.len().saturating_sub(EVENTS_KEPT);
+        plugin.events.drain(..surplus);
+        before.filter(|before| !plugin.serving.as_ref().is_some_and(|now| Arc::ptr_eq(before, now)))
+    }
+
     fn arrange(&mut self) {
         let serving = self.serving();
         let of = |hook: &'static str| self.stands(&serving, |version| version.hooks.iter().any(|served| served == hook));
@@ -147,20 +164,7 @@ impl Runtime {
         let mut gone = None;
         self.catalog.send_modify(|catalog| {
             let mut next = Catalog::clone(catalog);
-            let plugin = next.plugins.entry(name.clone()).or_insert_with(|| Plugin {
-                serving: None,
-                resting: None,
-                status: Status::Removed,
-                aside: None,
-                shared,
-                events: Vec::new(),
-            });
-            let before = plugin.serving.clone();
-            change(plugin);
-            let still = |before: &Arc<Version>| plugin.serving.as_ref().is_some_and(|now| Arc::ptr_eq(before, now));
-            gone = before.filter(|before| !still(before));
-            let surplus = plugin.events.len().saturating_sub(EVENTS_KEPT);
-            plugin.events.drain(..surplus);
+            gone = next.change(name, shared, change);
             next.arrange();
             *catalog = Arc::new(next);
         });
@@ -168,6 +172,13 @@ impl Runtime {
         if let Some(instances) = gone.as_ref().and_then(|version| version.instances.as_ref()) {
             instances.close();
         }
+    }
+
+    /// The first of all catalogs: it was made with [`Catalog::change`], one plugin after the other, and is published once.
+    pub(super) fn publish_first(&self, mut catalog: Catalog) {
+        catalog.arrange();
+        self.catalog.send_replace(Arc::new(catalog));
+        self.serving_changed();
     }
 
     pub(super) fn event(&self, kind: EventKind, text: impl Into<String>) -> Event {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::catalog::{Event, EventKind, Status};
+use super::catalog::{Catalog, Event, EventKind, Status};
 use super::files::Files;
 use super::load::{Candidate, Loaded};
 use super::refusal::Refusal;
 use super::rollback::Aside;
-use super::{Runtime, Version};
+use super::{Plugin, Runtime, Version};
 use crate::protocol::plugin::PluginName;
 use crate::store::{Activation, ActivePlugin, AuditEntry};
 
@@ -63,8 +63,10 @@ impl Runtime {
         // Who served a channel first keeps it: what a plugin says of itself may be another thing after every start.
         loaded.sort_by(|(one, _), (other, _)| (one.since, &one.name).cmp(&(other.since, &other.name)));
         let _turn = self.publishing.lock().await;
+        // Of a thousand plugins each would otherwise be published with all before it.
+        let mut catalog = Catalog::clone(&self.catalog());
         for (ActivePlugin { name, since, set_aside, serves, .. }, loaded) in loaded {
-            let conflict = |version: Arc<Version>| match self.catalog().channel_conflict(&version) {
+            let conflict = |version: Arc<Version>| match catalog.channel_conflict(&version) {
                 Some(refusal) if !version.rests() => Err(refusal),
                 _ => Ok(version),
             };
@@ -75,15 +77,17 @@ impl Runtime {
                         self.turn(&version).await?;
                     }
                     let aside = set_aside.map(|by| self.aside(by, &version.digest, &version.file_text));
-                    self.serve(version, since, "serving again after a restart", None, aside);
+                    let served = serving(version, since, "serving again after a restart", None, aside);
+                    catalog.change(&name, self.shared_of(&name), served);
                 }
                 Some(Err(refusal)) => {
                     tracing::error!("plugin {name}: what served before no longer does {refusal}");
-                    self.publish(&name, |plugin| plugin.status = Status::Refused(Box::new(refusal)));
+                    catalog.change(&name, self.shared_of(&name), |plugin| plugin.status = Status::Refused(Box::new(refusal)));
                 }
                 None => {}
             }
         }
+        self.publish_first(catalog);
         Ok(())
     }
 
@@ -117,14 +121,7 @@ impl Runtime {
     }
 
     fn serve(&self, version: Arc<Version>, since: jiff::Timestamp, how: &str, took_ms: Option<u64>, aside: Option<Aside>) {
-        let named = (version.description.version.clone(), version.digest.clone());
-        let (kind, how) = if version.rests() { (EventKind::Stopped, RESTS) } else { (EventKind::Serving, how) };
-        let event = Event { at: since, kind, text: how.to_owned(), version: Some(named), took_ms };
-        self.publish(&version.name.clone(), |plugin| {
-            plugin.put(version);
-            plugin.aside = aside;
-            plugin.events.push(event);
-        });
+        self.publish(&version.name.clone(), serving(version, since, how, took_ms, aside));
         self.serving_changed();
     }
 
@@ -283,5 +280,23 @@ impl Runtime {
                 tracing::error!("the audit log cannot be written: {error}");
             }
         });
+    }
+}
+
+/// The change by which a version begins to serve, or to rest.
+fn serving(
+    version: Arc<Version>,
+    since: jiff::Timestamp,
+    how: &str,
+    took_ms: Option<u64>,
+    aside: Option<Aside>,
+) -> impl FnOnce(&mut Plugin) + use<> {
+    let named = (version.description.version.clone(), version.digest.clone());
+    let (kind, how) = if version.rests() { (EventKind::Stopped, RESTS) } else { (EventKind::Serving, how) };
+    let event = Event { at: since, kind, text: how.to_owned(), version: Some(named), took_ms };
+    move |plugin| {
+        plugin.put(version);
+        plugin.aside = aside;
+        plugin.events.push(event);
     }
 }
