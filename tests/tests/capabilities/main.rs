@@ -49,7 +49,7 @@ impl World {
     /// The one in which `speaks-drafts` serves with this file beside it, as `drafts`, and `obedient` as `neighbour`.
     fn with_drafts(config: &str, file: &str) -> Self {
         let world = Self::new(config, &["neighbour"]);
-        fs::write(world.host.plugins().join("drafts.toml"), format!("enabled = true\n{file}")).unwrap();
+        fs::write(world.host.plugins().join("drafts.toml"), format!("order = 100\n{file}")).unwrap();
         fs::copy(guest("speaks-drafts"), world.host.plugins().join("drafts.wasm")).unwrap();
         world.wait_until_it_serves("drafts");
         world
