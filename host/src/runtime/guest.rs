@@ -17,6 +17,7 @@ use super::hooks::ObservedEvent;
 use super::http::Outgoing;
 use super::limits::{self, Budget, CallLimits};
 use super::printed::Printed;
+use super::running::Running;
 use super::shared::LogLevel;
 use super::transaction::{DeviceView, EvidenceView, TransactionView};
 
@@ -73,8 +74,9 @@ pub struct Guest {
     pub(super) inbox: Option<InboxMessage>,
     /// What the guest printed.
     pub(super) printed: Printed,
-    /// Ticks in which the guest was running.
-    pub(super) ticks: u32,
+    /// How long it has been computing, and whether that was too long.
+    pub(super) running: Running,
+    pub(super) out_of_time: bool,
 }
 
 impl Guest {
@@ -109,7 +111,8 @@ impl Guest {
             unwritten: Unwritten::default(),
             inbox: None,
             printed,
-            ticks: 0,
+            running: Running::new(),
+            out_of_time: false,
         }
     }
 
@@ -134,12 +137,14 @@ impl Guest {
             unwritten,
             inbox,
             printed,
-            ticks,
+            running,
+            out_of_time,
         } = self;
         (*old_log, *old_outgoing) = (log, outgoing);
         // What it has of memory still counts.
         budget.exhausted = false;
-        (*decisions, *storage_calls, *credential_calls, *inbox, *ticks) = (0, 0, 0, None, 0);
+        (*decisions, *storage_calls, *credential_calls, *inbox, *out_of_time) = (0, 0, 0, None, false);
+        running.begin_again();
         *unwritten = Unwritten::default();
         printed.clear();
     }

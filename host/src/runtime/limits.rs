@@ -11,7 +11,7 @@ use wasmtime::ResourceLimiter;
 pub struct CallLimits {
     /// Memory of all its linear memories together, in MiB.
     pub memory_mib: u32,
-    /// Computing time in milliseconds, counted in ticks of ten.
+    /// Computing time in milliseconds, looked at every ten. Waiting for a host call is none of it.
     pub cpu_ms: u32,
     /// Time from start to end in milliseconds, waiting included.
     pub wall_ms: u32,

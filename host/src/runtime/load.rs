@@ -230,7 +230,8 @@ async fn trial(callable: &Callable, settings: Value, written: &toml::Table, shar
     let author = "this is for the plugin's author: `ciba-host plugin check FILE` shows the same";
     let mut store = callable.store(shared);
     let wall = callable.limits.wall();
-    let tried = tokio::time::timeout(wall, try_all(callable, settings, written, &mut store)).await;
+    let running = store.data().running.clone();
+    let tried = tokio::time::timeout(wall, running.count(try_all(callable, settings, written, &mut store))).await;
     let result = match tried {
         Err(_) => Err(Refusal::new("trial", CallFailure::WallTime(wall).to_string(), author)),
         Ok(Err(TrialError::Refused(mut refusal))) => {

@@ -28,6 +28,7 @@ mod places;
 mod printed;
 mod refusal;
 mod rollback;
+mod running;
 mod schema;
 mod settings;
 mod shadow;

@@ -281,11 +281,12 @@ impl Callable {
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.budget);
         begin(&mut store);
-        let ticks_max = self.ticks_max();
+        let most = self.cpu();
         store.epoch_deadline_callback(move |mut context| {
             let guest = context.data_mut();
-            guest.ticks += 1;
-            if guest.ticks > ticks_max {
+            // It also comes after every wait, which is not the guest's computing.
+            guest.out_of_time = guest.running.so_far() > most;
+            if guest.out_of_time {
                 return Err(Trap::Interrupt.into());
             }
             Ok(UpdateDeadline::Yield(1))
@@ -308,8 +309,9 @@ impl Callable {
         (log, outgoing)
     }
 
-    fn ticks_max(&self) -> u32 {
-        self.limits.cpu_ms.div_ceil(u32::try_from(TICK.as_millis()).unwrap_or(10)).max(1)
+    /// How long a call may compute: a tick at least, because nobody looks more often.
+    fn cpu(&self) -> Duration {
+        Duration::from_millis(u64::from(self.limits.cpu_ms)).max(TICK)
     }
 
     /// One call, in an instance that is there or a fresh one; with it comes back what may have another call. Runs on a
@@ -324,6 +326,7 @@ impl Callable {
             None => (self.store(shared), None),
         };
         store.data_mut().hook = H::NAME;
+        let running = store.data().running.clone();
         let call = async {
             let instance = match instance {
                 Some(instance) => instance,
@@ -331,7 +334,7 @@ impl Callable {
             };
             Ok((hook.call(self, &mut store, &instance).await?, instance))
         };
-        let ended = tokio::time::timeout(self.limits.wall(), call).await;
+        let ended = tokio::time::timeout(self.limits.wall(), running.count(call)).await;
         let took = start.elapsed();
         let (result, instance) = match ended {
             Err(_) => (Err(CallFailure::WallTime(self.limits.wall())), None),
@@ -371,7 +374,7 @@ impl Callable {
     /// Which limit it was, or what the trap says.
     pub(super) fn explain(&self, store: &Store<Guest>, error: &wasmtime::Error) -> CallFailure {
         let guest = store.data();
-        if guest.ticks > self.ticks_max() {
+        if guest.out_of_time {
             return CallFailure::CpuTime(Duration::from_millis(u64::from(self.limits.cpu_ms)));
         }
         if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {

@@ -14,9 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0008_claims.sql"),
     include_str!("../../../migrations/sqlite/0009_plugin_values.sql"),
     include_str!("../../../migrations/sqlite/0010_versions.sql"),
-    // 0011 belongs to what is built beside this.
-    "",
-    include_str!("../../../migrations/sqlite/0012_operators.sql"),
+    include_str!("../../../migrations/sqlite/0011_operators.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
