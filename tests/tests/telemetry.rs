@@ -43,7 +43,7 @@ impl World {
     fn new(config: &str, prepare: impl FnOnce(&Data)) -> Self {
         let collector = Server::start(python("collector.py")).unwrap();
         let port = collector.said("ready").unwrap();
-        let data = Data::with_config(&format!("{config}\n[traces]\notlp = 'http://127.0.0.1:{port}'\n")).unwrap();
+        let data = Data::with_config(&format!("{config}\n[traces]\notlp = 'http://127.0.0.1:{port}'\nfollow = true\n")).unwrap();
         fs::create_dir(data.path().join("plugins")).unwrap();
         prepare(&data);
         Self { host: data.demo().unwrap(), collector }
@@ -101,7 +101,7 @@ fn a_plugin_that_fails_says_so_in_its_span() {
     world.wait_until_it_serves("rules");
     assert_eq!(asked_in_a_trace(&world.host).status, 503);
     let plugin = world.span("review-request rules");
-    assert_eq!((plugin.text("status"), plugin.text("said")), ("STATUS_CODE_ERROR", "[script-error] no rules"));
+    assert_eq!((plugin.text("status"), plugin.text("said")), ("STATUS_CODE_ERROR", "script-error"));
     assert_eq!(world.span("POST /bc-authorize").text("status"), "STATUS_CODE_ERROR");
 }
 
@@ -158,6 +158,28 @@ fn nobody_is_told_where_no_collector_is_configured_and_the_log_has_no_spans() {
     let host = data.demo().unwrap();
     assert_eq!(asked_in_a_trace(&host).status, 200);
     assert!(!host.log().contains(TRACE) && !host.log().contains("otel.name"), "{}", host.log());
+}
+
+#[test]
+fn nobody_who_calls_names_the_trace_unless_the_operator_says_so() {
+    let collector = Server::start(python("collector.py")).unwrap();
+    let port = collector.said("ready").unwrap();
+    let host = Data::with_config(&format!("[traces]\notlp = 'http://127.0.0.1:{port}'\n")).unwrap().demo().unwrap();
+    assert_eq!(asked_in_a_trace(&host).status, 200);
+    let is_request = |line: &str| line.contains("POST /bc-authorize");
+    let span = collector.wait_for_line(Duration::from_secs(30), is_request).unwrap();
+    assert!(!span.contains(TRACE) && !span.contains(CALLER), "{span}");
+}
+
+#[test]
+fn what_is_asked_of_a_shadow_is_in_the_requests_trace_and_marked() {
+    let world = World::new("", |data| {
+        install(data, "next", &guest("scripted"), "mode = \"shadow\"\n[settings]\nreview-request = [\"refuse it is late\"]\n");
+    });
+    world.wait_until_it_serves("next");
+    assert_eq!(asked_in_a_trace(&world.host).status, 200, "a shadow refuses nobody");
+    let plugin = world.span("review-request next");
+    assert_eq!((plugin.text("trace"), plugin.attribute("plugin.mode").as_str()), (TRACE, "shadow"));
 }
 
 #[test]

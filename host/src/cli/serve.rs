@@ -203,7 +203,7 @@ impl Serve {
         let watching = runtime.watch_folder().await?;
         let worker = Worker::start(&flow);
         let app = App::from(Parts {
-            metrics: Arc::new(Metrics::of(&flow)),
+            metrics: Arc::new(Metrics::of(&flow, config.traces.follow)),
             flow,
             operator,
             name: config.name.as_str().into(),

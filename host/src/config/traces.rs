@@ -11,6 +11,8 @@ pub struct Traces {
     pub otlp: String,
     /// The share of traces that is sent, from 0 to 1.
     pub share: f64,
+    /// Whether the trace that a caller names is continued.
+    pub follow: bool,
 }
 
 impl Traces {

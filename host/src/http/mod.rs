@@ -206,6 +206,6 @@ fn finish(routes: Router<App>, app: App, hosts: Hosts) -> Router {
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), guard::known_host))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics.requests), watch::watch))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics), watch::watch))
         .with_state(app)
 }

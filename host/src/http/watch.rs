@@ -8,12 +8,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::{Instrument as _, field};
 
-use super::metrics::{Requests, Route};
+use super::metrics::{Metrics, Requests, Route};
 use crate::protocol::error::ErrorCode;
 use crate::traces::{self, SPAN};
 
 /// Counts a request with how it was answered, and says to whoever traces where its time went.
-pub(super) async fn watch(State(requests): State<Arc<Requests>>, matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
+pub(super) async fn watch(State(metrics): State<Arc<Metrics>>, matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let route = Route::new(request.method(), matched.as_ref().map(MatchedPath::as_str));
     let span = tracing::trace_span!(
         target: SPAN,
@@ -26,8 +26,10 @@ pub(super) async fn watch(State(requests): State<Arc<Requests>>, matched: Option
         error.r#type = field::Empty,
         otel.status_code = field::Empty,
     );
-    traces::follow(&span, request.headers());
-    let watched = Watched { requests, route, start: Instant::now(), ended: None };
+    if metrics.follow_traces {
+        traces::follow(&span, request.headers());
+    }
+    let watched = Watched { requests: Arc::clone(&metrics.requests), route, start: Instant::now(), ended: None };
     let response = next.run(request).instrument(span.clone()).await;
     let (status, error) = (response.status(), response.extensions().get::<ErrorCode>().map(|code| code.as_str()));
     span.record("http.response.status_code", status.as_u16());

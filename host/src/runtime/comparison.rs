@@ -124,6 +124,11 @@ impl Comparison {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The counts of all hooks together.
+    pub(super) fn in_all(&self) -> Tally {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).in_all()
+    }
+
     /// A write of its own was not done: what it reads from here on is not what it would read.
     pub(super) fn lacks_a_value(&self) {
         self.lacks_values.store(true, Ordering::Relaxed);

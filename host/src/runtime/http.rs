@@ -1,10 +1,11 @@
 //! Outgoing HTTP of guests: permission checked per request, sent through the one door, every answer bounded.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument as _, field};
@@ -69,6 +70,9 @@ impl Outgoing {
         origin: String,
         patience: Duration,
     ) -> impl Future<Output = Result<http::Response<WasiBody>, Error>> + Send {
+        if self.log.withholds(ActKind::Http, || format!("{} to {origin}", request.method())) {
+            return Either::Left(ready(Err(Error::InternalError(Some("this is a shadow: nothing is sent".to_owned())))));
+        }
         let span = tracing::trace_span!(
             target: SPAN,
             "http",
@@ -81,15 +85,15 @@ impl Outgoing {
         );
         traces::write(&span, request.headers_mut());
         let sending = span.clone();
-        async move {
+        let sending_in_span = async move {
             let sent = self.send_in_place(request, origin, patience).await;
             match &sent {
                 Ok(response) => span.record("http.response.status_code", response.status().as_u16()),
                 Err(_) => span.record("otel.status_code", "ERROR"),
             };
             sent
-        }
-        .instrument(sending)
+        };
+        Either::Right(sending_in_span.instrument(sending))
     }
 
     async fn send_in_place(
@@ -98,9 +102,6 @@ impl Outgoing {
         origin: String,
         patience: Duration,
     ) -> Result<http::Response<WasiBody>, Error> {
-        if self.log.withholds(ActKind::Http, || format!("{} to {origin}", request.method())) {
-            return Err(Error::InternalError(Some("this is a shadow: nothing is sent".to_owned())));
-        }
         let start = Instant::now();
         let Ok(Some(place)) = tokio::time::timeout(patience, self.place()).await else {
             let what = format!(
@@ -153,12 +154,12 @@ impl WasiHttpHooks for Outgoing {
     fn send_request(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Done) -> Sent {
         let origin = origin_of(request.uri());
         if !self.is_allowed(&origin) {
-            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
+            return Box::new(ready(Err(Error::HttpRequestDenied)));
         }
         let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(self.wall).min(self.wall);
         let sent = self.clone().send(request, origin, patience);
         Box::new(async move {
-            let done: Done = Box::new(std::future::ready(Ok(())));
+            let done: Done = Box::new(ready(Ok(())));
             Ok((sent.await?, done))
         })
     }

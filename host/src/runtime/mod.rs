@@ -242,12 +242,13 @@ impl Runtime {
             plugin.name = %version.name,
             plugin.version = version.description.version,
             plugin.digest = version.digest.0,
+            plugin.mode = if version.is_enforced() { "enforce" } else { "shadow" },
             otel.status_code = field::Empty,
             otel.status_description = field::Empty,
         );
         let report = self.call_in_place(version, hook, urgency).instrument(span.clone()).await;
         if let Err(failure) = &report.result {
-            span.record("otel.status_code", "ERROR").record("otel.status_description", field::display(failure));
+            span.record("otel.status_code", "ERROR").record("otel.status_description", failure.word());
         }
         report
     }

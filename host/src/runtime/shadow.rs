@@ -5,12 +5,16 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::comparison::{Call, Comparison, Difference, Verdict};
 use super::hooks::{Comparable, Said};
+use super::shared::one_line;
 use super::stands::Turn;
 use super::version::{CallFailure, Report, Version};
 use super::withheld::ActKind;
 use super::{InboxMessage, Runtime, Urgency};
+use crate::traces::{Here, SPAN};
 
 /// The answer that counts, for those that are compared with it.
 struct Counted {
@@ -32,9 +36,11 @@ impl Runtime {
             let by = turn.version.as_ref().map(|version| version.in_words());
             let said = report.as_ref().map_or_else(|| Ok(Said::neutral::<H>()), |report| said::<H>(&report.result, report.inbox.as_ref()));
             let counted = Arc::new(Counted { by, said });
+            let here = Here::now();
             for shadow in &turn.shadows {
                 let (runtime, shadow, hook, counted) = (Arc::clone(self), Arc::clone(shadow), hook.clone(), Arc::clone(&counted));
-                self.guests().spawn(async move { runtime.ask_shadow(&shadow, hook, &counted).await });
+                let span = span_of(&shadow, &here);
+                self.guests().spawn(async move { runtime.ask_shadow(&shadow, hook, &counted).await }.instrument(span));
             }
         }
         report
@@ -65,6 +71,13 @@ impl Runtime {
     }
 }
 
+/// What is asked of a shadow belongs to the trace of the call beside which it is asked, and does not keep that one's span open.
+fn span_of(shadow: &Version, here: &Here) -> tracing::Span {
+    let span = tracing::trace_span!(target: SPAN, "shadow", otel.name = format!("shadow {}", shadow.name));
+    here.join(&span);
+    span
+}
+
 impl Comparison {
     fn compare(&self, call: &Call<'_>, counted: &Counted, answer: Result<Said, CallFailure>, depends: bool) {
         let verdict = match (&answer, &counted.said) {
@@ -83,8 +96,8 @@ impl Comparison {
             hook: call.hook.to_owned(),
             about: call.about.map(str::to_owned),
             beside: counted.by.clone(),
-            enforced: other.map_or_else(|failure| format!("failed {failure}"), |said| said.in_words(None)),
-            shadow: answer.in_words(other.ok()),
+            enforced: one_line(&other.map_or_else(|failure| format!("failed {failure}"), |said| said.in_words(None))),
+            shadow: one_line(&answer.in_words(other.ok())),
         });
     }
 }

@@ -156,8 +156,17 @@ impl Catalog {
         self.plugins().filter_map(|(_, plugin)| plugin.serving.as_ref()).filter(serves)
     }
 
-    /// Whether it is this plugin's turn to be told of what happened to a transaction.
+    /// Whether this plugin is told of what happened to a transaction. Whoever has a place of its own is told of everything, also
+    /// of the share of those beside it: each hears at its own pace, and what one had not heard yet when the other began would be
+    /// heard by neither.
     pub fn hears<H: Hook>(&self, name: &PluginName, transaction: &str) -> bool {
+        if self
+            .plugin(name)
+            .and_then(|plugin| plugin.serving.as_ref())
+            .is_some_and(|version| version.has_a_place() && version.file.share == 100)
+        {
+            return true;
+        }
         let turns = self.turns::<H>(transaction).unwrap_or_default();
         turns.iter().any(|turn| turn.version.iter().chain(&turn.shadows).any(|version| version.name == *name))
     }

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::call_log::CallLog;
 use super::capabilities::House;
-use super::comparison::{Comparison, Findings};
+use super::comparison::{self, Comparison, Findings};
 use super::engine::TICK;
 use super::given::Given;
 use super::guest::{Guest, InboxMessage};
@@ -135,6 +135,11 @@ impl Version {
         let beside = |how: &str| beside.as_ref().map(|name| format!("{how} {name}")).unwrap_or_default();
         let of = if *share == 100 { String::new() } else { format!(" for {share} % of transactions") };
         if self.is_enforced() { format!("serving{of}{}", beside(" in the place of")) } else { format!("a shadow{}{of}", beside(" beside")) }
+    }
+
+    /// How often its answers were the same as those that count, of a shadow.
+    pub fn compared(&self) -> Option<comparison::Tally> {
+        self.callable.comparison.as_ref().map(|comparison| comparison.in_all())
     }
 
     /// How its answers compare with those that count, of a shadow.

@@ -47,3 +47,21 @@ pub(super) fn join(span: &Span, parent: &SpanContext) {
     // Only a span that was entered has its parent already, and these are new.
     let _ = span.set_parent(Context::new().with_remote_span_context(parent));
 }
+
+/// Where something began, for what is done apart from it.
+#[derive(Clone, Debug)]
+pub struct Here(Option<SpanContext>);
+
+impl Here {
+    /// In the current span.
+    pub fn now() -> Self {
+        Self(of(&Span::current()))
+    }
+
+    /// Makes a span the child of that one.
+    pub fn join(&self, span: &Span) {
+        if let Some(parent) = &self.0 {
+            join(span, parent);
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub struct Exporter(SdkTracerProvider);
 
 impl Exporter {
     /// `share` of all traces, from 0 to 1, goes to the collector at `address`. Which ones follows from their identifiers
-    /// alone, so that all programs with the same share send the same ones, and nobody who calls us can ask for more.
+    /// alone, so that all programs with the same share send the same ones.
     ///
     /// # Errors
     /// When the address is none, or the thread cannot be started.

@@ -9,7 +9,7 @@ mod context;
 mod export;
 mod origins;
 
-pub use context::{follow, write};
+pub use context::{Here, follow, write};
 pub use export::{Exporter, SendError, Sender};
 pub use origins::Origins;
 

@@ -229,7 +229,7 @@ pub fn plugin_view(catalog: &Catalog, name: &PluginName, plugin: &Plugin, runtim
         view.mode = Some(version.file.mode);
         view.beside.clone_from(&version.file.beside);
         view.share = Some(version.file.share);
-        view.compared = version.findings().map(|findings| findings.in_all());
+        view.compared = version.compared();
         beside = catalog.beside_nobody(version);
         if !version.is_enforced() {
             (serving, blocked, how) = ("shadow", "shadow", "is a shadow");

@@ -28,17 +28,19 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub struct Metrics {
     registry: Registry,
     pub(super) requests: Arc<Requests>,
+    /// Whether the trace that a caller names is continued.
+    pub(super) follow_traces: bool,
 }
 
 impl Metrics {
     /// Of this house.
-    pub fn of(flow: &Arc<Flow>) -> Self {
+    pub fn of(flow: &Arc<Flow>, follow_traces: bool) -> Self {
         let mut registry = Registry::with_prefix("ciba");
         let requests = Arc::new(Requests::register(&mut registry));
         let asked = |what: fn(&Flow, DescriptorEncoder<'_>) -> fmt::Result| Box::new(Asked { flow: Arc::clone(flow), what });
         registry.register_collector(asked(house::encode));
         registry.register_collector(asked(plugins::encode));
-        Self { registry, requests }
+        Self { registry, requests, follow_traces }
     }
 }
 

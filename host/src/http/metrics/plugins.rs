@@ -1,5 +1,6 @@
 //! Plugins: what there is, and how the calls of each went.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
@@ -39,12 +40,21 @@ pub(super) fn encode(flow: &Flow, mut encoder: DescriptorEncoder<'_>) -> fmt::Re
     });
     family(encoder, "plugin_memory_peak_bytes", "The most memory that a call of this hook had", &["plugin", "hook"], memory)?;
     let refused = tallied.iter().flat_map(|(plugin, tallied)| {
-        let by_name = tallied.refused.iter();
-        by_name.map(move |(what, count)| (vec![plugin.clone(), what.clone()], ConstCounter::new(*count)))
+        let by_kind = kinds(&tallied.refused).into_iter();
+        by_kind.map(move |(kind, count)| (vec![plugin.clone(), kind.to_owned()], ConstCounter::new(count)))
     });
     family(encoder, "plugin_refusals", "What it asked for without permission", &["plugin", "permission"], refused)?;
     let in_flight = catalog.plugins().filter_map(|(name, plugin)| Some((vec![name.to_string()], calls_in_flight(plugin)?)));
     family(encoder, "plugin_calls_in_flight", "Calls that have not ended", &["plugin"], in_flight)
+}
+
+/// Without what a plugin wrote, such as the address that it tried to reach: that may hold anything it was told.
+fn kinds(refused: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
+    let mut kinds = BTreeMap::new();
+    for (what, count) in refused {
+        *kinds.entry(what.split(' ').next().unwrap_or_default()).or_default() += count;
+    }
+    kinds
 }
 
 fn calls_in_flight(plugin: &Plugin) -> Option<ConstGauge<i64>> {
@@ -71,4 +81,14 @@ fn durations(encoder: &mut DescriptorEncoder<'_>, tallied: &[(String, Tallied)])
 /// Upper bounds in seconds, the last one without an end, and what is in each bucket.
 fn buckets(latency: &Latency) -> Vec<(f64, u64)> {
     latency.buckets().map(|(most, count)| (most.map_or(f64::INFINITY, |most| most as f64 / MICROS), count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_a_plugin_wrote_is_in_no_label() {
+        let refused = [("http https://alice.example", 1), ("http https://482913.example", 2), ("reveal /alice", 4), ("inbox", 8)];
+        let refused = refused.map(|(what, count)| (what.to_owned(), count)).into();
+        assert_eq!(super::kinds(&refused), [("http", 3), ("inbox", 8), ("reveal", 4)].into());
+    }
 }

@@ -10,6 +10,7 @@ use super::super::transaction::TransactionView;
 use super::super::version::{CallFailure, Callable};
 use super::exported::review_request as wit;
 use super::{Comparable, Hook, Lent, Said, few};
+use crate::protocol::binding_message::is_unshowable;
 use crate::protocol::note::Note;
 
 /// Asks whether, and how, the person is asked.
@@ -94,12 +95,23 @@ impl Comparable for ReviewRequest {
 
 fn read(plugin: &Callable, adjustment: wit::Adjustment) -> Result<Adjustment, CallFailure> {
     Ok(match adjustment {
-        wit::Adjustment::RequireAcr(acr) => Adjustment::RequireAcr(acr),
-        wit::Adjustment::DropScope(scope) => Adjustment::DropScope(scope),
+        wit::Adjustment::RequireAcr(acr) => Adjustment::RequireAcr(named("an acr", acr)?),
+        wit::Adjustment::DropScope(scope) => Adjustment::DropScope(named("a scope", scope)?),
         wit::Adjustment::ExpireWithin(seconds) => Adjustment::ExpireWithin(seconds),
         wit::Adjustment::Note(text) => Adjustment::Note(Note::parse(&text).map_err(CallFailure::Answer)?),
         wit::Adjustment::Other(what) => return Err(plugin.unknown(&what)),
     })
+}
+
+/// The longest acr or scope that is looked for, in bytes.
+const NAME_BYTES: usize = 256;
+
+/// What can be the name of something. It is compared, kept of a shadow, and shown to operators.
+fn named(what: &str, name: String) -> Result<String, CallFailure> {
+    if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(is_unshowable) {
+        return Err(CallFailure::Answer(format!("named {what} that is empty, longer than {NAME_BYTES} bytes, or unreadable")));
+    }
+    Ok(name)
 }
 
 /// The same hook of the contract's second version, as far as there is one: for tests.
