@@ -59,8 +59,14 @@ pub enum Command {
     PluginHistory { name: PluginName },
     /// How the answers of a shadow compare with those that count.
     PluginShadow { name: PluginName },
-    /// Makes an earlier version of a plugin serve: the one with this digest, or the one before.
-    PluginRollback { name: PluginName, to: Option<String> },
+    /// Makes an earlier version of a plugin serve: the one with this digest, or the one before. `since` says which one where
+    /// several have that digest: the one that began to serve then.
+    PluginRollback {
+        name: PluginName,
+        to: Option<String>,
+        #[serde(default)]
+        since: Option<Timestamp>,
+    },
     /// Every client.
     ClientList,
     /// Registers a client; its secret is made here unless it is given.
@@ -226,7 +232,7 @@ impl Operator {
             Command::PluginAllow { name, permissions, revoke } => self.allow(name, permissions, revoke).await,
             Command::PluginHistory { name } => to_json(&self.plugin_history(&name).await?),
             Command::PluginShadow { name } => to_json(&self.shadow(&name)?),
-            Command::PluginRollback { name, to } => self.roll_back(name, to).await,
+            Command::PluginRollback { name, to, since } => self.roll_back(name, to, since).await,
             Command::ClientList => {
                 let clients = self.store.clients().await?;
                 to_json(&clients.iter().map(client_view).collect::<Vec<_>>())
