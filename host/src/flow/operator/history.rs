@@ -51,7 +51,7 @@ impl Operator {
         let history = self.store.plugin_history(&name).await?;
         let to = chosen(&name, &history, to.as_deref(), since).map_err(NotDone::Asked)?;
         let audit = self.audit("plugin rollback", &format!("{name} {}", to.artefact.0));
-        let set_aside = flow.runtime.roll_back(&name, to, audit).await.map_err(NotDone::Asked)?;
+        let set_aside = flow.runtime.roll_back(&name, to, audit).await?;
         let off = flow.runtime.catalog().plugin(&name).is_some_and(|plugin| plugin.serving.is_none());
         to_json(&json!({ "plugin": name, "version": to.version, "digest": to.artefact, "set_aside": set_aside, "off": off }))
     }

@@ -32,7 +32,7 @@ use crate::protocol::client::ClientKind;
 use crate::protocol::identifier::{ClientId, TransactionId};
 use crate::protocol::plugin::{Mode, Permissions, PluginName};
 use crate::protocol::transaction::Decision;
-use crate::runtime::Change;
+use crate::runtime::{Change, NotChanged};
 use crate::store::{AuditEntry, AuditQuery, Store, StoreError};
 use clients::client_view;
 use requests::{no_request, request_view};
@@ -147,6 +147,15 @@ pub enum NotDone {
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<NotChanged> for NotDone {
+    fn from(error: NotChanged) -> Self {
+        match error {
+            NotChanged::Asked(why) => Self::Asked(why),
+            NotChanged::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// Does what operators want.

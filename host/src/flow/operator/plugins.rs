@@ -160,7 +160,7 @@ impl Operator {
             let said = AllSaid::of(words, None);
             return to_json(&PluginView { state: "stopped".to_owned(), said, ..empty_view(name.clone()) });
         };
-        flow.runtime.say(name, change, audit).await.map_err(NotDone::Asked)?;
+        flow.runtime.say(name, change, audit).await?;
         let catalog = flow.runtime.catalog();
         let plugin = catalog.plugin(name).ok_or_else(|| NotDone::Asked(format!("{name} is gone")))?;
         to_json(&plugin_view(&catalog, name, plugin, &flow.runtime))
