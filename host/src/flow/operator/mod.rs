@@ -11,6 +11,7 @@ mod requests;
 mod shadow;
 mod users;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -166,6 +167,8 @@ pub struct Operator {
     random: Random,
     /// The running host; without it, only what the store holds can be seen and changed.
     flow: Option<Arc<Flow>>,
+    /// The plugin folder of a host that does not run.
+    folder: Option<PathBuf>,
     /// Encrypts secrets that make MACs.
     seal: Arc<Seal>,
     started_at: Timestamp,
@@ -194,6 +197,7 @@ impl Operator {
             device_page,
             algorithms,
             flow: Some(flow),
+            folder: None,
             seal,
             allowing: Arc::default(),
             who: BY_COMMAND,
@@ -208,9 +212,23 @@ impl Operator {
         device_page: String,
         algorithms: Vec<JwsAlgorithm>,
         seal: Seal,
+        folder: PathBuf,
     ) -> Self {
         let (started_at, seal) = (clock.now(), Arc::new(seal));
-        Self { store, started_at, clock, random, device_page, algorithms, flow: None, seal, allowing: Arc::default(), who: BY_COMMAND }
+        let folder = Some(folder);
+        Self {
+            store,
+            started_at,
+            clock,
+            random,
+            device_page,
+            algorithms,
+            flow: None,
+            folder,
+            seal,
+            allowing: Arc::default(),
+            who: BY_COMMAND,
+        }
     }
 
     /// The same, as who signed in to the console.

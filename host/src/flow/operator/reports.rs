@@ -86,6 +86,7 @@ impl Operator {
     }
 }
 
-fn no_plugin(name: &PluginName) -> NotDone {
+/// Nothing is known under this name.
+pub(super) fn no_plugin(name: &PluginName) -> NotDone {
     NotDone::Asked(format!("there is no plugin {name}; `ciba-host plugin list` shows those that there are"))
 }
