@@ -157,8 +157,7 @@ impl Suite {
     }
 }
 
-/// The Python that `scripts/test` makes, with what `python/requirements.txt` names.
-/// One of the programs in `python`, with what they stand on.
+/// One of the programs in `python`, by the Python that `scripts/test` makes, with what `python/requirements.txt` names.
 pub fn python(program: &str) -> Command {
     let tools = crate::host::program().parent().and_then(Path::parent).map(|target| target.join("tools"));
     let python = tools.unwrap_or_default().join("python/bin/python");

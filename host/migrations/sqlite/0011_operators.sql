@@ -9,5 +9,5 @@ CREATE TABLE plugin_word (
     PRIMARY KEY (plugin, about)
 ) STRICT, WITHOUT ROWID;
 
--- Lines about one kind of thing, newest first.
+-- The latest lines, and those since a time.
 CREATE INDEX audit_at ON audit (at);

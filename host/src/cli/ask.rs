@@ -29,7 +29,8 @@ pub(super) fn ask<T: DeserializeOwned>(common: &Common, command: Command) -> any
             let store = Arc::new(directory.open_store(Random)?);
             let device_page = config.device_page(config.listen.public, config.listen.device);
             let algorithms = config.keys.algorithms.clone();
-            let operator = Operator::offline(store, Clock::System, Random, device_page, algorithms, directory.seal(Random)?);
+            let folder = directory.path().join(&config.plugins.folder);
+            let operator = Operator::offline(store, Clock::System, Random, device_page, algorithms, directory.seal(Random)?, folder);
             super::block_on(async { Ok(operator.execute(command).await?) })?
         }
     };

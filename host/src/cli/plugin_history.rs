@@ -55,7 +55,7 @@ pub(super) fn print_versions(versions: &[VersionView]) {
 impl Rollback {
     pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
         let name = PluginName::parse(&self.name).map_err(anyhow::Error::msg)?;
-        let done: Value = ask::ask(common, Command::PluginRollback { name: name.clone(), to: self.to })?;
+        let done: Value = ask::ask(common, Command::PluginRollback { name: name.clone(), to: self.to, since: None })?;
         if common.json {
             return print::json(&done);
         }

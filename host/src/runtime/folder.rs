@@ -221,6 +221,10 @@ impl Inbox {
     fn look_for_channels(&mut self) {
         let catalog = self.runtime.catalog();
         for (name, seen) in self.seen.iter_mut().filter(|(_, seen)| !seen.wants.is_empty()) {
+            // By command it may have become what needs no channel.
+            if !catalog.plugin(name).is_some_and(|plugin| matches!(plugin.status, Status::Refused(_))) {
+                continue;
+            }
             if seen.wants.iter().all(|channel| catalog.notifier(channel).is_none_or(|other| other.name == *name)) {
                 *seen = Seen::nothing(Vec::new());
             }

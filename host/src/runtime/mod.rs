@@ -70,7 +70,7 @@ pub use refusal::Refusal;
 pub use rollback::Aside;
 pub use schema::Schema;
 pub use shared::{LogLevel, LogLine, Shared};
-pub use standing::Change;
+pub use standing::{Change, NotChanged};
 pub use stands::Turn;
 pub use tally::{BOUNDS, Counters, HookTally, Latency, Tallied};
 pub use transaction::EvidenceView;

@@ -9,7 +9,8 @@ use super::Runtime;
 use super::catalog::Plugin;
 use super::files::{Files, content_of_version, file_of};
 use super::load::{Candidate, Loaded};
-use super::take::{Back, Outcome};
+use super::standing::NotChanged;
+use super::take::{Back, Outcome, not_kept};
 use super::version::Version;
 use crate::protocol::plugin::{ArtefactDigest, PluginName};
 use crate::store::{AuditEntry, ServedVersion, SetAside};
@@ -29,13 +30,14 @@ impl Runtime {
     ///
     /// # Errors
     /// Why it was not done. Then what served serves on.
-    pub async fn roll_back(&self, name: &PluginName, to: &ServedVersion, audit: AuditEntry) -> Result<bool, String> {
+    pub async fn roll_back(&self, name: &PluginName, to: &ServedVersion, audit: AuditEntry) -> Result<bool, NotChanged> {
         let start = Instant::now();
         let files = Files::of(&self.folder, name);
         let read = tokio::task::spawn_blocking(move || if files.are_there() { files.read().map(Some) } else { Ok(None) });
-        let found = read.await.map_err(|error| error.to_string())?.map_err(|refusal| refusal.to_string())?;
+        let found = read.await.map_err(|error| NotChanged::Asked(error.to_string()))??;
         let Some(found) = found else {
-            return Err(format!("there is no {name}.wasm in the plugin folder, and what has no file does not serve: copy one there first"));
+            let what = format!("there is no {name}.wasm in the plugin folder, and what has no file does not serve: copy one there first");
+            return Err(NotChanged::Asked(what));
         };
         let by = SetAside { file: found.file, by: audit.who.clone() };
         // Back to what lies there: nothing is set aside.
@@ -44,12 +46,12 @@ impl Runtime {
         let (version, bytes) = self.load_stored(name, &to.artefact, &to.file).await?;
         let _turn = self.publishing.lock().await;
         let version = self.as_said(version);
-        if let Some(refusal) = self.catalog().channel_conflict(&version).filter(|_| !version.rests()) {
-            return Err(refusal.to_string());
+        if let Some(refusal) = self.catalog().channel_conflict(&version) {
+            return Err(refusal.into());
         }
         let is_set_aside = aside.is_some();
         let back = Back { aside, by: Some(audit.who.clone()), audit: Some(audit) };
-        self.put_in_place(version, bytes, start, Some(back)).await.map_err(|refusal| refusal.to_string())?;
+        self.put_in_place(version, bytes, start, Some(back)).await?;
         Ok(is_set_aside)
     }
 
@@ -72,9 +74,9 @@ impl Runtime {
             Ok((version, bytes)) => {
                 let version = self.as_said(version);
                 let back = Back { aside: Some(again), ..Back::default() };
-                self.put_in_place(version, bytes, start, Some(back)).await.map_err(|refusal| refusal.to_string())
+                self.put_in_place(version, bytes, start, Some(back)).await.map_err(|error| not_kept(&error).to_string())
             }
-            Err(why) => Err(why),
+            Err(why) => Err(why.to_string()),
         };
         if let Err(why) = taken {
             tracing::error!(
@@ -85,14 +87,15 @@ impl Runtime {
     }
 
     /// Takes a version that the store has through every step that changes nothing.
-    async fn load_stored(&self, name: &PluginName, artefact: &ArtefactDigest, file: &str) -> Result<(Arc<Version>, Arc<[u8]>), String> {
-        let bytes = self.store.artefact(artefact).await.map_err(|error| error.to_string())?;
-        let bytes: Arc<[u8]> = bytes.ok_or_else(|| format!("the store has no artefact {}", artefact.short()))?.into();
+    async fn load_stored(&self, name: &PluginName, artefact: &ArtefactDigest, file: &str) -> Result<(Arc<Version>, Arc<[u8]>), NotChanged> {
+        let bytes = self.store.artefact(artefact).await?;
+        let missing = || NotChanged::Asked(format!("the store has no artefact {}", artefact.short()));
+        let bytes: Arc<[u8]> = bytes.ok_or_else(missing)?.into();
         let candidate = Candidate { name: name.clone(), bytes: Arc::clone(&bytes), file_text: file.to_owned() };
         match self.load(&candidate, self.shared_of(name)).await {
             Ok(Loaded::Version(version)) => Ok((version, bytes)),
-            Ok(Loaded::Unfinished(refusal)) | Err(refusal) => Err(refusal.to_string()),
-            Ok(Loaded::Off) => Err("it was turned off by its settings".to_owned()),
+            Ok(Loaded::Unfinished(refusal)) | Err(refusal) => Err(refusal.into()),
+            Ok(Loaded::Off) => Err(NotChanged::Asked("it was turned off by its settings".to_owned())),
         }
     }
 

@@ -14,10 +14,11 @@ use super::files::Files;
 use super::instances::Instances;
 use super::load::Candidate;
 use super::places::Places;
+use super::refusal::Refusal;
 use super::version::Callable;
 use super::{Runtime, Version};
 use crate::protocol::plugin::{Mode, PluginName, Word, Words};
-use crate::store::{AuditEntry, NewWords, Switch};
+use crate::store::{AuditEntry, NewWords, StoreError, Switch};
 
 /// How often a file is read again that changed while it was tried.
 const TRIES: usize = 3;
@@ -34,6 +35,23 @@ pub enum Change {
     },
     /// What its file says counts again.
     AsFile,
+}
+
+/// Why what an operator wants of a plugin was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// It cannot be done as asked.
+    #[error("{0}")]
+    Asked(String),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Refusal> for NotChanged {
+    fn from(refusal: Refusal) -> Self {
+        Self::Asked(refusal.to_string())
+    }
 }
 
 impl Change {
@@ -114,33 +132,28 @@ impl Runtime {
     ///
     /// # Errors
     /// Why it was not done. Then everything is as it was.
-    pub async fn say(&self, name: &PluginName, change: Change, audit: AuditEntry) -> Result<(), String> {
+    pub async fn say(&self, name: &PluginName, change: Change, audit: AuditEntry) -> Result<(), NotChanged> {
         let turn = self.publishing.lock().await;
         let catalog = self.catalog();
         let Some(plugin) = catalog.plugin(name) else {
-            return Err(format!("there is no plugin {name}; `ciba-host plugin list` shows those that there are"));
+            return Err(NotChanged::Asked(format!("there is no plugin {name}; `ciba-host plugin list` shows those that there are")));
         };
         let (who, at) = (audit.who.clone(), audit.at);
         let words = change.of(&self.words_of(name), &who, at);
         let next = plugin.version().map(|version| Arc::new(version.under(&words, &self.places)));
-        if let Some(next) = next.as_ref().filter(|next| next.is_enforced())
-            && let Some(refusal) = self.catalog().channel_conflict(next)
-        {
-            return Err(refusal.to_string());
+        if let Some(refusal) = next.as_ref().and_then(|next| catalog.channel_conflict(next)) {
+            return Err(refusal.into());
         }
         let was_on = plugin.serving.is_some();
         let turned = next.as_ref().filter(|next| next.rests() == was_on).map(|next| next.turned());
         let new = NewWords { plugin: name.clone(), words: words.clone(), turn: turned, audit };
-        self.store.set_plugin_words(new).await.map_err(|error| error.to_string())?;
+        self.store.set_plugin_words(new).await?;
         self.words.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), words);
         tracing::info!("plugin {name}: {} by {who}", change.in_words());
         let Some(next) = next else {
-            let is_off = plugin.status == Status::Off;
             drop(turn);
-            if is_off {
-                // Nothing of it was loaded, because its file said that it is off.
-                self.take_from_folder(name).await;
-            }
+            // Nothing of it was taken, because its file said that it is off, or because it may not be what its file said.
+            self.take_from_folder(name).await;
             return Ok(());
         };
         if next.rests() && next.written.0 == Mode::Off {
@@ -167,7 +180,20 @@ impl Runtime {
             }
         });
         self.serving_changed();
+        self.warn_beside(name);
         Ok(())
+    }
+
+    /// Says which plugins stand beside nobody: this one, and those beside it, whatever became of it.
+    pub(super) fn warn_beside(&self, name: &PluginName) {
+        let catalog = self.catalog();
+        let versions = catalog.plugins().filter_map(|(_, plugin)| plugin.serving.as_ref());
+        for version in versions.filter(|version| version.name == *name || version.file.beside.as_ref() == Some(name)) {
+            if let Some(what) = catalog.beside_nobody(version) {
+                let name = &version.name;
+                tracing::warn!("plugin {name} [beside]: {what}.  do: name a plugin that serves, or leave `beside` out of {name}.toml");
+            }
+        }
     }
 
     /// A version as operators want it now: they may have said something while it was tried.

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::rollback::Aside;
 use super::{Plugin, Runtime, Version};
 use crate::protocol::plugin::PluginName;
-use crate::store::{Activation, ActivePlugin, AuditEntry};
+use crate::store::{Activation, ActivePlugin, AuditEntry, StoreError};
 
 /// Why a plugin is off.
 const OFF: &str = "turned off: mode = \"off\" in its .toml file";
@@ -67,8 +67,8 @@ impl Runtime {
         let mut catalog = Catalog::clone(&self.catalog());
         for (ActivePlugin { name, since, set_aside, serves, .. }, loaded) in loaded {
             let conflict = |version: Arc<Version>| match catalog.channel_conflict(&version) {
-                Some(refusal) if !version.rests() => Err(refusal),
-                _ => Ok(version),
+                Some(refusal) => Err(refusal),
+                None => Ok(version),
             };
             match loaded.map(|loaded| loaded.and_then(conflict)) {
                 Some(Ok(version)) => {
@@ -144,13 +144,13 @@ impl Runtime {
                     return Outcome::Taken;
                 }
                 match self.catalog().channel_conflict(&version) {
-                    Some(refusal) if !version.rests() => {
+                    Some(refusal) => {
                         self.refuse(&name, refusal);
                         Outcome::Refused { wants: version.description.channels.clone() }
                     }
-                    _ => match self.put_in_place(version, candidate.bytes, start, None).await {
+                    None => match self.put_in_place(version, candidate.bytes, start, None).await {
                         Ok(()) => Outcome::Taken,
-                        Err(refusal) => self.refuse(&name, refusal),
+                        Err(error) => self.refuse(&name, not_kept(&error)),
                     },
                 }
             }
@@ -165,7 +165,7 @@ impl Runtime {
         bytes: Arc<[u8]>,
         start: Instant,
         back: Option<Back>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), StoreError> {
         let name = version.name.clone();
         let Back { aside, by, audit } = back.unwrap_or_default();
         let (serves, rolled_back_by) = (!version.rests(), by.clone());
@@ -192,9 +192,7 @@ impl Runtime {
             rolled_back_by,
             audit,
         };
-        self.store.activate(activation).await.map_err(|error| {
-            Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes")
-        })?;
+        self.store.activate(activation).await?;
         let old = self.catalog().plugin(&name).and_then(|plugin| plugin.version().cloned());
         let replaced = old.as_ref().map_or_else(String::new, |old| {
             let in_flight = match old.calls_in_flight() {
@@ -215,9 +213,7 @@ impl Runtime {
         }
         let replaced = if does == "serving" { replaced.trim_start_matches(", ").to_owned() } else { does + &replaced };
         self.serve(Arc::clone(&version), version.since, &replaced, u64::try_from(took).ok(), aside);
-        if let Some(what) = self.catalog().beside_nobody(&version) {
-            tracing::warn!("plugin {name} [beside]: {what}.  do: name a plugin that serves, or leave `beside` out of {name}.toml");
-        }
+        self.warn_beside(&name);
         Ok(())
     }
 
@@ -265,6 +261,7 @@ impl Runtime {
             plugin.status = status;
             plugin.aside = None;
         });
+        self.warn_beside(name);
     }
 
     /// A line of the audit log for what somebody did with a file.
@@ -281,6 +278,11 @@ impl Runtime {
             }
         });
     }
+}
+
+/// It was good, and the store could not keep it.
+pub(super) fn not_kept(error: &StoreError) -> Refusal {
+    Refusal::new("store", error.to_string(), "see what the store says; the file is tried again when it changes")
 }
 
 /// The change by which a version begins to serve, or to rest.

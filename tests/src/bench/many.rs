@@ -30,10 +30,9 @@ pub async fn run(options: &Options) -> Result<()> {
     let data = data_directory()?;
     let host = Host::new(options, data.path())?;
     let first = start_with(&host, 1)?;
-    let begun = Instant::now();
     // Once for the compiler.
-    start_with(&host, PLUGINS)?;
-    table.row("start to all serving, none compiled before", "s", begun.elapsed().as_secs_f64());
+    let compiling = start_with(&host, PLUGINS)?;
+    table.row("start to all serving, none compiled before", "s", compiling.all_serve);
     let starts = (0..options.rounds).map(|_| start_with(&host, PLUGINS)).collect::<Result<Vec<_>>>()?;
     let ready: Vec<f64> = starts.iter().map(|start| start.ready).collect();
     table.row("ready, all cached", "s", median(&ready)).goal(Goal::AtMost(1.0));
@@ -64,6 +63,8 @@ pub async fn run(options: &Options) -> Result<()> {
 struct Start {
     /// Seconds until it said that it was ready.
     ready: f64,
+    /// Seconds until all of its plugins served.
+    all_serve: f64,
     /// What it occupied when nothing happened any more.
     resident_kib: f64,
 }
@@ -84,10 +85,11 @@ fn start_with(host: &Host, plugins: usize) -> Result<Start> {
     let server = host.serve()?;
     let ready = begun.elapsed().as_secs_f64();
     wait_until_serving(host, plugins)?;
+    let all_serve = begun.elapsed().as_secs_f64();
     std::thread::sleep(SETTLING);
     let resident_kib = Usage::of(server.id())?.resident_kib as f64;
     server.stop()?;
-    Ok(Start { ready, resident_kib })
+    Ok(Start { ready, all_serve, resident_kib })
 }
 
 fn settings() -> &'static str {

@@ -115,3 +115,27 @@ fn an_earlier_version_serves_again_by_the_button_beside_it() {
     assert_eq!((&listed["version"], &listed["digest"]), (&json!("0001"), &json!(first)));
     assert!(listed["rolled_back"].as_str().unwrap().contains("by operator (console)"), "{listed}");
 }
+
+#[test]
+fn of_one_component_with_several_files_the_button_means_the_line_beside_it() {
+    let world = World::new("order = 1");
+    // The settings are the same each time: that these are other versions only their files tell.
+    for order in [2, 3] {
+        put(&world.host.data, "rules", &format!("order = {order}"));
+        wait_for("the file is taken", || Ok((world.host.plugin("rules")?["said"]["order"]["file"] == order).then_some(()))).unwrap();
+    }
+    let console = Console::of(&world.host).unwrap();
+    let history = world.run(&["plugin", "history", "rules"]);
+    let lines: Vec<&Value> = history.as_array().unwrap().iter().collect();
+    assert_eq!(lines.len(), 3, "{history}");
+    assert_eq!(console.text("/plugins/rules").unwrap().matches("Roll back to").count(), 2, "all but the one that serves");
+    let (digest, first) = (lines[2]["digest"].as_str().unwrap(), lines[2]["since"].as_str().unwrap());
+    let send = |since: &str| console.sends("/plugins/rules/rollback", &[("to", digest), ("since", since)]).send(world.host.admin).unwrap();
+    assert_eq!(send(first).status, 303);
+    assert_eq!(world.host.plugin("rules").unwrap()["said"]["order"]["file"], 1, "the first, and not the newest before");
+    // The page is older than what serves now, or than what is kept.
+    for (since, said) in [(first, "serves that version already"), ("2001-01-01T00:00:00Z", "is kept of rules"), ("then", "is no time")] {
+        let answer = send(since);
+        assert!(answer.status == 409 && answer.text().contains(said), "{since}: {}", answer.text());
+    }
+}

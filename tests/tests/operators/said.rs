@@ -122,9 +122,15 @@ fn a_word_stands_over_a_file_that_says_off_and_gives_way_to_it_again() {
 fn what_is_said_while_nothing_runs_counts_from_the_start() {
     let world = World::new("");
     let data = world.host.stop().unwrap();
+    let mistyped = data.run(&["plugin", "set", "ruels", "--mode", "off"]).unwrap();
+    assert!(!mistyped.status.success() && mistyped.error.contains("there is no plugin ruels"), "{}", mistyped.error);
     data.json(&["plugin", "set", "rules", "--mode", "off", "--order", "3"]).unwrap();
+    // What lies in the folder and was never loaded may be spoken of too.
+    put(&data, "later", "");
+    data.json(&["plugin", "set", "later", "--mode", "off"]).unwrap();
     let world = World::on(data);
     world.wait_for_state("rules", "off");
+    world.wait_for_state("later", "off");
     assert_eq!(world.host.plugin("rules").unwrap()["said"]["order"]["is"], 3);
     assert!(world.run(&["plugin", "history", "rules"])[0]["until"].is_string());
     let data = world.host.stop().unwrap();
@@ -176,6 +182,43 @@ fn a_channel_that_was_given_up_is_not_taken_back_from_who_has_it_now() {
     assert_eq!(world.host.plugin("inbox").unwrap()["state"], "off");
     world.run(&["plugin", "set", "other", "--mode", "off"]);
     assert_eq!(world.run(&["plugin", "set", "inbox", "--mode", "enforce"])["version"], "0001");
+}
+
+#[test]
+fn what_was_refused_for_a_channel_may_be_a_shadow_by_command() {
+    let world = World::new("");
+    fs::write(world.host.plugins().join("inbox.wasm"), steady(1)).unwrap();
+    world.wait_for_state("inbox", "serving");
+    fs::write(world.host.plugins().join("other.wasm"), steady(2)).unwrap();
+    world.wait_for_state("other", "refused");
+    let shadow = world.run(&["plugin", "set", "other", "--mode", "shadow"]);
+    assert_eq!((&shadow["state"], &shadow["version"]), (&json!("shadow"), &json!("0002")), "{shadow}");
+    let error = world.refused(&["plugin", "set", "other", "--as-file"]);
+    assert!(error.contains("[channel-taken]"), "{error}");
+    // A channel that falls free brings nothing about: it has been taken already.
+    let history = |world: &World| world.run(&["plugin", "history", "other"]).as_array().unwrap().len();
+    fs::remove_file(world.host.plugins().join("inbox.wasm")).unwrap();
+    world.wait_for_state("inbox", "removed");
+    put(&world.host.data, "later", "");
+    world.wait_for_state("later", "serving");
+    assert_eq!((history(&world), &world.host.plugin("other").unwrap()["state"]), (1, &json!("shadow")));
+}
+
+#[test]
+fn whoever_stands_beside_a_plugin_that_is_turned_off_or_into_a_shadow_says_so() {
+    let world = World::new("");
+    put(&world.host.data, "next", "beside = 'rules'\nshare = 10");
+    world.wait_for_state("next", "serving");
+    let warned = |why: &str| world.host.log().matches(&format!("plugin next [beside]: beside = \"rules\", and {why}")).count();
+    for (mode, why) in [("off", "nothing serves under the name rules"), ("shadow", "rules is a shadow")] {
+        assert_eq!(warned(why), 0, "{}", world.host.log());
+        world.run(&["plugin", "set", "rules", "--mode", mode]);
+        wait_for("it is said", || Ok((warned(why) == 1).then_some(()))).unwrap_or_else(|error| panic!("{error}\n{}", world.host.log()));
+        world.run(&["plugin", "set", "rules", "--as-file"]);
+    }
+    fs::remove_file(world.host.plugins().join("rules.wasm")).unwrap();
+    let why = "nothing serves under the name rules";
+    wait_for("it is said again", || Ok((warned(why) == 2).then_some(()))).unwrap_or_else(|error| panic!("{error}\n{}", world.host.log()));
 }
 
 #[test]

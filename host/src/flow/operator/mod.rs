@@ -11,6 +11,7 @@ mod requests;
 mod shadow;
 mod users;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ use crate::protocol::client::ClientKind;
 use crate::protocol::identifier::{ClientId, TransactionId};
 use crate::protocol::plugin::{Mode, Permissions, PluginName};
 use crate::protocol::transaction::Decision;
-use crate::runtime::Change;
+use crate::runtime::{Change, NotChanged};
 use crate::store::{AuditEntry, AuditQuery, Store, StoreError};
 use clients::client_view;
 use requests::{no_request, request_view};
@@ -59,8 +60,14 @@ pub enum Command {
     PluginHistory { name: PluginName },
     /// How the answers of a shadow compare with those that count.
     PluginShadow { name: PluginName },
-    /// Makes an earlier version of a plugin serve: the one with this digest, or the one before.
-    PluginRollback { name: PluginName, to: Option<String> },
+    /// Makes an earlier version of a plugin serve: the one with this digest, or the one before. `since` says which one where
+    /// several have that digest: the one that began to serve then.
+    PluginRollback {
+        name: PluginName,
+        to: Option<String>,
+        #[serde(default)]
+        since: Option<Timestamp>,
+    },
     /// Every client.
     ClientList,
     /// Registers a client; its secret is made here unless it is given.
@@ -143,6 +150,15 @@ pub enum NotDone {
     Store(#[from] StoreError),
 }
 
+impl From<NotChanged> for NotDone {
+    fn from(error: NotChanged) -> Self {
+        match error {
+            NotChanged::Asked(why) => Self::Asked(why),
+            NotChanged::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// Does what operators want.
 #[derive(Clone)]
 pub struct Operator {
@@ -151,6 +167,8 @@ pub struct Operator {
     random: Random,
     /// The running host; without it, only what the store holds can be seen and changed.
     flow: Option<Arc<Flow>>,
+    /// The plugin folder of a host that does not run.
+    folder: Option<PathBuf>,
     /// Encrypts secrets that make MACs.
     seal: Arc<Seal>,
     started_at: Timestamp,
@@ -179,6 +197,7 @@ impl Operator {
             device_page,
             algorithms,
             flow: Some(flow),
+            folder: None,
             seal,
             allowing: Arc::default(),
             who: BY_COMMAND,
@@ -193,9 +212,23 @@ impl Operator {
         device_page: String,
         algorithms: Vec<JwsAlgorithm>,
         seal: Seal,
+        folder: PathBuf,
     ) -> Self {
         let (started_at, seal) = (clock.now(), Arc::new(seal));
-        Self { store, started_at, clock, random, device_page, algorithms, flow: None, seal, allowing: Arc::default(), who: BY_COMMAND }
+        let folder = Some(folder);
+        Self {
+            store,
+            started_at,
+            clock,
+            random,
+            device_page,
+            algorithms,
+            flow: None,
+            folder,
+            seal,
+            allowing: Arc::default(),
+            who: BY_COMMAND,
+        }
     }
 
     /// The same, as who signed in to the console.
@@ -226,7 +259,7 @@ impl Operator {
             Command::PluginAllow { name, permissions, revoke } => self.allow(name, permissions, revoke).await,
             Command::PluginHistory { name } => to_json(&self.plugin_history(&name).await?),
             Command::PluginShadow { name } => to_json(&self.shadow(&name)?),
-            Command::PluginRollback { name, to } => self.roll_back(name, to).await,
+            Command::PluginRollback { name, to, since } => self.roll_back(name, to, since).await,
             Command::ClientList => {
                 let clients = self.store.clients().await?;
                 to_json(&clients.iter().map(client_view).collect::<Vec<_>>())

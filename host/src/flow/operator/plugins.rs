@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::reports::no_plugin;
 use super::{NotDone, Operator, to_json};
 use crate::protocol::plugin::{Mode, Permissions, PluginName, Word, Words, check_origin};
 use crate::runtime::{Catalog, Change, Counters, Event, Plugin, Runtime, Status, Tally, Version};
@@ -155,15 +156,26 @@ impl Operator {
         let Some(flow) = &self.flow else {
             let _alone = self.allowing.lock().await;
             let before = self.store.plugin_words().await?.into_iter().find(|(plugin, _)| plugin == name).map(|(_, words)| words);
+            if before.is_none() && !self.is_known_while_stopped(name).await? {
+                return Err(no_plugin(name));
+            }
             let words = change.of(&before.unwrap_or_default(), &audit.who, audit.at);
             self.store.set_plugin_words(NewWords { plugin: name.clone(), words: words.clone(), turn: None, audit }).await?;
             let said = AllSaid::of(words, None);
             return to_json(&PluginView { state: "stopped".to_owned(), said, ..empty_view(name.clone()) });
         };
-        flow.runtime.say(name, change, audit).await.map_err(NotDone::Asked)?;
+        flow.runtime.say(name, change, audit).await?;
         let catalog = flow.runtime.catalog();
         let plugin = catalog.plugin(name).ok_or_else(|| NotDone::Asked(format!("{name} is gone")))?;
         to_json(&plugin_view(&catalog, name, plugin, &flow.runtime))
+    }
+}
+
+impl Operator {
+    /// Whether a host that does not run has a plugin of this name: one that served when it stopped, or that lies in the folder.
+    async fn is_known_while_stopped(&self, name: &PluginName) -> Result<bool, NotDone> {
+        let lies_there = self.folder.as_ref().is_some_and(|folder| folder.join(format!("{name}.wasm")).symlink_metadata().is_ok());
+        Ok(lies_there || self.store.active_plugins().await?.iter().any(|active| active.name == *name))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::history::view as version_view;
+use super::history::views as version_views;
 use super::{NotDone, Operator, PluginView, VersionView, plugin_view};
 use crate::protocol::plugin::PluginName;
 use crate::runtime::{HookTally, LogLine, Shared, Warm};
@@ -56,7 +56,7 @@ impl Operator {
             hooks_called: tallied.hooks,
             refused: tallied.refused,
             kept: plugin.serving.as_ref().and_then(|version| version.warm()),
-            versions: self.store.plugin_history(name).await?.into_iter().map(version_view).collect(),
+            versions: version_views(self.store.plugin_history(name).await?),
         })
     }
 
@@ -86,6 +86,7 @@ impl Operator {
     }
 }
 
-fn no_plugin(name: &PluginName) -> NotDone {
+/// Nothing is known under this name.
+pub(super) fn no_plugin(name: &PluginName) -> NotDone {
     NotDone::Asked(format!("there is no plugin {name}; `ciba-host plugin list` shows those that there are"))
 }

@@ -74,10 +74,11 @@ pub(in crate::http) async fn allow(State(app): State<App>, Path(name): Path<Stri
     Ok(act(&app, &body.headers, name, |name| Ok(Command::PluginAllow { name, permissions: permissions?, revoke })).await)
 }
 
-/// `POST /plugins/{name}/rollback`: an earlier version, by its digest.
+/// `POST /plugins/{name}/rollback`: an earlier version, by its digest and when it began to serve.
 pub(in crate::http) async fn roll_back(State(app): State<App>, Path(name): Path<String>, body: FormBody) -> Result<Response, Refusal> {
     let to = body.form.required("to", VALUE_MAX)?.to_owned();
-    Ok(act(&app, &body.headers, name, |name| Ok(Command::PluginRollback { name, to: Some(to) })).await)
+    let since = body.form.bounded("since", VALUE_MAX)?.map(|time| time.parse().map_err(|_| format!("`{time}` is no time")));
+    Ok(act(&app, &body.headers, name, |name| Ok(Command::PluginRollback { name, to: Some(to), since: since.transpose()? })).await)
 }
 
 /// Does what whoever signed in wants, and leads back to the plugin's page.
@@ -141,14 +142,12 @@ fn swap(event: &CatalogEvent) -> Swap {
 
 /// What served, each with what makes it serve again.
 fn versions(history: &[VersionView]) -> Vec<Served> {
-    let serving = history.first().filter(|newest| newest.until.is_none());
-    let is_same = |one: &VersionView, other: &VersionView| one.digest == other.digest && one.settings == other.settings;
     let one = |served: &VersionView| Served {
         artifact: Artifact { version: served.version.clone(), digest: short(&served.digest), since: Moment(served.since.as_second()) },
         until: served.until.map(|until| Moment(until.as_second())),
         rolled_back_by: served.rolled_back_by.clone(),
         settings: served.settings.to_string(),
-        roll_back_to: serving.is_none_or(|serving| !is_same(serving, served)).then(|| served.digest.clone()),
+        roll_back_to: (!served.is_as_serving).then(|| (served.digest.clone(), served.since.to_string())),
     };
     history.iter().map(one).collect()
 }

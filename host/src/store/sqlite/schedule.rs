@@ -85,8 +85,11 @@ impl Schedule {
 
     /// How many jobs there are of each kind, due or not.
     pub(super) fn count(&self) -> Vec<(JobKind, usize)> {
-        let of = |kind| self.jobs.values().filter(|entry| entry.kind == kind).count();
-        JobKind::ALL.map(|kind| (kind, of(kind))).to_vec()
+        let mut counts = JobKind::ALL.map(|kind| (kind, 0));
+        for entry in self.jobs.values() {
+            counts.iter_mut().filter(|(kind, _)| *kind == entry.kind).for_each(|(_, count)| *count += 1);
+        }
+        counts.to_vec()
     }
 
     /// The job has ended.

@@ -110,8 +110,9 @@ pub struct Served {
     pub rolled_back_by: Option<String>,
     /// JSON, secrets hidden.
     pub settings: String,
-    /// The digest by which it is made to serve again; absent for the one that does.
-    pub roll_back_to: Option<String>,
+    /// The digest by which it is made to serve again, and since when it served, because others may have that digest; absent for
+    /// the one that serves.
+    pub roll_back_to: Option<(String, String)>,
 }
 
 /// Whether its answers count, and when it is asked.

@@ -104,7 +104,7 @@ fn served(minutes: i64, until: Option<i64>, version: &str, digest: &str, by: Opt
         until: until.map(|minutes| Moment(NOW_S - minutes * 60)),
         rolled_back_by: by.map(str::to_owned),
         settings: "{\"note\":\"We never phone you\"}".to_owned(),
-        roll_back_to: until.filter(|_| digest != "9c41").map(|_| digest.to_owned()),
+        roll_back_to: until.filter(|_| digest != "9c41").map(|_| (digest.to_owned(), "2026-11-24T10:00:00Z".to_owned())),
     }
 }
 
