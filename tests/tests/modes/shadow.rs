@@ -183,8 +183,12 @@ fn a_notifier_of_the_same_channel_is_a_shadow_and_shows_nobody_anything() {
     assert_eq!((&difference["enforced"], &difference["shadow"]), (&json!("accepted"), &json!("accepted: device page (…)")));
     assert_eq!((&findings["withheld"]["inbox"], &findings["acts"][0]["kind"]), (&json!(1), &json!("inbox")), "{findings}");
     assert!(!findings.to_string().contains("From the shadow"), "{findings}");
-    // Nobody put it on the page.
-    let shown = world.host.data.json(&["request", "show", &transaction]).unwrap();
+    // Nobody put it on the page. What became of the call that counts is written a moment later.
+    let shown = ciba_tests::host::wait_for("it is written who told her", || {
+        let shown = world.host.data.json(&["request", "show", &transaction])?;
+        Ok(Some(shown).filter(|shown| shown["notified"] != json!([])))
+    })
+    .unwrap();
     assert!(shown["notified"][0]["plugin"] == "inbox" && shown["notified"][1].is_null(), "{shown}");
     assert!(!phone.cards().unwrap().contains(&transaction));
     assert!(!phone.check().unwrap().contains("From the shadow"));
