@@ -9,12 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 use ciba_host::protocol::plugin::{Permissions, PluginName};
 use ciba_host::runtime::{Candidate, Loaded, Version};
 use ciba_tests::cpu::Usage;
-use ciba_tests::host::{example, steady};
 use serde_json::Value;
 
 use crate::hooks::{Bench, micros};
 use crate::options::Options;
-use crate::ours::{Host, data_directory};
+use crate::ours::{Host, data_directory, guest, shipped};
 use crate::report::{Goal, Table, median};
 
 const PLUGINS: usize = 1_000;
@@ -73,7 +72,7 @@ struct Start {
 fn start_with(host: &Host, plugins: usize) -> Result<Start> {
     let folder = host.data.join("plugins");
     fs::create_dir_all(&folder)?;
-    let rules = fs::read(example("working-hours"))?;
+    let rules = fs::read(shipped("working_hours")?)?;
     for number in 0..plugins {
         let path = folder.join(format!("rules_{number:04}.wasm"));
         if !path.exists() {
@@ -122,7 +121,7 @@ fn marked(component: &[u8], number: usize) -> Result<Vec<u8>> {
 async fn load(bench: &Bench, number: usize) -> Result<Arc<Version>> {
     let name = PluginName::parse(&format!("steady_{number:04}")).map_err(anyhow::Error::msg)?;
     bench.runtime.set_allowed(&name, Permissions { inbox: true, ..Permissions::default() });
-    let candidate = Candidate { name: name.clone(), bytes: steady(number).into(), file_text: String::new() };
+    let candidate = Candidate { name: name.clone(), bytes: marked(&fs::read(guest("steady")?)?, number)?.into(), file_text: String::new() };
     match bench.runtime.load(&candidate, bench.runtime.shared_of(&name)).await? {
         Loaded::Version(version) => Ok(version),
         Loaded::Unfinished(_) | Loaded::Off => bail!("steady does not load"),

@@ -115,6 +115,13 @@ pub fn guest(name: &str) -> Result<PathBuf> {
     Ok(guest)
 }
 
+/// Where `scripts/build` builds all the plugins that we ship, the examples among them.
+pub fn shipped(name: &str) -> Result<PathBuf> {
+    let plugin = target()?.join(format!("plugins-built/{name}.wasm"));
+    ensure!(plugin.exists(), "{} is missing; `scripts/build` makes it", plugin.display());
+    Ok(plugin)
+}
+
 fn target() -> Result<PathBuf> {
     Ok(beside()?.parent().context("this program is in no folder")?.to_owned())
 }
