@@ -44,7 +44,7 @@ impl CallLog {
 
     /// Something was refused: counted by the permission's name, and said to the operator with what to do.
     pub(super) fn refuse(&self, permission: &str, what: &str, fix: &str) {
-        self.shared.tally.count_refusal(permission);
+        self.shared.tally.count_refusal(&self.blank(permission));
         let line = format!("refused [not-permitted]: {what}. do: {fix}");
         // Without a line left nothing more need be remembered.
         let none_left = self.left.load(Ordering::Relaxed) == 0;
@@ -55,8 +55,7 @@ impl CallLog {
 
     /// A line of the host's own about the call. There are few of them, and none is dropped.
     pub(super) fn say(&self, level: LogLevel, text: &str) {
-        let secrets = Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner));
-        let text = secrets.blank(text);
+        let text = self.blank(text);
         if self.withholding.is_some() {
             return self.shared.log(level, &format!("[shadow] {text}"));
         }
@@ -66,11 +65,16 @@ impl CallLog {
     /// In a call of a shadow: writes down what it wants done. Where this is one, it is not done.
     pub(super) fn withholds(&self, kind: ActKind, what: impl FnOnce() -> String) -> bool {
         let Some(withholding) = &self.withholding else { return false };
-        let secrets = Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner));
-        let what = one_line(&secrets.blank(&what()));
+        let what = one_line(&self.blank(&what()));
         self.write(LogLevel::Info, &format!("not done: {what}"));
         withholding.note(kind, what);
         true
+    }
+
+    /// The text without what the plugin must not repeat, whichever of its calls was told.
+    fn blank(&self, text: &str) -> String {
+        let secrets = Arc::clone(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner));
+        secrets.blank(&self.shared.handed_out.blank(text)).into_owned()
     }
 
     pub(super) fn hide(&self, secrets: Arc<Secrets>) {

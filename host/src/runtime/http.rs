@@ -26,6 +26,8 @@ pub(super) struct Outgoing {
     client: Client<WasiBody>,
     response_max: usize,
     wall: Duration,
+    /// When its call began, as nearly as it matters.
+    since: Instant,
     /// Places for requests of this call. Each is an open connection, and those are the host's.
     places: Arc<Semaphore>,
     per_call: u32,
@@ -38,6 +40,7 @@ impl Outgoing {
             client,
             response_max: (limits.http_response_kib as usize) << 10,
             wall: limits.wall(),
+            since: Instant::now(),
             places: Arc::new(Semaphore::new(limits.http_per_call as usize)),
             per_call: limits.http_per_call,
         }
@@ -138,12 +141,13 @@ impl Outgoing {
             return Err(Error::HttpRequestDenied);
         }
         let request = request.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
-        let wall = self.wall;
+        // A half of what its call has left: who waits for it must hear that it failed before the call ends.
+        let patience = self.wall.saturating_sub(self.since.elapsed()) / 2;
         let fetch = async {
-            let (parts, body) = self.send(request, origin, wall).await?.into_parts();
+            let (parts, body) = self.send(request, origin, patience).await?.into_parts();
             Ok(http::Response::from_parts(parts, body.collect().await?.to_bytes()))
         };
-        tokio::time::timeout(wall, fetch).await.unwrap_or(Err(Error::HttpResponseTimeout))
+        tokio::time::timeout(patience, fetch).await.unwrap_or(Err(Error::HttpResponseTimeout))
     }
 }
 

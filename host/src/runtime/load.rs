@@ -84,12 +84,14 @@ impl Runtime {
         let wrong = |error: wasmtime::Error| Refusal::new("wrong-export", error.root_cause().to_string(), REBUILD);
         let limits = self.limits_of(&candidate.name);
         let (settings, secrets) = settings::resolve(&file.settings, &self.folder, &self.config.own)?;
+        let on_trial = Arc::new(shared.on_trial(&limits));
         let callable = Callable {
             hooks: Hooks::of(&pre, &exported).map_err(wrong)?,
             pre,
             // Until it has said which of them are secret, it has none.
             given: Arc::default(),
             secrets: Arc::new(secrets),
+            handed_out: Arc::clone(&on_trial.handed_out),
             places: self.engine.places_of(&component),
             limits: limits.for_trial(),
             client: self.door.client(),
@@ -97,7 +99,6 @@ impl Runtime {
             // A trial may do nothing, and is compared with nobody's.
             comparison: None,
         };
-        let on_trial = Arc::new(shared.on_trial(&limits));
         // It takes of the pool like a call does, and waits for its turn like one: those have an end.
         let place = self.places.for_trial(callable.places).await;
         let tried = {
@@ -113,6 +114,7 @@ impl Runtime {
         let (mut callable, Tried { description, shown_settings, secrets, given }) = tried.map_err(fault)??;
         callable.limits = limits;
         callable.secrets = secrets;
+        callable.handed_out = Arc::clone(&shared.handed_out);
         callable.given = given;
         callable.comparison = (file.mode == Mode::Shadow).then(Arc::default);
         Ok(Loaded::Version(Arc::new(Version {
@@ -235,7 +237,7 @@ async fn trial(callable: &Callable, settings: Value, written: &toml::Table, shar
     let result = match tried {
         Err(_) => Err(Refusal::new("trial", CallFailure::WallTime(wall).to_string(), author)),
         Ok(Err(TrialError::Refused(mut refusal))) => {
-            refusal.what = callable.secrets.blank(&refusal.what).into_owned();
+            refusal.what = callable.secrets.blank(&callable.handed_out.blank(&refusal.what)).into_owned();
             Err(refusal)
         }
         Ok(Err(TrialError::Wasm(step, error))) => {
@@ -281,7 +283,7 @@ async fn try_all(callable: &Callable, settings: Value, written: &toml::Table, st
                 .map(|problem| format!("{}: {}", if problem.setting.is_empty() { "settings" } else { &problem.setting }, problem.message))
                 .collect();
             // Before anything is cut: a part of a secret would not be found.
-            let what = secrets.blank(&problems.join("; ")).chars().take(1_000).collect::<String>();
+            let what = secrets.blank(&callable.handed_out.blank(&problems.join("; "))).chars().take(1_000).collect::<String>();
             Err(TrialError::Refused(Refusal::new("settings", what, "mend the [settings] in the .toml file beside the plugin")))
         }
     }

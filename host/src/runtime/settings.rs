@@ -16,7 +16,7 @@ use crate::protocol::plugin::PluginFile;
 pub(super) const REDACTED: &str = "[redacted]";
 
 /// The shortest text that is blanked. Less is no secret, and would be found in every other word.
-const SECRET_MIN: usize = 4;
+pub(super) const SECRET_MIN: usize = 4;
 
 /// Texts that must not be repeated.
 #[derive(Clone, Default)]

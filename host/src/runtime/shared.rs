@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::capabilities::KeptCredentials;
+use super::capabilities::{HandedOut, KeptCredentials};
 use super::hooks::Hook;
 use super::limits::{CallLimits, LOG_LINE_BYTES};
 use super::tally::{Tallied, Tally};
@@ -59,6 +59,8 @@ pub struct Shared {
     pub(super) http_places: Arc<Semaphore>,
     /// What was minted for it. It outlasts a version, because services count how often there is a new one.
     pub(super) credentials: KeptCredentials,
+    /// The same as far as it was given to it, good or not: no word of it may repeat that.
+    pub(super) handed_out: Arc<HandedOut>,
     lines: Mutex<VecDeque<LogLine>>,
     /// Counts every line there was.
     logged: watch::Sender<u64>,
@@ -79,6 +81,7 @@ impl Shared {
             losses: AtomicU64::new(0),
             http_places: Arc::new(Semaphore::new(limits.http_per_plugin as usize)),
             credentials: KeptCredentials::default(),
+            handed_out: Arc::default(),
             lines: Mutex::default(),
             logged: watch::Sender::default(),
             tally: Tally::new(),

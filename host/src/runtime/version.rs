@@ -12,7 +12,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi_http::WasiBody;
 
 use super::call_log::CallLog;
-use super::capabilities::House;
+use super::capabilities::{HandedOut, House};
 use super::comparison::{self, Comparison, Findings};
 use super::engine::TICK;
 use super::given::Given;
@@ -85,6 +85,8 @@ pub struct Callable {
     pub(super) given: Arc<Given>,
     /// What among the settings no word of it may repeat.
     pub(super) secrets: Arc<Secrets>,
+    /// What it was given besides, in whichever call.
+    pub(super) handed_out: Arc<HandedOut>,
     /// Places of the pool that one instance takes.
     pub(super) places: u32,
     pub(super) limits: CallLimits,
@@ -373,7 +375,7 @@ impl Callable {
 
     /// A guest's explanation, as it is handed on.
     pub(super) fn words(&self, why: &str) -> String {
-        cut(one_line(&self.secrets.blank(why)))
+        cut(one_line(&self.secrets.blank(&self.handed_out.blank(why))))
     }
 
     /// Which limit it was, or what the trap says.

@@ -8,7 +8,7 @@ use super::super::contract::ciba::interception::refusals::Refusal;
 use super::super::guest::Guest;
 use super::super::http::origin_of;
 use super::google::{self, Account};
-use super::kept::{KeptCredentials, Minted, Purpose};
+use super::kept::{FAILED, KeptCredentials, Minted, Purpose};
 use super::{apns, vapid};
 use crate::clock::Clock;
 
@@ -27,6 +27,7 @@ impl Guest {
     /// A credential as the guest gets it. It is worth as much as the key for a while, and has no place in a log.
     fn hand_over(&self, scheme: &str, credential: &str) -> String {
         self.log.hide_also(credential);
+        self.log.shared.handed_out.add(credential);
         format!("{scheme} {credential}")
     }
 }
@@ -43,7 +44,7 @@ async fn signed(
         let now = clock.now();
         Ok(Minted { credential: sign(now)?, until: now + given_for })
     };
-    kept.get(purpose, clock, mint).await
+    kept.get(purpose, clock, mint, FAILED).await
 }
 
 impl Host for Guest {
@@ -60,7 +61,9 @@ impl Host for Guest {
         }
         let clock = &self.house.clock;
         let mint = google::mint(&account, &scopes, clock, self.outgoing.clone());
-        let token = self.log.shared.credentials.get(Purpose::of(&["google", file, &scopes]), clock, mint).await?;
+        // That a shadow sends nothing is its own failure: nobody else is told so, and each of its calls finds it out itself.
+        let failed = if self.log.withholding.is_some() { SignedDuration::ZERO } else { FAILED };
+        let token = self.log.shared.credentials.get(Purpose::of(&["google", file, &scopes]), clock, mint, failed).await?;
         Ok(self.hand_over("Bearer", &token))
     }
 

@@ -1,6 +1,7 @@
 //! What was minted for a plugin, kept while it is good. Keys are not kept here: only what was made with them.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,13 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::super::contract::ciba::interception::refusals::Refusal;
+use super::super::settings::{REDACTED, SECRET_MIN};
 use crate::clock::Clock;
 
 /// Credentials that are kept for one plugin. Whoever needs more of them makes room, and what was longest not asked for is
 /// minted again.
 const KEPT_MAX: usize = 64;
 /// How long a failure is the answer to whoever asks the same: those who waited for it must not each wait as long.
-const FAILED: SignedDuration = SignedDuration::from_secs(1);
+pub(super) const FAILED: SignedDuration = SignedDuration::from_secs(1);
+/// Credentials of one plugin that are blanked in what it says: more than one call is given, and than are kept.
+const HANDED_OUT_MAX: usize = 256;
 
 /// For what a credential is: its kind, its key and whatever else is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,12 +59,13 @@ type Place = Arc<tokio::sync::Mutex<Option<Kept>>>;
 pub(in super::super) struct KeptCredentials(Mutex<HashMap<Purpose, (Place, Timestamp)>>);
 
 impl KeptCredentials {
-    /// What is kept for this purpose, or what `mint` makes now.
+    /// What is kept for this purpose, or what `mint` makes now. That it failed is the answer for as long as `failed`.
     pub(super) async fn get(
         &self,
         purpose: Purpose,
         clock: &Clock,
         mint: impl Future<Output = Result<Minted, Refusal>>,
+        failed: SignedDuration,
     ) -> Result<Zeroizing<String>, Refusal> {
         let place = self.place(purpose, clock.now());
         let mut kept = place.lock().await;
@@ -71,7 +76,7 @@ impl KeptCredentials {
         }
         let (answer, until) = match mint.await {
             Ok(minted) => (Ok(minted.credential), minted.until),
-            Err(refusal) => (Err(refusal), clock.now() + FAILED),
+            Err(refusal) => (Err(refusal), clock.now() + failed),
         };
         *kept = Some(Kept { answer: answer.clone(), from: now, until });
         answer
@@ -91,6 +96,33 @@ impl KeptCredentials {
         let place = Place::default();
         places.insert(purpose, (Arc::clone(&place), now));
         place
+    }
+}
+
+/// What was given to a plugin, the latest at the end. Its instances may know it for longer than a call.
+#[derive(Default)]
+pub(in super::super) struct HandedOut(Mutex<VecDeque<Zeroizing<String>>>);
+
+impl HandedOut {
+    pub(in super::super) fn add(&self, credential: &str) {
+        if credential.len() < SECRET_MIN {
+            return;
+        }
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| known.as_str() != credential);
+        if all.len() >= HANDED_OUT_MAX {
+            all.pop_front();
+        }
+        all.push_back(credential.to_owned().into());
+    }
+
+    /// The text without them.
+    pub(in super::super) fn blank<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<&str> = all.iter().map(|known| known.as_str()).filter(|known| text.contains(known)).collect();
+        // The longest first, or a part of it would keep it from being found.
+        found.sort_by_key(|known| std::cmp::Reverse(known.len()));
+        found.into_iter().fold(Cow::Borrowed(text), |text, known| Cow::Owned(text.replace(known, REDACTED)))
     }
 }
 
@@ -118,7 +150,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 Ok(Minted { credential: number.to_string().into(), until: self.clock.now() + SignedDuration::from_mins(1) })
             };
-            self.kept.get(Purpose::of(&[purpose]), &self.clock, mint).await.unwrap().to_string()
+            self.kept.get(Purpose::of(&[purpose]), &self.clock, mint, FAILED).await.unwrap().to_string()
         }
     }
 
@@ -152,13 +184,39 @@ mod tests {
                 tokio::task::yield_now().await;
                 Err(Refusal::Unavailable("away".to_owned()))
             };
-            world.kept.get(Purpose::of(&["a"]), &world.clock, mint)
+            world.kept.get(Purpose::of(&["a"]), &world.clock, mint, FAILED)
         };
         let all = futures_util::future::join_all((0..20).map(|_| ask())).await;
         assert!(all.iter().all(Result::is_err));
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         world.clock.advance(FAILED);
         assert_eq!(world.get("a").await, "0");
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_does_not_last_is_nobody_elses_answer() {
+        let world = World::new();
+        let withheld = async { Err(Refusal::Unavailable("this is a shadow".to_owned())) };
+        assert!(world.kept.get(Purpose::of(&["a"]), &world.clock, withheld, SignedDuration::ZERO).await.is_err());
+        assert_eq!(world.get("a").await, "0");
+    }
+
+    #[test]
+    fn what_was_handed_out_is_blanked_wherever_it_stands() {
+        let out = HandedOut::default();
+        for credential in ["ya29.token", "ya29.token-longer", "abc"] {
+            out.add(credential);
+        }
+        assert_eq!(out.blank("sent ya29.token-longer, then ya29.token and abc"), "sent [redacted], then [redacted] and abc");
+        // Those that were given longest ago are forgotten, and what is given again is not among them.
+        for number in 0..HANDED_OUT_MAX - 1 {
+            out.add(&format!("number-{number:03}"));
+            out.add("ya29.token");
+        }
+        assert_eq!(out.0.lock().unwrap().len(), HANDED_OUT_MAX);
+        assert_eq!(out.blank("ya29.token number-000"), "[redacted] [redacted]");
+        out.add("one-more");
+        assert_eq!(out.blank("ya29.token number-000"), "[redacted] number-000");
     }
 
     #[tokio::test]

@@ -14,8 +14,9 @@ use super::storage::KEYS_MAX;
 
 /// The only bucket a plugin has, by the names that it is opened by elsewhere.
 const BUCKET: [&str; 2] = ["", "default"];
-/// How often a sum is read again, because somebody else wrote: of those who write at once one is always through.
-const TRIES: u32 = 64;
+/// How often a sum is read again, because somebody else wrote: of those who write at once one is always through. Each try is
+/// two calls of `storage`, of which a call of a hook has a hundred.
+const TRIES: u32 = 40;
 /// Pages of keys that one handle remembers.
 const PAGES_MAX: usize = 1_000;
 

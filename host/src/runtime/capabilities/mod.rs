@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 pub(super) use decisions::Deciding;
 pub use decisions::{Decider, Submitted};
-pub(super) use kept::KeptCredentials;
+pub(super) use kept::{HandedOut, KeptCredentials};
 pub(super) use unwritten::Unwritten;
 
 /// What capabilities work with, the same for every call of every plugin.
