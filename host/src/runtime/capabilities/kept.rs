@@ -214,9 +214,9 @@ mod tests {
             out.add("ya29.token");
         }
         assert_eq!(out.0.lock().unwrap().len(), HANDED_OUT_MAX);
-        assert_eq!(out.blank("ya29.token number-000"), "[redacted] [redacted]");
+        assert_eq!(out.blank("of ya29.token number-000"), "of [redacted] [redacted]");
         out.add("one-more");
-        assert_eq!(out.blank("ya29.token number-000"), "[redacted] number-000");
+        assert_eq!(out.blank("of ya29.token number-000"), "of [redacted] number-000");
     }
 
     #[tokio::test]
