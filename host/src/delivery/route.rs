@@ -66,12 +66,10 @@ pub(super) async fn notify(flow: &Flow, job: &Job) -> NotifyResult {
 async fn tell(flow: &Flow, job: &Job, device: &Device) -> (Reached, Option<(Notified, Told)>) {
     let turn = flow.runtime.catalog().turn_to_notify(&device.channel, job.request.transaction.as_str()).unwrap_or_default();
     let Some(version) = &turn.version else {
-        if job.attempts == 0 {
-            // Shadows, if anybody: they are asked once.
-            flow.runtime.ask(&turn, notify_of(flow, job, device, &turn).await, Urgency::Background).await;
-        }
         // Once for each request, although it is tried again until there is one.
         if job.attempts == 0 {
+            // Shadows, if anybody.
+            flow.runtime.ask(&turn, notify_of(flow, job, device, &turn).await, Urgency::Background).await;
             tracing::warn!(transaction = %job.request.transaction, channel = device.channel, "nobody was notified: no notify plugin is serving this channel");
         }
         return (unserved(flow, job).await, None);
