@@ -81,14 +81,6 @@ impl CallLog {
         *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
     }
 
-    /// The same with one more text that it was given.
-    pub(super) fn hide_also(&self, secret: &str) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !secrets.has(secret) {
-            *secrets = Arc::new(secrets.and(secret));
-        }
-    }
-
     /// Lines that were not kept.
     pub(super) fn dropped(&self) -> usize {
         self.dropped.load(Ordering::Relaxed) as usize

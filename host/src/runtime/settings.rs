@@ -37,11 +37,6 @@ impl Secrets {
         all
     }
 
-    /// Whether this is one of them.
-    pub(super) fn has(&self, secret: &str) -> bool {
-        self.0.iter().any(|known| known.as_str() == secret)
-    }
-
     /// The text without them. Whoever means to repeat one can write it otherwise; this is for those who do not.
     pub(super) fn blank<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.0
